@@ -1,0 +1,1 @@
+"""Report: figures and the HTML page made from a run's results."""

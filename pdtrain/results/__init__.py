@@ -1,0 +1,1 @@
+"""Results: an append-only, crash-safe store of rows and its readers."""

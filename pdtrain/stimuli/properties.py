@@ -1,0 +1,205 @@
+"""Image properties with known definitions; each a pure function from images to one value per image.
+
+Images are float, shape (images, channels, height, width), intensities 0 to 1. To add a property, write its
+function and list it in `PROPERTIES`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Images = Float[Tensor, "images channels height width"]
+Values = Float[Tensor, " images"]
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property's function and, for a circular one, its period in the units of its values."""
+
+    measure: Callable[[Tensor], Tensor]
+    period: float | None = None
+
+
+def luminance(images: Images) -> Values:
+    """Mean intensity, 0 to 1."""
+    return images.mean((1, 2, 3))
+
+
+def contrast(images: Images) -> Values:
+    """Root-mean-square contrast: standard deviation of the grey image's intensity."""
+    return _grey(images).std((1, 2), correction=0)
+
+
+def dark_fraction(images: Images) -> Values:
+    """Share of pixels below one quarter of full intensity."""
+    return (_grey(images) < 0.25).float().mean((1, 2))
+
+
+def bright_fraction(images: Images) -> Values:
+    """Share of pixels above three quarters of full intensity."""
+    return (_grey(images) > 0.75).float().mean((1, 2))
+
+
+def colourfulness(images: Images) -> Values:
+    """Spread and mean of the opponent channels (Hasler and Suesstrunk 2003); zero for grey images."""
+    if images.shape[1] != 3:
+        return torch.zeros(len(images))
+    red, green, blue = images.unbind(1)
+    opponents = torch.stack([red - green, (red + green) / 2 - blue], 1)
+    spread = opponents.var((2, 3), correction=0).sum(1).sqrt()
+    return spread + 0.3 * opponents.mean((2, 3)).square().sum(1).sqrt()
+
+
+def spectral_slope(images: Images) -> Values:
+    """Slope of log power on log spatial frequency (about -2 for natural images); zero for a uniform image."""
+    power, frequency = _power(images)
+    band = (frequency > 0) & (frequency <= 0.5)
+    x = frequency[band].log()
+    x = x - x.mean()
+    floor = power[:, band].amax(1, keepdim=True).clamp_min(1e-12) * 1e-10
+    return ((power[:, band] + floor).log() @ x) / x.square().sum()
+
+
+def spatial_frequency(images: Images) -> Values:
+    """Centroid of the power spectrum, cycles per pixel; zero for a uniform image."""
+    power, frequency = _power(images)
+    total = power.sum((1, 2))
+    return torch.where(total > 1e-8, (power * frequency).sum((1, 2)) / total.clamp_min(1e-12), 0.0)
+
+
+def edge_energy(images: Images) -> Values:
+    """Mean squared intensity gradient, per pixel."""
+    dx, dy = _gradient(images)
+    return (dx.square() + dy.square()).mean((1, 2))
+
+
+def orientation(images: Images) -> Values:
+    """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen."""
+    xx, yy, xy = _structure_tensor(images)
+    along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
+    # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
+    return torch.remainder(math.pi / 2 - along_gradient, math.pi)
+
+
+def orientation_coherence(images: Images) -> Values:
+    """Anisotropy of the structure tensor: 0 for no preferred orientation, 1 for a single one."""
+    xx, yy, xy = _structure_tensor(images)
+    return torch.hypot(xx - yy, 2 * xy) / (xx + yy).clamp_min(1e-12)
+
+
+def corner_energy(images: Images) -> Values:
+    """Mean positive Harris response (k = 0.05, 3x3 window)."""
+    dx, dy = _gradient(images)
+    xx, yy, xy = (
+        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
+    )
+    return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0).mean((1, 2))
+
+
+def curvature(images: Images) -> Values:
+    """Mean absolute second derivative along the contours: high where edges bend or end, zero for gratings."""
+    grey = _grey(images)
+    dx, dy = _gradient(images)
+    xx = grey[:, 1:-1, 2:] - 2 * grey[:, 1:-1, 1:-1] + grey[:, 1:-1, :-2]
+    yy = grey[:, 2:, 1:-1] - 2 * grey[:, 1:-1, 1:-1] + grey[:, :-2, 1:-1]
+    xy = (grey[:, 2:, 2:] + grey[:, :-2, :-2] - grey[:, 2:, :-2] - grey[:, :-2, 2:]) / 4
+    along = xx * dy.square() - 2 * xy * dx * dy + yy * dx.square()
+    return (along.abs() / (dx.square() + dy.square()).clamp_min(1e-6)).mean((1, 2))
+
+
+def symmetry(images: Images) -> Values:
+    """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image."""
+    centred = _grey(images) - _grey(images).mean((1, 2), keepdim=True)
+    variance = centred.square().sum((1, 2))
+    return torch.where(variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0)
+
+
+def entropy(images: Images) -> Values:
+    """Entropy of the grey-level histogram in 32 levels, bits."""
+    levels = (_grey(images) * 32).long().clamp(0, 31).flatten(1)
+    share = torch.zeros(len(images), 32).scatter_add_(1, levels, torch.ones(levels.shape)) / levels.shape[1]
+    return -torch.special.xlogy(share, share).sum(1) / math.log(2)
+
+
+PROPERTIES: dict[str, Property] = {
+    "luminance": Property(luminance),
+    "contrast": Property(contrast),
+    "dark_fraction": Property(dark_fraction),
+    "bright_fraction": Property(bright_fraction),
+    "colourfulness": Property(colourfulness),
+    "spectral_slope": Property(spectral_slope),
+    "spatial_frequency": Property(spatial_frequency),
+    "edge_energy": Property(edge_energy),
+    "orientation": Property(orientation, period=math.pi),
+    "orientation_coherence": Property(orientation_coherence),
+    "corner_energy": Property(corner_energy),
+    "curvature": Property(curvature),
+    "symmetry": Property(symmetry),
+    "entropy": Property(entropy),
+}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Receptive fields in pixels, clipped to the image: rows [top, bottom) and columns [left, right), each (units,)."""
+
+    top: Tensor
+    bottom: Tensor
+    left: Tensor
+    right: Tensor
+
+
+def local_luminance(images: Images, fields: Fields) -> Float[Tensor, "images units"]:
+    """Mean intensity within each field, from integral images."""
+    return _field_means(_grey(images).double(), fields).float()
+
+
+def local_contrast(images: Images, fields: Fields) -> Float[Tensor, "images units"]:
+    """Standard deviation of intensity within each field, from integral images."""
+    grey = _grey(images).double()
+    variance = _field_means(grey.square(), fields) - _field_means(grey, fields).square()
+    # float64 sums leave about 1e-13 where a field is uniform
+    return torch.where(variance > 1e-10, variance, 0.0).sqrt().float()
+
+
+LOCAL_PROPERTIES: dict[str, Callable[[Tensor, Fields], Tensor]] = {
+    "luminance": local_luminance,
+    "contrast": local_contrast,
+}
+
+
+def _field_means(maps: Tensor, fields: Fields) -> Tensor:
+    integral = torch.nn.functional.pad(maps.cumsum(1).cumsum(2), (1, 0, 1, 0))
+    total = (
+        integral[:, fields.bottom, fields.right]
+        - integral[:, fields.top, fields.right]
+        - integral[:, fields.bottom, fields.left]
+        + integral[:, fields.top, fields.left]
+    )
+    return total / ((fields.bottom - fields.top) * (fields.right - fields.left))
+
+
+def _grey(images: Tensor) -> Tensor:
+    return images.mean(1)
+
+
+def _gradient(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences per pixel, without the border."""
+    grey = _grey(images)
+    return (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]) / 2, (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) / 2
+
+
+def _structure_tensor(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    dx, dy = _gradient(images)
+    return dx.square().mean((1, 2)), dy.square().mean((1, 2)), (dx * dy).mean((1, 2))
+
+
+def _power(images: Tensor) -> tuple[Tensor, Tensor]:
+    grey = _grey(images)
+    power = torch.fft.fft2(grey - grey.mean((1, 2), keepdim=True)).abs().square()
+    rows, columns = torch.fft.fftfreq(grey.shape[1]), torch.fft.fftfreq(grey.shape[2])
+    return power, torch.hypot(rows[:, None], columns[None])

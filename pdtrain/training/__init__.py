@@ -1,0 +1,1 @@
+"""Training: models, Lightning module and data modules."""
