@@ -1,0 +1,77 @@
+"""Pruning, distillation, expansion and contraction: single numbers that sum up a profile over layers.
+
+Operational definitions of this project: see the README. The profiles are rows of the other probes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pdtrain.probes.rows import Row
+
+
+def indices(
+    rows: Sequence[Row],
+    untrained: Sequence[Row],
+    *,
+    property: str = "luminance",
+    estimator: str = "two_nn",
+    draws: int = 1000,
+    seed: int = 0,
+) -> list[Row]:
+    """Compute the indices of one probe point against the untrained network.
+
+    Intervals propagate each layer's own standard deviation (subsamples for dimension, units for information)
+    by `draws` normal draws, with the peak layer held fixed.
+
+    Parameters
+    ----------
+    rows, untrained
+        Rows of this probe point and of epoch 0 on the same stimuli and units.
+    property
+        Property of the distillation and pruning indices, scope included.
+    """
+    generator = np.random.default_rng(seed)
+    found: list[Row] = []
+    dimension = _profile(rows, "intrinsic_dimension", estimator, "")
+    if len(dimension) >= 3:
+        value, spread = _columns(dimension)
+        peak = int(np.argmax(value[:-1]))
+        sample = value + spread * generator.standard_normal((draws, len(value)))
+        found.append(_row("expansion", value[peak] / value[0], sample[:, peak] / sample[:, 0], estimator))
+        found.append(_row("contraction", value[-2] / value[peak], sample[:, -2] / sample[:, peak], estimator))
+        found.append(_row("peak_depth", dimension[peak].depth, np.array([]), estimator))
+    information = _profile(rows, "unit_information", "mean", property)
+    before = _profile(untrained, "unit_information", "mean", property)
+    if len(information) >= 3:
+        value, spread = _columns(information)
+        last = len(value) - 2  # the last hidden layer: the one before the output
+        peak = int(np.argmax(value[: last + 1]))
+        sample = value + spread * generator.standard_normal((draws, len(value)))
+        found.append(
+            _row("distillation", 1 - value[last] / value[peak], 1 - sample[:, last] / sample[:, peak], property)
+        )
+        if len(before) == len(information):
+            reference, reference_spread = _columns(before)
+            base = reference + reference_spread * generator.standard_normal((draws, len(value)))
+            found.append(
+                _row("active_pruning", 1 - value[last] / reference[last], 1 - sample[:, last] / base[:, last], property)
+            )
+    return found
+
+
+def _profile(rows: Sequence[Row], probe: str, quantity: str, property: str) -> list[Row]:
+    chosen = [r for r in rows if (r.probe, r.quantity, r.property) == (probe, quantity, property)]
+    return sorted(chosen, key=lambda row: row.layer_index)
+
+
+def _columns(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([r.value for r in rows]), np.nan_to_num([r.standard_deviation for r in rows])
+
+
+def _row(name: str, value: float, sample: np.ndarray, of: str) -> Row:
+    if len(sample) == 0:
+        return Row("", -1, float("nan"), "index", name, of, float(value))
+    lower, upper = np.quantile(sample, [0.025, 0.975])
+    spread = float(sample.std(ddof=1))
+    return Row("", -1, float("nan"), "index", name, of, float(value), spread, float(lower), float(upper))

@@ -1,0 +1,99 @@
+"""The one code path of probing: stimuli and a model in, rows out. Training callbacks and post-hoc probing call it."""
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from pdtrain.activations.layers import Layer, select_layers, trace_layers
+from pdtrain.activations.recorder import LayerResponse, Recorder
+from pdtrain.probes.indices import indices
+from pdtrain.probes.rows import Measurement, ProbePoint, Row
+from pdtrain.results.store import ResultsStore
+from pdtrain.stimuli.stimulus_set import StimulusSet
+
+
+class Probe(Protocol):
+    """Anything that turns recorded responses into rows."""
+
+    name: str
+
+    def check(self, stimuli: StimulusSet) -> None:
+        """Raise InputError if the stimuli do not suit the probe."""
+        ...
+
+    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
+        """Measure all layers."""
+        ...
+
+
+class Prober:
+    """Measures probe points of one model and writes them to a store.
+
+    Parameters
+    ----------
+    stimuli
+        Shown at every point.
+    store
+        Receives one set of rows per point.
+    layers
+        Names or glob patterns; None chooses the default set.
+    max_units, memory_bytes, batch_size, seed
+        As in `Recorder`.
+    index_property
+        Property of the pruning and distillation indices.
+    """
+
+    def __init__(
+        self,
+        stimuli: StimulusSet,
+        store: ResultsStore,
+        *,
+        layers: Sequence[str] | None = None,
+        max_units: int = 1024,
+        memory_bytes: int = 2**30,
+        batch_size: int = 100,
+        seed: int = 0,
+        index_property: str = "luminance",
+    ) -> None:
+        self.stimuli, self.store = stimuli, store
+        self.seconds: list[float] = []
+        self._patterns = layers
+        self._recorder_options = {
+            "max_units": max_units,
+            "memory_bytes": memory_bytes,
+            "batch_size": batch_size,
+            "seed": seed,
+        }
+        self._index_property = index_property
+        self._recorder: Recorder | None = None
+
+    def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
+        """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
+        device = next(model.parameters()).device
+        layers = select_layers(trace_layers(model, self.stimuli.images[:1].to(device)), self._patterns)
+        for probe in probes:
+            probe.check(self.stimuli)
+        self._recorder = Recorder(layers, **self._recorder_options)
+        return layers
+
+    def measure(self, model: nn.Module, probes: Sequence[Probe], point: ProbePoint) -> list[Row]:
+        """Record once, let every probe measure, add the indices, write the point; return its rows.
+
+        The random streams, the modes of the modules and the weights are left untouched.
+        """
+        started = time.perf_counter()
+        if self._recorder is None:
+            self.prepare(model, probes)
+        assert self._recorder is not None
+        with torch.random.fork_rng(devices=[]):
+            responses = self._recorder.record(model, self.stimuli.images)
+            found = [probe.measure(responses, self.stimuli) for probe in probes]
+        rows = [row for measurement in found for row in measurement.rows]
+        untrained = rows if point.step == 0 else self.store.read_rows(ProbePoint(0, 0))
+        rows += indices(rows, untrained, property=self._index_property)
+        self.store.write(point, rows, [row for measurement in found for row in measurement.unit_rows])
+        self.seconds.append(time.perf_counter() - started)
+        return rows

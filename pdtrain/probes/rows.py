@@ -1,0 +1,71 @@
+"""A row: one measured value with its place, meaning and spread. All probes speak in rows."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProbePoint:
+    """When we measure: `epoch` epochs completed (0: untrained) after `step` optimiser steps."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured value.
+
+    Attributes
+    ----------
+    layer, layer_index, depth
+        Where: name, position among the probed layers, relative depth 0 to 1. Indices have layer "".
+    probe, quantity
+        What: e.g. "intrinsic_dimension", "two_nn" (dimensions) or "unit_information", "mean" (bits).
+    property
+        Image property, e.g. "luminance" or "luminance@receptive_field"; "" where there is none.
+    value, standard_deviation, lower, upper
+        Estimate, its spread, and 95% interval; NaN where not estimated.
+    n
+        Number of stimuli or units behind the value.
+    method
+        "exact" or "projected", how the representation was kept.
+    note
+        Why a value is missing, or how many points were dropped.
+    """
+
+    layer: str
+    layer_index: int
+    depth: float
+    probe: str
+    quantity: str
+    property: str
+    value: float
+    standard_deviation: float = float("nan")
+    lower: float = float("nan")
+    upper: float = float("nan")
+    n: int = 0
+    method: str = "exact"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """Information of one unit about one property, bits."""
+
+    layer: str
+    unit: int
+    property: str
+    information_bits: float
+    plugin_bits: float
+    normalized: float
+    p_value: float
+    informative: bool
+    silent: bool
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a probe found at one probe point."""
+
+    rows: list[Row]
+    unit_rows: list[UnitRow]

@@ -1,0 +1,41 @@
+"""Reads the rows of one run, or of a whole sweep, into one pandas frame."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pdtrain.errors import InputError
+from pdtrain.results.store import FOLDER
+
+
+def load(path: str | Path, *, units: bool = False) -> pd.DataFrame:
+    """Load the results of a run folder, or of every run below a sweep folder.
+
+    Parameters
+    ----------
+    path
+        Run or sweep folder.
+    units
+        Per-unit values in place of summary rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `pdtrain.probes.rows.Row` (or `UnitRow`) after run, epoch and step.
+
+    Raises
+    ------
+    InputError
+        If there are no results below `path`.
+    """
+    root = Path(path)
+    suffix = "units" if units else "rows"
+    files = sorted(root.glob(f"**/{FOLDER}/[!.]*.{suffix}.parquet"))
+    if not files:
+        raise InputError(f"run_dir={path}: no results below this folder; give the folder of a run or a sweep")
+    frames = []
+    for file in files:
+        frame = pd.read_parquet(file)
+        frame.insert(0, "run", str(file.parent.parent.relative_to(root)))
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)

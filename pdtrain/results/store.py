@@ -1,0 +1,66 @@
+"""One Parquet file of rows per probe point, and one of per-unit values beside it; each appears whole or not at all."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pandas as pd
+
+from pdtrain.probes.rows import ProbePoint, Row, UnitRow
+
+FOLDER = "results"
+
+
+class ResultsStore:
+    """Rows of one run, under `run_dir`/results.
+
+    Parameters
+    ----------
+    run_dir
+        Folder of the run; made on the first write.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        self.folder = Path(run_dir) / FOLDER
+
+    def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
+        """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if unit_rows:
+            _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{_stem(point)}.units.parquet")
+        path = self.folder / f"{_stem(point)}.rows.parquet"
+        _write_parquet(_frame(point, rows, Row), path)
+        return path
+
+    def has(self, point: ProbePoint) -> bool:
+        """Tell whether a point is already there, whole."""
+        return (self.folder / f"{_stem(point)}.rows.parquet").exists()
+
+    def read_rows(self, point: ProbePoint) -> list[Row]:
+        """Rows of one point; empty if it was not measured."""
+        if not self.has(point):
+            return []
+        frame = pd.read_parquet(self.folder / f"{_stem(point)}.rows.parquet")
+        names = [field.name for field in fields(Row)]
+        return [Row(**record) for record in frame[names].to_dict("records")]
+
+
+def _stem(point: ProbePoint) -> str:
+    return f"epoch={point.epoch:04d}-step={point.step:08d}"
+
+
+def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
+    frame = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(kind)])
+    frame.insert(0, "epoch", point.epoch)
+    frame.insert(1, "step", point.step)
+    return frame
+
+
+def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.to_parquet(temporary, index=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
