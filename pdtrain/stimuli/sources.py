@@ -1,0 +1,67 @@
+"""Where stimuli come from: held-out images of the data, rendered objects, or an image folder."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torchvision
+from torch import Tensor
+from torchvision.transforms import v2
+
+from pdtrain.errors import InputError
+from pdtrain.stimuli.objects import Transformations, render_objects
+from pdtrain.stimuli.stimulus_set import StimulusSet
+
+
+class HoldsOut(Protocol):
+    """A data set that can give stimuli."""
+
+    shape: tuple[int, int, int]
+
+    def held_out(self, count: int, *, seed: int) -> StimulusSet:
+        """Choose held-out images."""
+        ...
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """Turn uint8 intensities into what the network sees."""
+        ...
+
+
+def held_out(data: HoldsOut, *, count: int, seed: int) -> StimulusSet:
+    """Take held-out images of the training data."""
+    return data.held_out(count, seed=seed)
+
+
+def objects(
+    data: HoldsOut, *, count: int, seed: int, identities: int = 10, transformations: dict[str, Any] | None = None
+) -> StimulusSet:
+    """Render objects at the size of the training images, each view drawn at random within the ranges."""
+    ranges = {k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()}
+    rendered = render_objects(
+        count, identities=identities, pixels=data.shape[1], transformations=Transformations(**ranges), seed=seed
+    )
+    images = rendered.images.expand(-1, data.shape[0], -1, -1)
+    return StimulusSet(data.normalize(images), images.float() / 255, rendered.labels, rendered.parameters)
+
+
+def image_folder(data: HoldsOut, *, root: str, count: int, seed: int) -> StimulusSet:
+    """Read images below a folder (class folders or not), resized and cropped to the size of the training images."""
+    suffixes = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
+    files = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in suffixes)
+    if len(files) < count:
+        raise InputError(f"stimuli.root={root}: {len(files)} images found, stimuli.count={count} asked for")
+    chosen = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed))[:count].sort().values
+    files = [files[i] for i in chosen]
+    channels, height, width = data.shape
+    resize = v2.Compose([v2.Resize(height, antialias=True), v2.CenterCrop((height, width))])
+    mode = "GRAY" if channels == 1 else "RGB"
+    images = []
+    for file in files:
+        try:
+            images.append(resize(torchvision.io.decode_image(str(file), mode=mode)))
+        except RuntimeError as error:
+            raise InputError(f"{file}: corrupt image file; repair or remove it") from error
+    classes = sorted({file.parent for file in files})
+    labels = torch.tensor([classes.index(file.parent) for file in files])
+    pixels = torch.stack(images)
+    return StimulusSet(data.normalize(pixels), pixels.float() / 255, labels)

@@ -1,0 +1,79 @@
+"""The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+
+class Classifier(lightning.LightningModule):
+    """Trains `network` to classify images.
+
+    Parameters
+    ----------
+    network
+        Images to logits; probed as `self.network`.
+    num_classes
+        Number of logits.
+    optimizer
+        Takes parameters, returns an optimiser.
+    scheduler
+        Takes an optimiser (and `total_steps` for a one-cycle schedule), returns a scheduler stepped every batch; or None.
+    compile
+        Train through `torch.compile`; probing uses the plain network, which shares its weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        num_classes: int,
+        *,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., Any] | None = None,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        # kept out of the module tree, so that checkpoints have the plain network's names
+        self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
+        self._optimizer, self._scheduler = optimizer, scheduler
+        self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
+        self.loss = nn.ModuleDict({s: MeanMetric() for s in ("fit", "val")})
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, shape (images, classes)."""
+        return self._run[0](images)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """Loss of one batch."""
+        return self._step(batch, "fit", "train")
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        """Metrics of one batch."""
+        self._step(batch, "val", "val")
+
+    def _step(self, batch: tuple[Tensor, Tensor], stage: str, label: str) -> Tensor:
+        images, labels = batch
+        logits = self(images)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.accuracy[stage](logits, labels)
+        self.loss[stage](loss.detach(), len(labels))
+        shown = {"on_step": False, "on_epoch": True, "prog_bar": True}
+        self.log(f"{label}/loss", self.loss[stage], **shown)
+        self.log(f"{label}/accuracy", self.accuracy[stage], **shown)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and, if any, per-step scheduler."""
+        optimizer = self._optimizer(self.network.parameters())
+        if self._scheduler is None:
+            return optimizer
+        options = {}
+        if getattr(self._scheduler, "func", None) is torch.optim.lr_scheduler.OneCycleLR:
+            options["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        scheduler = self._scheduler(optimizer, **options)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,105 @@
+"""The embedded data set: rendered objects, made on first use and cached on disk."""
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
+from pdtrain.training.data import ImageData, LabelledImages
+
+_FORMAT = 1  # raise when the renderer changes what it draws
+
+
+class ObjectsData(ImageData):
+    """Rendered objects for training and validation.
+
+    Parameters
+    ----------
+    root
+        Folder of the cache.
+    identities, pixels
+        Number of objects; image side in pixels.
+    training_images, validation_images
+        Numbers of images.
+    transformations
+        Ranges, see `Transformations`.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        identities: int = 10,
+        pixels: int = 32,
+        training_images: int = 5000,
+        validation_images: int = 1000,
+        transformations: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._root = Path(root)
+        self.num_classes, self.shape = identities, (1, pixels, pixels)
+        self._counts = (training_images, validation_images)
+        ranges = {k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()}
+        self._transformations = Transformations(**ranges)
+        self._validation_parameters: dict[str, Tensor] = {}
+
+    def load(self) -> tuple[LabelledImages, LabelledImages]:
+        """Render, or read the cache."""
+        training, validation = (self._part(count, 2 * self.seed + i) for i, count in enumerate(self._counts))
+        self._validation_parameters = validation.parameters
+        return self._labelled(training), self._labelled(validation)
+
+    def _known_parameters(self) -> dict[str, Tensor]:
+        return self._validation_parameters
+
+    def _labelled(self, rendered: RenderedObjects) -> LabelledImages:
+        return LabelledImages(rendered.images.__getitem__, rendered.labels, self.normalize)
+
+    def _part(self, count: int, seed: int) -> RenderedObjects:
+        settings = {
+            "count": count,
+            "identities": self.num_classes,
+            "pixels": self.shape[1],
+            "seed": seed,
+        }
+        key = json.dumps([_FORMAT, settings, asdict(self._transformations)], sort_keys=True)
+        path = self._root / f"objects-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+        cached = _read(path, count)
+        if cached is not None:
+            return cached
+        rendered = render_objects(transformations=self._transformations, **settings)
+        _write(rendered, path)
+        return rendered
+
+
+def _write(rendered: RenderedObjects, path: Path) -> None:
+    """Write under a temporary name and rename: two processes at once each leave a whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    try:
+        arrays = {"images": rendered.images.numpy(), "labels": rendered.labels.numpy()}
+        np.savez(temporary, **arrays, **{f"parameter_{k}": v.numpy() for k, v in rendered.parameters.items()})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path, count: int) -> RenderedObjects | None:
+    """Read a cache file; None if it is missing or torn (the zip members' checksums tell)."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        parameters = {k.removeprefix("parameter_"): v for k, v in found.items() if k.startswith("parameter_")}
+        rendered = RenderedObjects(found["images"], found["labels"], parameters)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return rendered if len(rendered.images) == count else None
