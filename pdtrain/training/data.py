@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from pdtrain.errors import InputError
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
 
-DEBIAN_FASHION_MNIST = Path("/usr/share/dataset-fashion-mnist"), Path("/usr/share/datasets/fashion-mnist")
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 class LabelledImages(Dataset):
@@ -192,7 +192,8 @@ class TorchvisionData(ImageData):
 
 
 def _debian_fashion_mnist() -> Path | None:
-    return next((f for f in DEBIAN_FASHION_MNIST if (f / "train-images-idx3-ubyte.gz").exists()), None)
+    folder = DEBIAN_FASHION_MNIST
+    return folder if (folder / "train-images-idx3-ubyte.gz").exists() else None
 
 
 def _read_idx(path: Path) -> Tensor:

@@ -1,0 +1,30 @@
+"""The two probes as callbacks: each holds its probe; `Probing` runs them together on one forward pass."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as lightning
+
+from pdtrain.probes.dimension_probe import DimensionProbe
+from pdtrain.probes.information_probe import InformationProbe
+from pdtrain.probes.prober import Probe
+
+
+class ProbeCallback(lightning.Callback):
+    """A callback that carries a probe for `Probing` to run."""
+
+    probe: Probe
+
+
+class IntrinsicDimension(ProbeCallback):
+    """Intrinsic dimension of every layer; arguments as `pdtrain.probes.dimension_probe.DimensionProbe`."""
+
+    def __init__(self, estimators: Sequence[str] = ("two_nn",), **options: Any) -> None:
+        self.probe = DimensionProbe(estimators, **options)
+
+
+class UnitInformation(ProbeCallback):
+    """Information per unit; arguments as `pdtrain.probes.information_probe.InformationProbe`."""
+
+    def __init__(self, properties: Sequence[str], **options: Any) -> None:
+        self.probe = InformationProbe(properties, **options)

@@ -1,0 +1,88 @@
+"""Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from pytorch_lightning.loggers import WandbLogger
+
+from pdtrain.callbacks.probes import ProbeCallback
+from pdtrain.callbacks.schedule import Schedule
+from pdtrain.probes.prober import Prober
+from pdtrain.probes.rows import ProbePoint, Row
+
+_KEY_PREFIXES = {"intrinsic_dimension": "id", "unit_information": "info", "index": "index"}
+
+
+class Probing(lightning.Callback):
+    """Probes `pl_module.network` during training without changing the training.
+
+    Parameters
+    ----------
+    prober
+        The shared code path; writes the rows.
+    schedule
+        When to probe.
+    checkpoints
+        Folder that keeps a checkpoint of every probed epoch; None keeps none.
+    """
+
+    def __init__(self, prober: Prober, schedule: Schedule, *, checkpoints: str | Path | None = None) -> None:
+        self.prober, self.schedule = prober, schedule
+        self._checkpoints = Path(checkpoints) if checkpoints is not None else None
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Check layers and probes before any training; tell W&B the x axis."""
+        self.prober.prepare(pl_module.network, self._probes(trainer))
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                for prefix in _KEY_PREFIXES.values():
+                    logger.experiment.define_metric(f"{prefix}/*", step_metric="epoch")
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Probe the untrained network."""
+        if self.schedule.untrained and trainer.global_step == 0:
+            self._measure(trainer, pl_module, ProbePoint(0, 0))
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        """Probe at log-spaced steps."""
+        if self.schedule.at_step(trainer.global_step):
+            self._measure(trainer, pl_module, ProbePoint(trainer.current_epoch, trainer.global_step))
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Probe completed epochs."""
+        completed = trainer.current_epoch + 1
+        if self.schedule.at_epoch(completed, trainer.max_epochs):
+            self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
+
+    def _probes(self, trainer: lightning.Trainer) -> list:
+        return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
+
+    def _measure(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint
+    ) -> None:
+        if self.prober.store.has(point):
+            return
+        rows = self.prober.measure(pl_module.network, self._probes(trainer), point)
+        metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=trainer.global_step)
+        if self._checkpoints is not None:
+            trainer.save_checkpoint(self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt")
+
+
+def metrics_of(rows: list[Row]) -> dict[str, float]:
+    """Name each finite value as loggers know it: `id/<layer>/two_nn`, `info/<layer>/<property>/mean`, `index/<name>`."""
+    metrics = {}
+    for row in rows:
+        parts = [_KEY_PREFIXES[row.probe], row.layer]
+        if row.probe == "unit_information":
+            parts.append(row.property)
+        key = "/".join(part for part in [*parts, row.quantity] if part)
+        metrics[key] = row.value
+        if row.probe == "intrinsic_dimension":
+            metrics[f"{key}_std"] = row.standard_deviation
+    return {key: value for key, value in metrics.items() if math.isfinite(value)}

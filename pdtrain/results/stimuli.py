@@ -1,0 +1,37 @@
+"""Keeps what a report shows of the stimuli beside the results: a sample of the images, and all property values."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pdtrain.stimuli.stimulus_set import StimulusSet
+
+_SHOWN = 60
+_NAME = "stimuli.npz"
+
+
+def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence[str]) -> None:
+    """Write the first stimuli (uint8) and every stimulus's whole-image properties; appears whole or not at all."""
+    path = Path(run_dir) / _NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [name for name in properties if "@" not in name]
+    values = {f"property_{name}": stimuli.values(name).numpy() for name in names}
+    images = (stimuli.pixels[:_SHOWN] * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    temporary = path.with_name(f".{os.getpid()}.{_NAME}")
+    try:
+        np.savez_compressed(temporary, images=images, **values)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+    """Images, shape (shown, height, width, channels), and property values; None if the run kept none."""
+    path = Path(run_dir) / _NAME
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        values = {n.removeprefix("property_"): arrays[n] for n in arrays.files if n.startswith("property_")}
+        return arrays["images"], values
