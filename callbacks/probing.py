@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
-from pytorch_lightning.loggers import WandbLogger
-
 from pdtrain.callbacks.probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
+from pytorch_lightning.loggers import WandbLogger
+
 from pdtrain.probes.prober import Prober
 from pdtrain.probes.rows import ProbePoint, Row
 

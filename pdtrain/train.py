@@ -46,7 +46,9 @@ def train(config: DictConfig) -> Path:
     classifier = build_classifier(config, data)
     prober = build_prober(config, data, run_dir)
     callbacks = _callbacks(config, prober, run_dir)
-    probes = [callback.probe for callback in callbacks if isinstance(callback, IntrinsicDimension | UnitInformation)]
+    probes = [
+        callback.probe for callback in callbacks if isinstance(callback, IntrinsicDimension | UnitInformation)
+    ]
     prober.prepare(classifier.network, probes)
     checkpoint = _check_checkpoint(config.ckpt_path, classifier)
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
@@ -108,7 +110,9 @@ def _check_checkpoint(path: str | None, classifier: Classifier) -> str | None:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:
-        raise InputError(f"ckpt_path={path}: not a readable Lightning checkpoint ({type(error).__name__})") from error
+        raise InputError(
+            f"ckpt_path={path}: not a readable Lightning checkpoint ({type(error).__name__})"
+        ) from error
     own = classifier.state_dict()
     differing = sorted(set(saved) ^ set(own)) or [k for k in own if own[k].shape != saved[k].shape]
     if differing:
@@ -132,7 +136,9 @@ def _finish(config: DictConfig, run_dir: Path, prober: Prober) -> None:
         write_report(run_dir)
     print_summary(run_dir, console)
     total = sum(prober.seconds)
-    console.print(f"probing took {total:.1f} s for {len(prober.seconds)} points ({total / len(prober.seconds):.1f} s each)")
+    console.print(
+        f"probing took {total:.1f} s for {len(prober.seconds)} points ({total / len(prober.seconds):.1f} s each)"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the input is layer 0. Everything is read off one forward pass of a single image.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 import torch
 from jaxtyping import Int
@@ -83,7 +84,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
     image
         One input, shape (1, channels, height, width).
     """
-    calls: dict[str, tuple[nn.Module, tuple[int, ...], Geometry | None, int]] = {}
+    calls: dict[str, tuple[str, tuple[int, ...], Geometry | None, int]] = {}
     by_tensor: dict[int, Geometry | None] = {id(image): Geometry()}
     alive: list[Tensor] = [image]  # ids are only unique among living tensors
     state = {"operations": 0, "last": Geometry()}
@@ -95,7 +96,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
         by_tensor[id(output)] = state["last"] = after
         alive.append(output)
         calls.pop(name, None)
-        calls[name] = (module, tuple(output.shape[1:]), after, state["operations"])
+        calls[name] = (_kind(module, inputs[0], output), tuple(output.shape[1:]), after, state["operations"])
 
     handles = [
         module.register_forward_hook(lambda m, i, o, name=name: note(name, m, i, o))
@@ -113,13 +114,15 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
             module.training = True
     total = max(state["operations"], 1)
     layers = [Layer(INPUT, 0.0, tuple(image.shape[1:]), Geometry(), "input")]
-    for name, (module, shape, geometry, operations) in calls.items():
-        layers.append(Layer(name, operations / total, shape, geometry, _kind(module)))
+    for name, (kind, shape, geometry, operations) in calls.items():
+        layers.append(Layer(name, operations / total, shape, geometry, kind))
     return layers
 
 
 def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None) -> list[Layer]:
     """Choose layers by names or glob patterns; None chooses input, activations, poolings and output.
+
+    An activation whose next probed layer is a pooling is the same stage, and the pooling stands for it.
 
     Raises
     ------
@@ -127,7 +130,9 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None) -> li
         If a pattern matches no layer; the message lists the names.
     """
     if patterns is None:
-        chosen = [layer for layer in layers if layer.kind in ("input", "activation", "pooling")]
+        stages = [layer for layer in layers if layer.kind in ("input", "activation", "pooling")]
+        pooled = [before for before, after in pairwise(stages) if before.depth == after.depth]
+        chosen = [layer for layer in stages if layer not in pooled]
         return chosen if layers[-1] in chosen else [*chosen, layers[-1]]
     for pattern in patterns:
         if not any(fnmatchcase(layer.name, pattern) for layer in layers):
@@ -135,10 +140,11 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None) -> li
     return [layer for layer in layers if any(fnmatchcase(layer.name, pattern) for pattern in patterns)]
 
 
-def _kind(module: nn.Module) -> str:
+def _kind(module: nn.Module, given: Tensor, output: Tensor) -> str:
     if isinstance(module, _ACTIVATIONS):
         return "activation"
-    if isinstance(module, _POOLINGS):
+    # an adaptive pooling to the size its input has already changes nothing
+    if isinstance(module, _POOLINGS) and given.shape != output.shape:
         return "pooling"
     return "linear" if isinstance(module, nn.Linear) else "other"
 

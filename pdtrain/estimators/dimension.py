@@ -1,7 +1,8 @@
 """Intrinsic dimension of a cloud of points, with its uncertainty; every estimator here has a name users give.
 
 All neighbour-based estimators share one search; subsamples reuse it, since the neighbours of a point within
-a random 90% of the points are, but for a chance below 1e-7, among its ten nearest in the whole.
+a random 90% of the points are, but for a chance of 6e-5, among its six nearest in the whole; the few points
+for which they are not are left out of that subsample.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from pdtrain.estimators.neighbors import Neighbors, nearest_neighbors
 
-NEIGHBORS = 10
+NEIGHBORS = 6
 MINIMUM_POINTS = 20
 
 
@@ -86,7 +87,9 @@ def participation_ratio(points: Float[Tensor, "points features"]) -> float:
     return float(variances.sum().square() / variances.square().sum())
 
 
-def principal_component_dimension(points: Float[Tensor, "points features"], *, variance: float = 0.9) -> float:
+def principal_component_dimension(
+    points: Float[Tensor, "points features"], *, variance: float = 0.9
+) -> float:
     """Number of principal components that hold `variance` of the variance (PC-ID of Ansuini et al. 2019)."""
     cumulative = _principal_variances(points).cumsum(0)
     return float((cumulative < variance * cumulative[-1]).sum() + 1)
@@ -180,7 +183,9 @@ def _subsamples(count: int, resamplings: int, fraction: float, generator: torch.
     return masks
 
 
-def _resampled(estimate: Callable[[Tensor], float], neighbors: Neighbors, masks: list[Tensor]) -> DimensionEstimate:
+def _resampled(
+    estimate: Callable[[Tensor], float], neighbors: Neighbors, masks: list[Tensor]
+) -> DimensionEstimate:
     distances = neighbors.distances
     usable = _usable(distances)
     count, dropped = int(usable.sum()), int((~usable).sum())
@@ -200,7 +205,9 @@ def _usable(distances: Tensor) -> Tensor:
 def _within(neighbors: Neighbors, mask: Tensor) -> Tensor:
     """Distances to the neighbours that belong to a subsample, for its points; as many columns as all rows have."""
     mask = mask.to(neighbors.indices.device)
-    distances = neighbors.distances[mask].masked_fill(~mask[neighbors.indices[mask]], torch.inf).sort(1).values
+    distances = (
+        neighbors.distances[mask].masked_fill(~mask[neighbors.indices[mask]], torch.inf).sort(1).values
+    )
     distances = distances[torch.isfinite(distances[:, 1])]
     complete = int(torch.isfinite(distances).sum(1).min()) if len(distances) else 0
     distances = distances[:, : max(complete, 2)]

@@ -59,7 +59,9 @@ def discretize(
     return codes
 
 
-def discretize_circular(angles: Float[Tensor, " stimuli"], period: float, bins: int = 8) -> Int[Tensor, " stimuli"]:
+def discretize_circular(
+    angles: Float[Tensor, " stimuli"], period: float, bins: int = 8
+) -> Int[Tensor, " stimuli"]:
     """Cut a circular variable of `period` in equal arcs; the first bin is centred on zero."""
     return ((angles / period * bins).round().long()) % bins
 
@@ -90,7 +92,9 @@ def joint_counts(
     step = max(1, _COUNT_ELEMENTS // (len(responses) * response_bins))
     parts = []
     for start in range(0, responses.shape[1], step):
-        block = torch.nn.functional.one_hot(responses[:, start : start + step], response_bins).flatten(1).float()
+        block = (
+            torch.nn.functional.one_hot(responses[:, start : start + step], response_bins).flatten(1).float()
+        )
         counts = (block.T @ indicators).view(-1, response_bins, properties.shape[1], property_bins)
         parts.append(counts.transpose(1, 2))
     return torch.cat(parts)
@@ -113,7 +117,9 @@ def _entropy_bits(counts: Tensor) -> Tensor:
     return -torch.special.xlogy(probabilities, probabilities).sum(-1) / np.log(2)
 
 
-def plugin_information(counts: Float[Tensor, "*batch response_bins property_bins"]) -> Float[Tensor, "*batch"]:
+def plugin_information(
+    counts: Float[Tensor, "*batch response_bins property_bins"],
+) -> Float[Tensor, "*batch"]:
     """Mutual information of a joint histogram, bits, without bias correction."""
     joint = _entropy_bits(counts.flatten(-2))
     return (_entropy_bits(counts.sum(-1)) + _entropy_bits(counts.sum(-2)) - joint).clamp_min(0)
@@ -126,7 +132,9 @@ def miller_madow_bias(counts: Float[Tensor, "*batch response_bins property_bins"
     return (cells - rows - columns + 1) / (2 * counts.sum((-2, -1)) * np.log(2))
 
 
-def panzeri_treves_bias(counts: Float[Tensor, "*batch response_bins property_bins"]) -> Float[Tensor, "*batch"]:
+def panzeri_treves_bias(
+    counts: Float[Tensor, "*batch response_bins property_bins"],
+) -> Float[Tensor, "*batch"]:
     """Bias of the plug-in information, bits: [sum_s (R_s - 1) - (R - 1)] / (2 N ln 2), Panzeri and Treves (1996).
 
     R_s, the number of responses possible to property value s, is the expected number of the R occupied

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_EXTRA_CANDIDATES = 6
+_EXTRA_CANDIDATES = 3
 _REFINEMENT_BYTES = 4 * 2**20  # what stays in cache: larger blocks were five times slower
 
 
@@ -58,7 +58,7 @@ def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block
         raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
 
     # Inner products of centred points lose fewer digits.
-    points = (points - points.double().mean(0)).to(points.dtype)
+    points = points - points.mean(0)
     squares = points.double().square().sum(1)
     # |error of a dot product of D terms| <= D eps |x||y|; in practice sqrt(D): four of them are ample.
     error = 4 * torch.finfo(points.dtype).eps * points.shape[1] ** 0.5 * squares.max()

@@ -39,7 +39,9 @@ class DimensionProbe:
     ) -> None:
         for estimator in estimators:
             if not is_estimator(estimator):
-                raise unknown_name("probes.intrinsic_dimension.estimators", estimator, ESTIMATORS, of="estimator")
+                raise unknown_name(
+                    "probes.intrinsic_dimension.estimators", estimator, ESTIMATORS, of="estimator"
+                )
         self._options = {
             "estimators": tuple(estimators),
             "resamplings": resamplings,
@@ -71,7 +73,9 @@ class DimensionProbe:
             raise InputError(f"layer {response.layer.name}: {error}") from error
         rows = []
         for name, estimate in estimates.items():
-            note = estimate.note or (f"{estimate.dropped} duplicate or tied points dropped" if estimate.dropped else "")
+            note = estimate.note or (
+                f"{estimate.dropped} duplicate or tied points dropped" if estimate.dropped else ""
+            )
             rows.append(
                 Row(
                     response.layer.name,

@@ -79,7 +79,11 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property."""
-        codes = torch.stack([self._property_codes(stimuli, name) for name in self._whole], 1) if self._whole else None
+        codes = (
+            torch.stack([self._property_codes(stimuli, name) for name in self._whole], 1)
+            if self._whole
+            else None
+        )
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
@@ -110,7 +114,9 @@ class InformationProbe:
         return LOCAL_PROPERTIES[name.partition("@")[0]](stimuli.pixels, fields)
 
 
-def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int) -> list[Row]:
+def _summary(
+    index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int
+) -> list[Row]:
     bits = information.information_bits
     values = {statistic: float(of(bits)) for statistic, of in STATISTICS.items()}
     values["normalized_mean"] = float(_normalized(information).mean())

@@ -30,7 +30,9 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     for column, label, style in (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-")):
         if column in metrics:
             values = metrics.dropna(subset=[column])
-            axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=_TRAINED, label=label)
+            axes.plot(
+                values["epoch"] + 1, values[column], style, marker="o", ms=3, color=_TRAINED, label=label
+            )
     axes.set(xlabel="epochs completed", ylabel="accuracy", ylim=(0, 1))
     axes.legend(frameon=False)
     return figure
@@ -81,7 +83,9 @@ def unit_distribution(units: pd.DataFrame, property: str = "luminance") -> Figur
     for axes, layer in zip(grid, layers, strict=False):
         for epoch, colour, label in _ends(chosen):
             values = np.sort(chosen[(chosen.layer == layer) & (chosen.epoch == epoch)].information_bits)
-            axes.step(values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post")
+            axes.step(
+                values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post"
+            )
         axes.set(title=layer, xlabel="bit", ylabel="share of units")
     grid[0].legend(frameon=False, fontsize=7)
     figure.suptitle(f"{_title(property)} information over units")
@@ -93,7 +97,10 @@ def heat_maps(rows: pd.DataFrame) -> Figure:
     dimension = rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")]
     information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
     panels = [("intrinsic dimension", dimension)]
-    panels += [(_title(name), information[information.property == name]) for name in dict.fromkeys(information.property)]
+    panels += [
+        (_title(name), information[information.property == name])
+        for name in dict.fromkeys(information.property)
+    ]
     figure, grid = _grid(len(panels), height=2.6)
     for axes, (title, chosen) in zip(grid, panels, strict=False):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")

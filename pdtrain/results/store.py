@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -51,7 +51,8 @@ def _stem(point: ProbePoint) -> str:
 
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
-    frame = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(kind)])
+    names = [field.name for field in fields(kind)]
+    frame = pd.DataFrame([tuple(getattr(row, name) for name in names) for row in rows], columns=names)
     frame.insert(0, "epoch", point.epoch)
     frame.insert(1, "step", point.step)
     return frame

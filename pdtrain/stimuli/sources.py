@@ -33,12 +33,23 @@ def held_out(data: HoldsOut, *, count: int, seed: int) -> StimulusSet:
 
 
 def objects(
-    data: HoldsOut, *, count: int, seed: int, identities: int = 10, transformations: dict[str, Any] | None = None
+    data: HoldsOut,
+    *,
+    count: int,
+    seed: int,
+    identities: int = 10,
+    transformations: dict[str, Any] | None = None,
 ) -> StimulusSet:
     """Render objects at the size of the training images, each view drawn at random within the ranges."""
-    ranges = {k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()}
+    ranges = {
+        k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
+    }
     rendered = render_objects(
-        count, identities=identities, pixels=data.shape[1], transformations=Transformations(**ranges), seed=seed
+        count,
+        identities=identities,
+        pixels=data.shape[1],
+        transformations=Transformations(**ranges),
+        seed=seed,
     )
     images = rendered.images.expand(-1, data.shape[0], -1, -1)
     return StimulusSet(data.normalize(images), images.float() / 255, rendered.labels, rendered.parameters)

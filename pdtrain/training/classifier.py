@@ -41,7 +41,9 @@ class Classifier(lightning.LightningModule):
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
-        self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
+        self.accuracy = nn.ModuleDict(
+            {s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")}
+        )
         self.loss = nn.ModuleDict({s: MeanMetric() for s in ("fit", "val")})
 
     def forward(self, images: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from torch import nn
 from pdtrain.errors import InputError, unknown_name
 
 
-def small_vgg(num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128) -> nn.Module:
+def small_vgg(
+    num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128
+) -> nn.Module:
     """Build pairs of 3x3 convolutions with batch norm and pooling, then one hidden layer; any image of 8 pixels or more.
 
     Parameters
@@ -75,7 +77,9 @@ def torchvision_model(
         _replace_output(network, num_classes)
     if small_images:
         if not isinstance(network, torchvision.models.ResNet):
-            raise InputError(f"model.network.small_images=true: {name} has no small-image form; use a ResNet or small_vgg")
+            raise InputError(
+                f"model.network.small_images=true: {name} has no small-image form; use a ResNet or small_vgg"
+            )
         network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         network.maxpool = nn.Identity()
     return network if channels == 3 else nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))

@@ -39,7 +39,7 @@ class ObjectsData(ImageData):
         root: str,
         identities: int = 10,
         pixels: int = 32,
-        training_images: int = 5000,
+        training_images: int = 8000,
         validation_images: int = 1000,
         transformations: dict[str, Any] | None = None,
         **options: Any,
@@ -48,7 +48,9 @@ class ObjectsData(ImageData):
         self._root = Path(root)
         self.num_classes, self.shape = identities, (1, pixels, pixels)
         self._counts = (training_images, validation_images)
-        ranges = {k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()}
+        ranges = {
+            k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
+        }
         self._transformations = Transformations(**ranges)
         self._validation_parameters: dict[str, Tensor] = {}
 

@@ -1,0 +1,13 @@
+# Sourced by the other scripts: makes .venv once, installs the project with the extras given as $1.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+extras="${1:-}"
+stamp=".venv/.installed-$(cat pyproject.toml | cksum | cut -d' ' -f1)${extras}"
+if [ ! -f "$stamp" ]; then
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    echo "installing into .venv (a few minutes the first time)"
+    # torch first, by pip's own choice for this platform; set PDTRAIN_TORCH to pin another build
+    .venv/bin/python -m pip install --quiet ${PDTRAIN_TORCH:-torch==2.14.1 torchvision==0.29.1}
+    .venv/bin/python -m pip install --quiet -e ".${extras}"
+    touch "$stamp"
+fi

@@ -1,0 +1,34 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+
+TINY = [
+    "data.training_images=160",
+    "data.validation_images=100",
+    "data.pixels=16",
+    "stimuli.count=100",
+    "trainer.max_epochs=2",
+    "model.network.widths=[4,8]",
+    "model.network.hidden=16",
+    "+trainer.enable_progress_bar=false",
+    "report=false",
+]
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., DictConfig]:
+    """Compose the tiny default configuration with overrides, all output below tmp_path."""
+
+    def build(*overrides: str, tiny: list[str] | None = None, run: str = "run") -> DictConfig:
+        paths = [
+            f"paths.run_dir={tmp_path / run}",
+            f"paths.data={tmp_path / 'data'}",
+            f"paths.runs={tmp_path}",
+        ]
+        with initialize_config_module("pdtrain.conf", version_base="1.3"):
+            return compose("train", [*(TINY if tiny is None else tiny), *paths, *overrides])
+
+    return build

@@ -1,0 +1,92 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdtrain.stimuli.properties import PROPERTIES, Fields, local_contrast, local_luminance
+
+_AXIS = torch.arange(64.0)
+_ROWS, _COLUMNS = _AXIS[:, None].expand(64, 64), _AXIS[None, :].expand(64, 64)
+
+
+def _measure(name: str, image: torch.Tensor) -> float:
+    return float(PROPERTIES[name].measure(image[None, None])[0])
+
+
+def _grating(degrees: float, cycles_per_pixel: float = 0.1) -> torch.Tensor:
+    """Stripes along `degrees` counter-clockwise from the horizontal, as seen."""
+    angle = math.radians(degrees)
+    across = _COLUMNS * math.sin(angle) + _ROWS * math.cos(angle)
+    return 0.5 + 0.4 * torch.sin(2 * math.pi * cycles_per_pixel * across)
+
+
+def _disc(radius: float = 20.0) -> torch.Tensor:
+    return (torch.hypot(_ROWS - 31.5, _COLUMNS - 31.5) < radius).float()
+
+
+def test_ramp_has_mean_and_deviation_of_a_uniform_distribution() -> None:
+    ramp = _COLUMNS / 63
+
+    assert _measure("luminance", ramp) == pytest.approx(0.5, abs=1e-6)
+    assert _measure("contrast", ramp) == pytest.approx(1 / math.sqrt(12), rel=0.02)
+    assert _measure("dark_fraction", ramp) == pytest.approx(0.25, abs=0.01)
+    assert _measure("bright_fraction", ramp) == pytest.approx(0.25, abs=0.01)
+    assert _measure("curvature", ramp) == pytest.approx(0, abs=1e-4)
+    assert _measure("entropy", ramp) == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45, 90, 120, 165])
+def test_grating_has_its_orientation(degrees: float) -> None:
+    image = _grating(degrees)
+
+    difference = (_measure("orientation", image) - math.radians(degrees)) % math.pi
+    assert min(difference, math.pi - difference) < 0.03
+    assert _measure("orientation_coherence", image) > 0.95
+
+
+def test_grating_has_its_frequency() -> None:
+    assert _measure("spatial_frequency", _grating(0, 0.125)) == pytest.approx(0.125, abs=0.005)
+
+
+def test_checkerboard_has_corners_and_full_contrast() -> None:
+    board = ((_ROWS // 8 + _COLUMNS // 8) % 2).float()
+
+    assert _measure("luminance", board) == 0.5
+    assert _measure("contrast", board) == 0.5
+    assert _measure("corner_energy", board) > 10 * _measure("corner_energy", _grating(0))
+
+
+def test_disc_has_its_area_symmetry_and_no_orientation() -> None:
+    assert _measure("luminance", _disc()) == pytest.approx(math.pi * 400 / 4096, rel=0.02)
+    assert _measure("symmetry", _disc()) == pytest.approx(1)
+    assert _measure("orientation_coherence", _disc()) < 0.01
+    assert _measure("curvature", _disc()) > _measure("curvature", _grating(0))
+
+
+def test_colour_is_measured_only_where_there_is_any() -> None:
+    red = torch.zeros(1, 3, 8, 8)
+    red[:, 0] = 1
+
+    assert PROPERTIES["colourfulness"].measure(red) > 0.3
+    assert PROPERTIES["colourfulness"].measure(torch.ones(1, 3, 8, 8)) == 0
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_uniform_image_has_finite_properties(name: str) -> None:
+    assert torch.isfinite(PROPERTIES[name].measure(torch.full((2, 1, 16, 16), 0.5))).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 15), st.integers(1, 16), st.integers(0, 15), st.integers(1, 16), st.integers(0, 999))
+def test_local_properties_equal_the_direct_computation(
+    top: int, rows: int, left: int, columns: int, seed: int
+) -> None:
+    images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(seed))
+    fields = Fields(*(torch.tensor([v]) for v in (top, top + rows, left, left + columns)))
+
+    patch = images[:, 0, top : top + rows, left : left + columns]
+    torch.testing.assert_close(local_luminance(images, fields)[:, 0], patch.mean((1, 2)))
+    expected = patch.std((1, 2), correction=0)
+    torch.testing.assert_close(local_contrast(images, fields)[:, 0], expected, atol=2e-5, rtol=1e-4)
