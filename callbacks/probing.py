@@ -2,12 +2,13 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 from pdtrain.callbacks.probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
 from pytorch_lightning.loggers import WandbLogger
+from torch import nn
 
 from pdtrain.probes.prober import Prober
 from pdtrain.probes.rows import ProbePoint, Row
@@ -34,7 +35,7 @@ class Probing(lightning.Callback):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Check layers and probes before any training; tell W&B the x axis."""
-        self.prober.prepare(pl_module.network, self._probes(trainer))
+        self.prober.prepare(_network(pl_module), self._probes(trainer))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 for prefix in _KEY_PREFIXES.values():
@@ -61,12 +62,10 @@ class Probing(lightning.Callback):
     def _probes(self, trainer: lightning.Trainer) -> list:
         return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
 
-    def _measure(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint
-    ) -> None:
+    def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
         if self.prober.store.has(point):
             return
-        rows = self.prober.measure(pl_module.network, self._probes(trainer), point)
+        rows = self.prober.measure(_network(pl_module), self._probes(trainer), point)
         metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
@@ -74,8 +73,12 @@ class Probing(lightning.Callback):
             trainer.save_checkpoint(self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt")
 
 
+def _network(pl_module: lightning.LightningModule) -> nn.Module:
+    return cast(nn.Module, pl_module.network)
+
+
 def metrics_of(rows: list[Row]) -> dict[str, float]:
-    """Name each finite value as loggers know it: `id/<layer>/two_nn`, `info/<layer>/<property>/mean`, `index/<name>`."""
+    """Name finite values as loggers know them: `id/<layer>/two_nn`, `info/<layer>/<property>/mean`, `index/<name>`."""
     metrics = {}
     for row in rows:
         parts = [_KEY_PREFIXES[row.probe], row.layer]

@@ -46,9 +46,7 @@ def train(config: DictConfig) -> Path:
     classifier = build_classifier(config, data)
     prober = build_prober(config, data, run_dir)
     callbacks = _callbacks(config, prober, run_dir)
-    probes = [
-        callback.probe for callback in callbacks if isinstance(callback, IntrinsicDimension | UnitInformation)
-    ]
+    probes = [callback.probe for callback in callbacks if isinstance(callback, IntrinsicDimension | UnitInformation)]
     prober.prepare(classifier.network, probes)
     checkpoint = _check_checkpoint(config.ckpt_path, classifier)
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
@@ -110,14 +108,12 @@ def _check_checkpoint(path: str | None, classifier: Classifier) -> str | None:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except Exception as error:
-        raise InputError(
-            f"ckpt_path={path}: not a readable Lightning checkpoint ({type(error).__name__})"
-        ) from error
+        raise InputError(f"ckpt_path={path}: not a readable Lightning checkpoint ({type(error).__name__})") from error
     own = classifier.state_dict()
     differing = sorted(set(saved) ^ set(own)) or [k for k in own if own[k].shape != saved[k].shape]
     if differing:
         raise InputError(
-            f"ckpt_path={path}: made by another architecture (first difference: {differing[0]}); set model= as in that run"
+            f"ckpt_path={path}: made by another architecture ({differing[0]} differs); set model= as in that run"
         )
     return path
 
@@ -128,7 +124,7 @@ def _finish(config: DictConfig, run_dir: Path, prober: Prober) -> None:
     if "wandb" in config.logger:
         import wandb
 
-        wandb.finish(quiet=True)
+        wandb.finish()
     if not prober.seconds:
         console.print(f"no probes; checkpoints in {run_dir}/checkpoints")
         return

@@ -87,16 +87,18 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
     calls: dict[str, tuple[str, tuple[int, ...], Geometry | None, int]] = {}
     by_tensor: dict[int, Geometry | None] = {id(image): Geometry()}
     alive: list[Tensor] = [image]  # ids are only unique among living tensors
-    state = {"operations": 0, "last": Geometry()}
+    operations_so_far = 0
+    latest: Geometry | None = Geometry()
 
     def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        state["operations"] += isinstance(module, _WEIGHTED)
-        before = by_tensor.get(id(inputs[0]), state["last"])
+        nonlocal operations_so_far, latest
+        operations_so_far += isinstance(module, _WEIGHTED)
+        before = by_tensor.get(id(inputs[0]), latest)
         after = _compose(before, module, output)
-        by_tensor[id(output)] = state["last"] = after
+        by_tensor[id(output)] = latest = after
         alive.append(output)
         calls.pop(name, None)
-        calls[name] = (_kind(module, inputs[0], output), tuple(output.shape[1:]), after, state["operations"])
+        calls[name] = (_kind(module, inputs[0], output), tuple(output.shape[1:]), after, operations_so_far)
 
     handles = [
         module.register_forward_hook(lambda m, i, o, name=name: note(name, m, i, o))
@@ -112,7 +114,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
             handle.remove()
         for module in training:
             module.training = True
-    total = max(state["operations"], 1)
+    total = max(operations_so_far, 1)
     layers = [Layer(INPUT, 0.0, tuple(image.shape[1:]), Geometry(), "input")]
     for name, (kind, shape, geometry, operations) in calls.items():
         layers.append(Layer(name, operations / total, shape, geometry, kind))

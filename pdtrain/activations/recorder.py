@@ -76,13 +76,9 @@ class Recorder:
             for index, layer in enumerate(self.layers)
         }
 
-    def record(
-        self, model: nn.Module, images: Float[Tensor, "stimuli channels height width"]
-    ) -> list[LayerResponse]:
+    def record(self, model: nn.Module, images: Float[Tensor, "stimuli channels height width"]) -> list[LayerResponse]:
         """Record all layers' responses to `images`; the model is left as it was, its hooks removed."""
-        kept = {
-            layer.name: _Store(layer, self._units[layer.name], len(images), self) for layer in self.layers
-        }
+        kept = {layer.name: _Store(layer, self._units[layer.name], len(images), self) for layer in self.layers}
         modules = dict(model.named_modules())
         device = next(model.parameters()).device
         current: dict[str, Tensor] = {}

@@ -87,9 +87,7 @@ def participation_ratio(points: Float[Tensor, "points features"]) -> float:
     return float(variances.sum().square() / variances.square().sum())
 
 
-def principal_component_dimension(
-    points: Float[Tensor, "points features"], *, variance: float = 0.9
-) -> float:
+def principal_component_dimension(points: Float[Tensor, "points features"], *, variance: float = 0.9) -> float:
     """Number of principal components that hold `variance` of the variance (PC-ID of Ansuini et al. 2019)."""
     cumulative = _principal_variances(points).cumsum(0)
     return float((cumulative < variance * cumulative[-1]).sum() + 1)
@@ -174,7 +172,7 @@ def _nothing(note: str, points: int, dropped: int) -> DimensionEstimate:
 
 
 def _subsamples(count: int, resamplings: int, fraction: float, generator: torch.Generator) -> list[Tensor]:
-    kept = int(round(count * fraction))
+    kept = round(count * fraction)
     masks = []
     for _ in range(resamplings):
         mask = torch.zeros(count, dtype=torch.bool)
@@ -183,9 +181,7 @@ def _subsamples(count: int, resamplings: int, fraction: float, generator: torch.
     return masks
 
 
-def _resampled(
-    estimate: Callable[[Tensor], float], neighbors: Neighbors, masks: list[Tensor]
-) -> DimensionEstimate:
+def _resampled(estimate: Callable[[Tensor], float], neighbors: Neighbors, masks: list[Tensor]) -> DimensionEstimate:
     distances = neighbors.distances
     usable = _usable(distances)
     count, dropped = int(usable.sum()), int((~usable).sum())
@@ -205,9 +201,7 @@ def _usable(distances: Tensor) -> Tensor:
 def _within(neighbors: Neighbors, mask: Tensor) -> Tensor:
     """Distances to the neighbours that belong to a subsample, for its points; as many columns as all rows have."""
     mask = mask.to(neighbors.indices.device)
-    distances = (
-        neighbors.distances[mask].masked_fill(~mask[neighbors.indices[mask]], torch.inf).sort(1).values
-    )
+    distances = neighbors.distances[mask].masked_fill(~mask[neighbors.indices[mask]], torch.inf).sort(1).values
     distances = distances[torch.isfinite(distances[:, 1])]
     complete = int(torch.isfinite(distances).sum(1).min()) if len(distances) else 0
     distances = distances[:, : max(complete, 2)]

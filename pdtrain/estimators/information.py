@@ -59,9 +59,7 @@ def discretize(
     return codes
 
 
-def discretize_circular(
-    angles: Float[Tensor, " stimuli"], period: float, bins: int = 8
-) -> Int[Tensor, " stimuli"]:
+def discretize_circular(angles: Float[Tensor, " stimuli"], period: float, bins: int = 8) -> Int[Tensor, " stimuli"]:
     """Cut a circular variable of `period` in equal arcs; the first bin is centred on zero."""
     return ((angles / period * bins).round().long()) % bins
 
@@ -92,9 +90,7 @@ def joint_counts(
     step = max(1, _COUNT_ELEMENTS // (len(responses) * response_bins))
     parts = []
     for start in range(0, responses.shape[1], step):
-        block = (
-            torch.nn.functional.one_hot(responses[:, start : start + step], response_bins).flatten(1).float()
-        )
+        block = torch.nn.functional.one_hot(responses[:, start : start + step], response_bins).flatten(1).float()
         counts = (block.T @ indicators).view(-1, response_bins, properties.shape[1], property_bins)
         parts.append(counts.transpose(1, 2))
     return torch.cat(parts)
@@ -146,9 +142,7 @@ def panzeri_treves_bias(
     possible = (response > 0).sum(-1)
     trials = counts.sum(-2).double()
     occupied = (counts > 0).sum(-2).double()
-    missed = torch.where(
-        response[..., None] > 0, (1 - response[..., None]).pow(trials[..., None, :]), 0.0
-    ).sum(-2)
+    missed = torch.where(response[..., None] > 0, (1 - response[..., None]).pow(trials[..., None, :]), 0.0).sum(-2)
     relevant = torch.minimum(occupied + missed, possible[..., None].double())
     present = trials > 0
     return ((relevant - 1) * present).sum(-1).sub(possible - 1) / (2 * total * np.log(2))

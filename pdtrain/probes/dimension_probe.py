@@ -1,6 +1,7 @@
 """Intrinsic dimension of every recorded layer: all stimuli together, and the mean over single objects' manifolds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,10 +40,8 @@ class DimensionProbe:
     ) -> None:
         for estimator in estimators:
             if not is_estimator(estimator):
-                raise unknown_name(
-                    "probes.intrinsic_dimension.estimators", estimator, ESTIMATORS, of="estimator"
-                )
-        self._options = {
+                raise unknown_name("probes.intrinsic_dimension.estimators", estimator, ESTIMATORS, of="estimator")
+        self._options: dict[str, Any] = {
             "estimators": tuple(estimators),
             "resamplings": resamplings,
             "subsample_fraction": subsample_fraction,
@@ -73,9 +72,7 @@ class DimensionProbe:
             raise InputError(f"layer {response.layer.name}: {error}") from error
         rows = []
         for name, estimate in estimates.items():
-            note = estimate.note or (
-                f"{estimate.dropped} duplicate or tied points dropped" if estimate.dropped else ""
-            )
+            note = estimate.note or (f"{estimate.dropped} duplicate or tied points dropped" if estimate.dropped else "")
             rows.append(
                 Row(
                     response.layer.name,
@@ -96,7 +93,7 @@ class DimensionProbe:
         return rows
 
     def _classes(self, index: int, response: LayerResponse, stimuli: StimulusSet) -> list[Row]:
-        options = self._options | {"resamplings": 0}
+        options: dict[str, Any] = self._options | {"resamplings": 0}
         members = [stimuli.labels == label for label in stimuli.labels.unique()]
         estimates = [intrinsic_dimension(response.representation[member], **options) for member in members]
         rows = []

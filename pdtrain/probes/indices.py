@@ -49,9 +49,7 @@ def indices(
         peak = int(np.argmax(value[: last + 1]))
         sample = value + spread * generator.standard_normal((draws, len(value)))
         found.append(
-            _row(
-                "distillation", 1 - value[last] / value[peak], 1 - sample[:, last] / sample[:, peak], property
-            )
+            _row("distillation", 1 - value[last] / value[peak], 1 - sample[:, last] / sample[:, peak], property)
         )
         if len(before) == len(information):
             reference, reference_spread = _columns(before)

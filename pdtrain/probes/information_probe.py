@@ -1,6 +1,7 @@
 """Information of single units about image properties, over the whole image or the unit's receptive field."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,15 +59,13 @@ class InformationProbe:
         seed: int = 0,
     ) -> None:
         if correction not in CORRECTIONS:
-            raise InputError(
-                f"probes.unit_information.correction={correction}: choose from {', '.join(CORRECTIONS)}"
-            )
+            raise InputError(f"probes.unit_information.correction={correction}: choose from {', '.join(CORRECTIONS)}")
         if bins < 2:
             raise InputError(f"probes.unit_information.bins={bins}: at least 2 bins are needed")
         self._whole = [name for name in properties if "@" not in name]
         self._local = [name for name in properties if "@" in name]
         self._bins = bins
-        self._options = {"correction": correction, "shuffles": shuffles, "seed": seed}
+        self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError for unknown properties or too few stimuli."""
@@ -79,11 +78,7 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property."""
-        codes = (
-            torch.stack([self._property_codes(stimuli, name) for name in self._whole], 1)
-            if self._whole
-            else None
-        )
+        codes = torch.stack([self._property_codes(stimuli, name) for name in self._whole], 1) if self._whole else None
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
@@ -114,9 +109,7 @@ class InformationProbe:
         return LOCAL_PROPERTIES[name.partition("@")[0]](stimuli.pixels, fields)
 
 
-def _summary(
-    index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int
-) -> list[Row]:
+def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int) -> list[Row]:
     bits = information.information_bits
     values = {statistic: float(of(bits)) for statistic, of in STATISTICS.items()}
     values["normalized_mean"] = float(_normalized(information).mean())

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -61,7 +61,7 @@ class Prober:
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []
         self._patterns = layers
-        self._recorder_options = {
+        self._recorder_options: dict[str, Any] = {
             "max_units": max_units,
             "memory_bytes": memory_bytes,
             "batch_size": batch_size,

@@ -30,9 +30,7 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     for column, label, style in (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-")):
         if column in metrics:
             values = metrics.dropna(subset=[column])
-            axes.plot(
-                values["epoch"] + 1, values[column], style, marker="o", ms=3, color=_TRAINED, label=label
-            )
+            axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=_TRAINED, label=label)
     axes.set(xlabel="epochs completed", ylabel="accuracy", ylim=(0, 1))
     axes.legend(frameon=False)
     return figure
@@ -83,9 +81,7 @@ def unit_distribution(units: pd.DataFrame, property: str = "luminance") -> Figur
     for axes, layer in zip(grid, layers, strict=False):
         for epoch, colour, label in _ends(chosen):
             values = np.sort(chosen[(chosen.layer == layer) & (chosen.epoch == epoch)].information_bits)
-            axes.step(
-                values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post"
-            )
+            axes.step(values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post")
         axes.set(title=layer, xlabel="bit", ylabel="share of units")
     grid[0].legend(frameon=False, fontsize=7)
     figure.suptitle(f"{_title(property)} information over units")
@@ -98,8 +94,7 @@ def heat_maps(rows: pd.DataFrame) -> Figure:
     information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
     panels = [("intrinsic dimension", dimension)]
     panels += [
-        (_title(name), information[information.property == name])
-        for name in dict.fromkeys(information.property)
+        (_title(name), information[information.property == name]) for name in dict.fromkeys(information.property)
     ]
     figure, grid = _grid(len(panels), height=2.6)
     for axes, (title, chosen) in zip(grid, panels, strict=False):

@@ -15,9 +15,7 @@ def print_summary(run_dir: str | Path, console: Console) -> None:
     first, last = frame["epoch"].min(), frame["epoch"].max()
     information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
     properties = list(dict.fromkeys(information.property))
-    table = Table(
-        title=f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)"
-    )
+    table = Table(title=f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
     table.add_column("layer")
     table.add_column("ID", justify="right")
     for name in properties:

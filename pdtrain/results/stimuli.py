@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence
     path = Path(run_dir) / _NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [name for name in properties if "@" not in name]
-    values = {f"property_{name}": stimuli.values(name).numpy() for name in names}
+    values: dict[str, Any] = {f"property_{name}": stimuli.values(name).numpy() for name in names}
     images = (stimuli.pixels[:_SHOWN] * 255).round().byte().permute(0, 2, 3, 1).numpy()
     temporary = path.with_name(f".{os.getpid()}.{_NAME}")
     try:

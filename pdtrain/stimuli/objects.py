@@ -110,10 +110,7 @@ def _draw_parameters(count: int, ranges: Transformations, generator: torch.Gener
         "object_luminance": ranges.luminance,
         "object_contrast": ranges.contrast,
     }
-    return {
-        name: low + (high - low) * torch.rand(count, generator=generator)
-        for name, (low, high) in bounds.items()
-    }
+    return {name: low + (high - low) * torch.rand(count, generator=generator) for name, (low, high) in bounds.items()}
 
 
 @dataclass(frozen=True)
@@ -149,9 +146,7 @@ def _rotations(plane: Tensor, depth: Tensor) -> Tensor:
     return in_plane.view(-1, 3, 3) @ in_depth.view(-1, 3, 3)
 
 
-def _render(
-    lobes: _Lobes, labels: Tensor, parameters: dict[str, Tensor], pixels: int
-) -> Float[Tensor, "n 2 h w"]:
+def _render(lobes: _Lobes, labels: Tensor, parameters: dict[str, Tensor], pixels: int) -> Float[Tensor, "n 2 h w"]:
     """Shade the objects; channel 0 is the intensity of the object, channel 1 its coverage of the pixel."""
     turn = _rotations(parameters["rotation_plane"], parameters["rotation_depth"])
     size = parameters["size"][:, None]
@@ -188,9 +183,7 @@ def _render(
         front = torch.where(nearer, depth, front)
         lambert = torch.where(nearer, shade.clamp_min(0), lambert)
     contrast = parameters["object_contrast"][:, None, None]
-    intensity = parameters["object_luminance"][:, None, None] * (
-        1 - contrast + contrast * (0.15 + 0.85 * lambert)
-    )
+    intensity = parameters["object_luminance"][:, None, None] * (1 - contrast + contrast * (0.15 + 0.85 * lambert))
     return torch.stack([intensity, coverage], 1)
 
 

@@ -95,8 +95,7 @@ def corner_energy(images: Images) -> Values:
     """Mean positive Harris response (k = 0.05, 3x3 window)."""
     dx, dy = _gradient(images)
     xx, yy, xy = (
-        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0]
-        for product in (dx * dx, dy * dy, dx * dy)
+        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
     )
     return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0).mean((1, 2))
 
@@ -116,9 +115,7 @@ def symmetry(images: Images) -> Values:
     """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image."""
     centred = _grey(images) - _grey(images).mean((1, 2), keepdim=True)
     variance = centred.square().sum((1, 2))
-    return torch.where(
-        variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0
-    )
+    return torch.where(variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0)
 
 
 def entropy(images: Images) -> Values:

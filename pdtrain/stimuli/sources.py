@@ -41,7 +41,7 @@ def objects(
     transformations: dict[str, Any] | None = None,
 ) -> StimulusSet:
     """Render objects at the size of the training images, each view drawn at random within the ranges."""
-    ranges = {
+    ranges: dict[str, Any] = {
         k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
     }
     rendered = render_objects(

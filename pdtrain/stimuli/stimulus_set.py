@@ -53,9 +53,7 @@ class StimulusSet:
             base, _, scope = name.partition("@")
             if scope and (scope != RECEPTIVE_FIELD or base not in LOCAL_PROPERTIES):
                 allowed = ", ".join(f"{local}@{RECEPTIVE_FIELD}" for local in LOCAL_PROPERTIES)
-                raise InputError(
-                    f"probes.unit_information.properties={name}: choose the local ones from {allowed}"
-                )
+                raise InputError(f"probes.unit_information.properties={name}: choose the local ones from {allowed}")
             if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
                 allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]
                 raise unknown_name("probes.unit_information.properties", name, allowed_names, of="property")

@@ -1,12 +1,12 @@
 """The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 
@@ -22,7 +22,7 @@ class Classifier(lightning.LightningModule):
     optimizer
         Takes parameters, returns an optimiser.
     scheduler
-        Takes an optimiser (and `total_steps` for a one-cycle schedule), returns a scheduler stepped every batch; or None.
+        Takes an optimiser (and `total_steps` for one-cycle), returns a scheduler stepped every batch; or None.
     compile
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
     """
@@ -41,9 +41,7 @@ class Classifier(lightning.LightningModule):
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
-        self.accuracy = nn.ModuleDict(
-            {s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")}
-        )
+        self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
         self.loss = nn.ModuleDict({s: MeanMetric() for s in ("fit", "val")})
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,9 +62,9 @@ class Classifier(lightning.LightningModule):
         loss = nn.functional.cross_entropy(logits, labels)
         self.accuracy[stage](logits, labels)
         self.loss[stage](loss.detach(), len(labels))
-        shown = {"on_step": False, "on_epoch": True, "prog_bar": True}
-        self.log(f"{label}/loss", self.loss[stage], **shown)
-        self.log(f"{label}/accuracy", self.accuracy[stage], **shown)
+        shown: dict[str, Any] = {"on_step": False, "on_epoch": True, "prog_bar": True}
+        self.log(f"{label}/loss", cast(Metric, self.loss[stage]), **shown)
+        self.log(f"{label}/accuracy", cast(Metric, self.accuracy[stage]), **shown)
         return loss
 
     def configure_optimizers(self) -> Any:

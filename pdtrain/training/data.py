@@ -21,9 +21,7 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 class LabelledImages(Dataset):
     """Images with labels; `transform` turns what `read` returns (uint8) into what the network sees."""
 
-    def __init__(
-        self, read: Callable[[int], Tensor], labels: Tensor, transform: Callable[[Tensor], Tensor]
-    ) -> None:
+    def __init__(self, read: Callable[[int], Tensor], labels: Tensor, transform: Callable[[Tensor], Tensor]) -> None:
         self.read, self.labels, self.transform = read, labels, transform
 
     def __len__(self) -> int:
@@ -89,9 +87,7 @@ class ImageData(lightning.LightningDataModule):
         training, validation = self.load()
         if self._subset is not None:
             if not 0 < self._subset <= len(training):
-                raise InputError(
-                    f"data.subset={self._subset}: choose from 1 to {len(training)} training images"
-                )
+                raise InputError(f"data.subset={self._subset}: choose from 1 to {len(training)} training images")
             kept = random_sample(len(training), self._subset, seed=self.seed)
             read = training.read
             training = LabelledImages(lambda i: read(int(kept[i])), training.labels[kept], training.transform)
@@ -135,9 +131,7 @@ class ImageData(lightning.LightningDataModule):
         chosen = random_sample(available, count, seed=seed)
         pixels = torch.stack([self.validation_set.read(int(i)) for i in chosen])
         parameters = {name: values[chosen] for name, values in self._known_parameters().items()}
-        return StimulusSet(
-            self.normalize(pixels), pixels.float() / 255, self.validation_set.labels[chosen], parameters
-        )
+        return StimulusSet(self.normalize(pixels), pixels.float() / 255, self.validation_set.labels[chosen], parameters)
 
     def _known_parameters(self) -> dict[str, Tensor]:
         """Transformation parameters of the validation images, where they are known."""
@@ -147,9 +141,7 @@ class ImageData(lightning.LightningDataModule):
         steps: list[Any] = []
         if self._geometric:
             g = self._geometric
-            steps.append(
-                v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g))
-            )
+            steps.append(v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g)))
         if self._flip:
             steps.append(v2.RandomHorizontalFlip())
         if self._photometric:
@@ -180,7 +172,7 @@ class TorchvisionData(ImageData):
         for train in (True, False):
             images, labels = self._read(train)
             parts.append(LabelledImages(images.__getitem__, labels, self.normalize))
-            self.shape = tuple(images.shape[1:])
+            self.shape = (images.shape[1], images.shape[2], images.shape[3])
         self.num_classes = int(parts[0].labels.max()) + 1
         return parts[0], parts[1]
 
@@ -232,9 +224,7 @@ class ImageFolderData(ImageData):
         Share of the images held out where there is no `val` folder.
     """
 
-    def __init__(
-        self, *, root: str, pixels: int = 224, validation_fraction: float = 0.2, **options: Any
-    ) -> None:
+    def __init__(self, *, root: str, pixels: int = 224, validation_fraction: float = 0.2, **options: Any) -> None:
         super().__init__(**options)
         self._root, self._fraction = Path(root), validation_fraction
         self.shape = (3, pixels, pixels)
@@ -246,9 +236,7 @@ class ImageFolderData(ImageData):
             training, validation = self._list(self._root / "train"), self._list(self._root / "val")
         else:
             files = self._list(self._root)
-            held = random_sample(
-                len(files), max(1, round(len(files) * self._fraction)), seed=self.seed
-            ).tolist()
+            held = random_sample(len(files), max(1, round(len(files) * self._fraction)), seed=self.seed).tolist()
             validation = [files[i] for i in held]
             training = [f for i, f in enumerate(files) if i not in set(held)]
         self.num_classes = max(label for _, label in training + validation) + 1

@@ -13,7 +13,7 @@ from pdtrain.errors import InputError, unknown_name
 def small_vgg(
     num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128
 ) -> nn.Module:
-    """Build pairs of 3x3 convolutions with batch norm and pooling, then one hidden layer; any image of 8 pixels or more.
+    """Build pairs of 3x3 convolutions with batch norm and pooling, then one hidden layer; any image from 8 pixels.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ class ObjectsData(ImageData):
         self._root = Path(root)
         self.num_classes, self.shape = identities, (1, pixels, pixels)
         self._counts = (training_images, validation_images)
-        ranges = {
+        ranges: dict[str, Any] = {
             k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
         }
         self._transformations = Transformations(**ranges)
@@ -88,8 +88,9 @@ def _write(rendered: RenderedObjects, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     try:
-        arrays = {"images": rendered.images.numpy(), "labels": rendered.labels.numpy()}
-        np.savez(temporary, **arrays, **{f"parameter_{k}": v.numpy() for k, v in rendered.parameters.items()})
+        arrays: dict[str, Any] = {"images": rendered.images.numpy(), "labels": rendered.labels.numpy()}
+        arrays |= {f"parameter_{name}": values.numpy() for name, values in rendered.parameters.items()}
+        np.savez(temporary, **arrays)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

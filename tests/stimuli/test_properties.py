@@ -80,9 +80,7 @@ def test_uniform_image_has_finite_properties(name: str) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 15), st.integers(1, 16), st.integers(0, 15), st.integers(1, 16), st.integers(0, 999))
-def test_local_properties_equal_the_direct_computation(
-    top: int, rows: int, left: int, columns: int, seed: int
-) -> None:
+def test_local_properties_equal_the_direct_computation(top: int, rows: int, left: int, columns: int, seed: int) -> None:
     images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(seed))
     fields = Fields(*(torch.tensor([v]) for v in (top, top + rows, left, left + columns)))
 

@@ -1,0 +1,161 @@
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from pdtrain.errors import InputError
+from pdtrain.results.reader import load
+from pdtrain.train import train
+from pdtrain.training.data import DEBIAN_FASHION_MNIST
+
+Configure = Callable[..., DictConfig]
+
+
+def _weights(run_dir: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) -> None:
+    run_dir = train(configure("report=true", "trainer.enable_progress_bar=false"))
+
+    rows = load(run_dir)
+    assert sorted(rows.epoch.unique()) == [0, 1, 2]
+    assert set(rows.probe) == {"intrinsic_dimension", "unit_information", "index"}
+    assert not rows.duplicated(["epoch", "step", "layer", "probe", "quantity", "property"]).any()
+    untrained, trained = (rows[(rows.epoch == e) & (rows.layer == "output")].value.to_numpy() for e in (0, 2))
+    assert (untrained != trained).any()
+    inputs = rows[(rows.layer == "input") & (rows.probe == "intrinsic_dimension")].value
+    assert inputs.nunique() == 1, "pixels do not change over training"
+    page = (run_dir / "report" / "report.html").read_text()
+    assert "data:image/svg+xml" in page and "http://www" not in page.replace("http://www.w3.org", "")
+    assert {"dimension.png", "information.svg", "stimuli.png"} <= {p.name for p in (run_dir / "report").iterdir()}
+    assert len(list((run_dir / "checkpoints").glob("epoch=*.ckpt"))) == 3
+
+
+def test_probing_leaves_the_weights_bit_identical(configure: Configure) -> None:
+    augmented = ["data.geometric=1", "data.photometric=0.5"]
+    probed = _weights(train(configure(*augmented, run="probed")))
+    bare = _weights(train(configure(*augmented, "callbacks=no_probes", run="bare")))
+
+    assert all(torch.equal(probed[name], bare[name]) for name in bare)
+
+
+def test_resuming_goes_on_from_the_checkpoint(configure: Configure) -> None:
+    whole = train(configure(run="whole"))
+    first = next((whole / "checkpoints").glob("epoch=0001*.ckpt"))
+
+    resumed = train(configure(f"ckpt_path='{first}'", run="resumed"))
+
+    assert sorted(load(resumed).epoch.unique()) == [2]
+    assert all(torch.isfinite(value).all() for value in _weights(resumed).values())
+
+
+def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
+    run_dir = train(configure())
+
+    columns = pd.read_csv(run_dir / "csv" / "metrics.csv").columns
+    expected = {
+        "id/relu1/two_nn",
+        "id/relu1/two_nn_std",
+        "info/pool1/luminance/mean",
+        "index/expansion",
+        "val/accuracy",
+    }
+    assert expected <= set(columns)
+
+
+def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run_dir = train(configure("logger=csv_wandb"))
+
+    store = DataStore()
+    store.open_for_scan(str(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
+    history, metrics, config = [], [], []
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.HasField("metric"):
+            metrics.append((record.metric.glob_name, record.metric.step_metric))
+        if record.HasField("history"):
+            history.append({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
+        if record.HasField("run"):
+            config += [item.key for item in record.run.config.update]
+        if record.HasField("config"):
+            config += [item.key or item.nested_key[0] for item in record.config.update]
+    probed = [line for line in history if "id/relu1/two_nn" in line]
+    assert [float(line["epoch"]) for line in probed] == [0, 1, 2]
+    assert ("id/*", "epoch") in metrics and ("info/*", "epoch") in metrics
+    rows = load(run_dir)
+    last = rows[(rows.epoch == 2) & (rows.layer == "relu1") & (rows.probe == "intrinsic_dimension")].value.iloc[0]
+    assert math.isclose(float(probed[-1]["id/relu1/two_nn"]), last, rel_tol=1e-6)
+    assert any(key.startswith("data") for key in config)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("layers.names=[conv9]", "layers.names=conv9"),
+        ("probes.unit_information.properties=[luminence]", "did you mean luminance"),
+        ("probes.unit_information.properties=[entropy@receptive_field]", "luminance@receptive_field"),
+        ("probes.unit_information.correction=best", "correction=best"),
+        ("probes.intrinsic_dimension.estimators=[three_nn]", "estimators=three_nn"),
+        ("stimuli.count=1000", "stimuli.count=1000"),
+        ("stimuli.count=10", "needs at least"),
+        ("data.subset=9999", "data.subset=9999"),
+        ("ckpt_path=missing.ckpt", "ckpt_path=missing.ckpt"),
+        ("callbacks.probing.schedule.every_epochs=0", "every_epochs=0"),
+    ],
+)
+def test_wrong_input_names_the_key_before_training(configure: Configure, override: str, message: str) -> None:
+    from hydra.errors import InstantiationException
+
+    config = configure(override)
+    with pytest.raises((InputError, InstantiationException)) as caught:
+        train(config)
+
+    error = caught.value if isinstance(caught.value, InputError) else caught.value.__cause__
+    assert isinstance(error, InputError) and message in str(error) and "\n" not in str(error)
+    assert not (Path(config.paths.run_dir) / "checkpoints").exists()
+
+
+def test_image_too_small_for_the_model(configure: Configure) -> None:
+    tiny = ["data.pixels=16", "data.training_images=50", "data.validation_images=50", "model=alexnet"]
+
+    from hydra.errors import InstantiationException
+
+    with pytest.raises((InputError, InstantiationException), match=r"data.pixels=16: the image is too small"):
+        train(configure(tiny=tiny))
+
+
+def test_checkpoint_of_another_architecture(configure: Configure) -> None:
+    run_dir = train(configure("callbacks=no_probes"))
+
+    with pytest.raises(InputError, match="another architecture"):
+        train(configure(f"ckpt_path={run_dir}/checkpoints/last.ckpt", "model.network.hidden=8", run="second"))
+
+
+def test_the_command_ends_wrong_input_with_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pdtrain.train", "layers.names=[conv9]", "data.training_images=100"]
+
+    done = subprocess.run([*command, f"hydra.run.dir={tmp_path}"], capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "layers.names=conv9: no such layer" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.exists(), reason="needs Debian's dataset-fashion-mnist")
+def test_fashion_mnist_trains_on_the_real_files(configure: Configure) -> None:
+    tiny = ["experiment=fashion_mnist", "data.subset=300", "stimuli.count=100", "trainer.max_epochs=1", "report=false"]
+
+    rows = load(train(configure(tiny=tiny)))
+
+    assert sorted(rows.epoch.unique()) == [0, 1]
