@@ -15,8 +15,8 @@ from pdtrain.results.stimuli import load_stimuli
 
 _CAPTIONS = {
     "accuracy": "Accuracy over epochs.",
-    "dimension": "Intrinsic dimension against depth, one line per epoch (pale to dark), untrained dashed. Bars: standard "
-    "deviation over subsamples. Trained networks rise, then fall: the hunchback.",
+    "dimension": "Intrinsic dimension against depth, one line per epoch (pale to dark), untrained dashed. Bars: "
+    "standard deviation over subsamples. Trained networks rise, then fall: the hunchback.",
     "information": "Mean information per unit about each property; bands: 95% interval over units. Falling with depth "
     "after training, and below the untrained network: distillation and pruning.",
     "units": "Share of units below a given information about luminance. A curve further left carries less.",

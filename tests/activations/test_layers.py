@@ -18,7 +18,7 @@ def test_default_layers_of_small_vgg_run_from_input_to_output() -> None:
 def test_unknown_layer_lists_the_names() -> None:
     layers = trace_layers(small_vgg(10, 1), torch.zeros(1, 1, 32, 32))
 
-    with pytest.raises(InputError, match="layers.names=conv9.*choose from input, conv1"):
+    with pytest.raises(InputError, match=r"layers\.names=conv9.*choose from input, conv1"):
         select_layers(layers, ["conv9"])
 
 

@@ -88,7 +88,7 @@ def test_corrupt_image_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="data.root=.*empty or missing"):
+    with pytest.raises(InputError, match=r"data\.root=.*empty or missing"):
         ImageFolderData(root=str(tmp_path / "nowhere")).setup()
 
 

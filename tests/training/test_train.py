@@ -1,13 +1,15 @@
 import math
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 from omegaconf import DictConfig
+from wandb.proto import wandb_internal_pb2
 
 from pdtrain.errors import InputError
 from pdtrain.results.reader import load
@@ -71,18 +73,11 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
 
 
 def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     run_dir = train(configure("logger=csv_wandb"))
 
-    store = DataStore()
-    store.open_for_scan(str(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
     history, metrics, config = [], [], []
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in _wandb_records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):
         if record.HasField("metric"):
             metrics.append((record.metric.glob_name, record.metric.step_metric))
         if record.HasField("history"):
@@ -98,6 +93,22 @@ def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.
     last = rows[(rows.epoch == 2) & (rows.layer == "relu1") & (rows.probe == "intrinsic_dimension")].value.iloc[0]
     assert math.isclose(float(probed[-1]["id/relu1/two_nn"]), last, rel_tol=1e-6)
     assert any(key.startswith("data") for key in config)
+
+
+def _wandb_records(path: Path) -> Iterator[wandb_internal_pb2.Record]:
+    """Read W&B's transaction log: a LevelDB log (32 KiB blocks of checksum, length, type, data) after 7 bytes."""
+    raw, position, parts = path.read_bytes(), 7, b""
+    while position + 7 <= len(raw):
+        left = 32768 - position % 32768
+        if left < 7:
+            position += left
+            continue
+        length, kind = struct.unpack_from("<HB", raw, position + 4)
+        parts += raw[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield wandb_internal_pb2.Record.FromString(parts)
+            parts = b""
 
 
 @pytest.mark.parametrize(
