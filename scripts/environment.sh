@@ -6,7 +6,7 @@ stamp=".venv/.installed-$(cat pyproject.toml | cksum | cut -d' ' -f1)${extras}"
 if [ ! -f "$stamp" ]; then
     [ -x .venv/bin/python ] || python3 -m venv .venv
     echo "installing into .venv (a few minutes the first time)"
-    # torch first, by pip's own choice for this platform; set PDTRAIN_TORCH to pin another build
+    # set PDTRAIN_TORCH to install another build of torch and torchvision
     .venv/bin/python -m pip install --quiet ${PDTRAIN_TORCH:-torch==2.14.1 torchvision==0.29.1}
     .venv/bin/python -m pip install --quiet -e ".${extras}"
     touch "$stamp"
