@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pdtrain.probes.rows import Row
+from pdtrain.probes.rows import Row, UnitRow
 
 
 def indices(
@@ -62,6 +62,24 @@ def indices(
                     property,
                 )
             )
+    return found
+
+
+def pruned_fraction(
+    unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], layers: Sequence[str], *, property: str = "luminance"
+) -> list[Row]:
+    """Share of all units of each layer that were informative about `property` untrained and are not now."""
+
+    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int], bool]:
+        return {(row.layer, row.unit): row.informative for row in rows if row.property == property}
+
+    now, before = informative(unit_rows), informative(untrained)
+    found = []
+    for index, layer in enumerate(layers):
+        lost = [was and not now[unit] for unit, was in before.items() if unit[0] == layer and unit in now]
+        if lost:
+            share = float(np.mean(lost))
+            found.append(Row(layer, index, float("nan"), "index", "pruned_fraction", property, share, n=len(lost)))
     return found
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
-from pdtrain.probes.indices import indices
-from pdtrain.probes.rows import Measurement, ProbePoint, Row
+from pdtrain.probes.indices import indices, pruned_fraction
+from pdtrain.probes.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -92,8 +92,18 @@ class Prober:
             responses = self._recorder.record(model, self.stimuli.images)
             found = [probe.measure(responses, self.stimuli) for probe in probes]
         rows = [row for measurement in found for row in measurement.rows]
-        untrained = rows if point.step == 0 else self.store.read_rows(ProbePoint(0, 0))
-        rows += indices(rows, untrained, property=self._index_property)
-        self.store.write(point, rows, [row for measurement in found for row in measurement.unit_rows])
+        unit_rows = [row for measurement in found for row in measurement.unit_rows]
+        rows += self._indices(rows, unit_rows, point)
+        self.store.write(point, rows, unit_rows)
         self.seconds.append(time.perf_counter() - started)
         return rows
+
+    def _indices(self, rows: list[Row], unit_rows: list[UnitRow], point: ProbePoint) -> list[Row]:
+        """Compare this point with the untrained network, as stored."""
+        name = self._index_property
+        if point.step == 0:
+            return indices(rows, rows, property=name)
+        untrained, origin = self.store.read_rows(ProbePoint(0, 0)), self.store.read_unit_rows(ProbePoint(0, 0))
+        assert self._recorder is not None
+        layers = [layer.name for layer in self._recorder.layers]
+        return [*indices(rows, untrained, property=name), *pruned_fraction(unit_rows, origin, layers, property=name)]

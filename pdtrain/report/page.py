@@ -38,7 +38,7 @@ def write_report(run_dir: str | Path) -> Path:
     rows = load(run_dir)
     folder = run_dir / "report"
     drawn = {name: _embed(figure, folder, name) for name, figure in _draw(run_dir, rows).items()}
-    last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max())]
+    last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     config = run_dir / ".hydra" / "config.yaml"
     template = Template(files("pdtrain.report").joinpath("page.html").read_text(), autoescape=True)
     html = template.render(

@@ -28,7 +28,7 @@ def print_summary(run_dir: str | Path, console: Console) -> None:
             cells.append(_change(chosen, first, last, 1000))
         table.add_row(layer, *cells)
     console.print(table)
-    indices = frame[(frame.probe == "index") & (frame.epoch == last)]
+    indices = frame[(frame.probe == "index") & (frame.epoch == last) & (frame.layer == "")]
     for row in indices.itertuples():
         interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
         console.print(f"{row.quantity:>15} ({row.property}): {row.value:.2f}{interval}", highlight=False)

@@ -45,6 +45,14 @@ class ResultsStore:
         names = [field.name for field in fields(Row)]
         return [Row(**record) for record in frame[names].to_dict("records")]
 
+    def read_unit_rows(self, point: ProbePoint) -> list[UnitRow]:
+        """Per-unit values of one point; empty if there are none."""
+        path = self.folder / f"{_stem(point)}.units.parquet"
+        if not path.exists():
+            return []
+        frame = pd.read_parquet(path)
+        return [UnitRow(**record) for record in frame[[field.name for field in fields(UnitRow)]].to_dict("records")]
+
 
 def _stem(point: ProbePoint) -> str:
     return f"epoch={point.epoch:04d}-step={point.step:08d}"

@@ -5,13 +5,26 @@ depth vanishes: closed form, exact, and the same on any device.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pdtrain.errors import unknown_name
+
 _CHUNK = 100  # images drawn together; fixed, so that the random stream does not depend on memory
+NEUTRAL = {
+    "position_x": 0.0,
+    "position_y": 0.0,
+    "size": 0.7,
+    "rotation_plane": 0.0,
+    "rotation_depth": 0.0,
+    "object_luminance": 0.8,
+    "object_contrast": 1.0,
+}
 _LIGHT = (-0.45, -0.65, 0.62)
 
 
@@ -84,17 +97,63 @@ def render_objects(
         Seed of the views; `identity_seed` is that of the objects' shapes, common to training and probing.
     """
     generator = torch.Generator().manual_seed(seed)
-    lobes = _lobes(identities, identity_seed)
     ranges = transformations or Transformations()
     labels = torch.arange(count) % identities
     labels = labels[torch.randperm(count, generator=generator)]
     parameters = _draw_parameters(count, ranges, generator)
+    lobes = _lobes(identities, identity_seed)
+    return _draw(lobes, labels, parameters, pixels, ranges.background, generator)
+
+
+def render_factorial(
+    levels: Mapping[str, Sequence[float]],
+    *,
+    identities: int = 10,
+    pixels: int = 32,
+    background: float = 0.1,
+    seed: int = 0,
+    identity_seed: int = 0,
+) -> RenderedObjects:
+    """Render every identity at every combination of the transformations' levels.
+
+    Parameters
+    ----------
+    levels
+        Levels of each transformation; one that is missing takes its neutral value (`NEUTRAL`).
+    identities, pixels, background, seed, identity_seed
+        As in `render_objects`; `seed` is that of the backgrounds.
+
+    Raises
+    ------
+    InputError
+        For a transformation that does not exist.
+    """
+    for name in levels:
+        if name not in NEUTRAL:
+            raise unknown_name("stimuli.levels", name, NEUTRAL, of="transformation")
+    axes: list[Sequence[float]] = [range(identities)]
+    axes += [levels.get(name, [neutral]) for name, neutral in NEUTRAL.items()]
+    table = torch.tensor(list(product(*axes)), dtype=torch.float32)
+    parameters = dict(zip(NEUTRAL, table[:, 1:].unbind(1), strict=True))
+    generator = torch.Generator().manual_seed(seed)
+    return _draw(_lobes(identities, identity_seed), table[:, 0].long(), parameters, pixels, background, generator)
+
+
+def _draw(
+    lobes: "_Lobes",
+    labels: Tensor,
+    parameters: dict[str, Tensor],
+    pixels: int,
+    background: float,
+    generator: torch.Generator,
+) -> RenderedObjects:
+    count = len(labels)
     images = torch.empty(count, 1, pixels, pixels, dtype=torch.uint8)
     for start in range(0, count, _CHUNK):
         chunk = slice(start, start + _CHUNK)
         part = {name: values[chunk] for name, values in parameters.items()}
         drawn = _render(lobes, labels[chunk], part, pixels)
-        noise = _pink_noise(len(labels[chunk]), pixels, generator) * ranges.background
+        noise = _pink_noise(len(labels[chunk]), pixels, generator) * background
         image = drawn[:, 0] * drawn[:, 1] + (1 - drawn[:, 1]) * (0.5 + noise)
         images[chunk, 0] = (image.clamp(0, 1) * 255).round().to(torch.uint8)
     return RenderedObjects(images, labels, parameters)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.objects import Transformations, render_objects
+from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
@@ -51,6 +51,18 @@ def objects(
         transformations=Transformations(**ranges),
         seed=seed,
     )
+    return _stimuli(data, rendered)
+
+
+def factorial_objects(
+    data: HoldsOut, *, levels: dict[str, list[float]], seed: int, identities: int = 10, background: float = 0.1
+) -> StimulusSet:
+    """Render every object at every combination of the levels of its transformations."""
+    rendered = render_factorial(levels, identities=identities, pixels=data.shape[1], background=background, seed=seed)
+    return _stimuli(data, rendered)
+
+
+def _stimuli(data: HoldsOut, rendered: RenderedObjects) -> StimulusSet:
     images = rendered.images.expand(-1, data.shape[0], -1, -1)
     return StimulusSet(data.normalize(images), images.float() / 255, rendered.labels, rendered.parameters)
 

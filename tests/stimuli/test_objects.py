@@ -1,6 +1,6 @@
 import torch
 
-from pdtrain.stimuli.objects import Transformations, render_objects
+from pdtrain.stimuli.objects import Transformations, render_factorial, render_objects
 
 
 def test_rendering_is_deterministic_and_balanced() -> None:
@@ -29,3 +29,12 @@ def test_background_strength_is_its_standard_deviation() -> None:
     deviation = (rendered.images.float() / 255).std((1, 2, 3))
 
     assert torch.allclose(deviation, torch.tensor(0.08), atol=0.01)
+
+
+def test_factorial_table_has_every_combination_once() -> None:
+    rendered = render_factorial({"size": [0.5, 0.8], "rotation_plane": [-20, 0, 20]}, identities=4, pixels=16)
+
+    table = torch.stack(
+        [rendered.labels.float(), rendered.parameters["size"], rendered.parameters["rotation_plane"]], 1
+    )
+    assert len(rendered.images) == 24 == len(table.unique(dim=0))

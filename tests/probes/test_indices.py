@@ -1,0 +1,32 @@
+import pytest
+
+from pdtrain.probes.indices import indices, pruned_fraction
+from pdtrain.probes.rows import Row, UnitRow
+
+
+def _profile(probe: str, quantity: str, property: str, values: list[float]) -> list[Row]:
+    return [Row(f"layer{i}", i, i / 3, probe, quantity, property, v, 0.01) for i, v in enumerate(values)]
+
+
+def test_indices_follow_their_definitions() -> None:
+    trained = _profile("intrinsic_dimension", "two_nn", "", [10, 30, 6, 4])
+    trained += _profile("unit_information", "mean", "luminance", [0.2, 0.4, 0.1, 0.3])
+    untrained = _profile("unit_information", "mean", "luminance", [0.2, 0.3, 0.5, 0.3])
+
+    found = {row.quantity: row for row in indices(trained, untrained)}
+
+    assert found["expansion"].value == pytest.approx(3)
+    assert found["contraction"].value == pytest.approx(6 / 30)
+    assert found["peak_depth"].value == pytest.approx(1 / 3)
+    assert found["distillation"].value == pytest.approx(1 - 0.1 / 0.4)
+    assert found["active_pruning"].value == pytest.approx(1 - 0.1 / 0.5)
+    assert all(row.lower < row.value < row.upper for name, row in found.items() if name != "peak_depth")
+
+
+def test_pruned_fraction_counts_units_that_lost_their_information() -> None:
+    def units(informative: list[bool]) -> list[UnitRow]:
+        return [UnitRow("a", i, "luminance", 0.0, 0.0, 0.0, 1.0, flag, False) for i, flag in enumerate(informative)]
+
+    before, after = units([True, True, True, False]), units([True, False, False, False])
+
+    assert pruned_fraction(after, before, ["a"])[0].value == 0.5
