@@ -52,14 +52,11 @@ def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block
         raise ValueError(f"k={k} neighbours need more than {k} points; got {count}")
     if points.dtype in (torch.float16, torch.bfloat16):
         points = points.float()
-    bad = ~torch.isfinite(points)
-    if bad.any():
-        row, feature = (int(i) for i in bad.nonzero()[0])
-        raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
-
     # Inner products of centred points lose fewer digits.
-    points = points - points.mean(0)
-    squares = points.double().square().sum(1)
+    original, points = points, points - points.mean(0)
+    squares = torch.linalg.vector_norm(points, dim=1, dtype=torch.float64).square()
+    if not torch.isfinite(squares).all():
+        _refuse_non_finite(original)
     # |error of a dot product of D terms| <= D eps |x||y|; in practice sqrt(D): four of them are ample.
     error = 4 * torch.finfo(points.dtype).eps * points.shape[1] ** 0.5 * squares.max()
     candidates = min(k + _EXTRA_CANDIDATES, count - 1)
@@ -80,6 +77,14 @@ def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block
         distances.append(exact.sqrt())
         indices.append(found)
     return Neighbors(torch.cat(distances), torch.cat(indices))
+
+
+def _refuse_non_finite(points: Tensor) -> None:
+    bad = (~torch.isfinite(points)).nonzero()
+    if len(bad) == 0:
+        raise ValueError("activations are too large: their squares overflow")
+    row, feature = bad[0].tolist()
+    raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
 
 
 def _squared_distances(points: Tensor, rows: Tensor, neighbors: Tensor) -> Tensor:

@@ -69,6 +69,7 @@ class Prober:
         }
         self._index_property = index_property
         self._recorder: Recorder | None = None
+        self._untrained: tuple[list[Row], list[UnitRow]] | None = None  # read once: it never changes
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
@@ -103,7 +104,10 @@ class Prober:
         name = self._index_property
         if point.step == 0:
             return indices(rows, rows, property=name)
-        untrained, origin = self.store.read_rows(ProbePoint(0, 0)), self.store.read_unit_rows(ProbePoint(0, 0))
+        if self._untrained is None:
+            start = ProbePoint(0, 0)
+            self._untrained = self.store.read_rows(start), self.store.read_unit_rows(start)
+        untrained, origin = self._untrained
         assert self._recorder is not None
         layers = [layer.name for layer in self._recorder.layers]
         return [*indices(rows, untrained, property=name), *pruned_fraction(unit_rows, origin, layers, property=name)]
