@@ -4,12 +4,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from pdtrain.probes.rows import ProbePoint, Row, UnitRow
 
 FOLDER = "results"
+_Kind = TypeVar("_Kind", Row, UnitRow)
 
 
 class ResultsStore:
@@ -41,17 +43,12 @@ class ResultsStore:
         """Rows of one point; empty if it was not measured."""
         if not self.has(point):
             return []
-        frame = pd.read_parquet(self.folder / f"{_stem(point)}.rows.parquet")
-        names = [field.name for field in fields(Row)]
-        return [Row(**record) for record in frame[names].to_dict("records")]
+        return _records(self.folder / f"{_stem(point)}.rows.parquet", Row)
 
     def read_unit_rows(self, point: ProbePoint) -> list[UnitRow]:
         """Per-unit values of one point; empty if there are none."""
         path = self.folder / f"{_stem(point)}.units.parquet"
-        if not path.exists():
-            return []
-        frame = pd.read_parquet(path)
-        return [UnitRow(**record) for record in frame[[field.name for field in fields(UnitRow)]].to_dict("records")]
+        return _records(path, UnitRow) if path.exists() else []
 
 
 def _stem(point: ProbePoint) -> str:
@@ -64,6 +61,11 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
     frame.insert(0, "epoch", point.epoch)
     frame.insert(1, "step", point.step)
     return frame
+
+
+def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
+    columns = pd.read_parquet(path)[[field.name for field in fields(kind)]]
+    return [kind(*values) for values in columns.itertuples(index=False, name=None)]
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
