@@ -39,7 +39,7 @@ class ObjectsData(ImageData):
         root: str,
         identities: int = 10,
         pixels: int = 32,
-        training_images: int = 8000,
+        training_images: int = 16000,
         validation_images: int = 1000,
         transformations: dict[str, Any] | None = None,
         **options: Any,
