@@ -70,7 +70,9 @@ class Probing(lightning.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
         if self._checkpoints is not None:
-            trainer.save_checkpoint(self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt")
+            trainer.save_checkpoint(
+                self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt", weights_only=False
+            )
 
 
 def _network(pl_module: lightning.LightningModule) -> nn.Module:
