@@ -21,6 +21,9 @@ def indices(
 ) -> list[Row]:
     """Compute the indices of one probe point against the untrained network.
 
+    They are taken over the input and the hidden layers among `rows`; the output (depth 1) has no part in them.
+    Expansion and contraction need the input among the probed layers.
+
     Intervals propagate each layer's own standard deviation (subsamples for dimension, units for information)
     by `draws` normal draws, with the peak layer held fixed.
 
@@ -34,19 +37,19 @@ def indices(
     generator = np.random.default_rng(seed)
     found: list[Row] = []
     dimension = _profile(rows, "intrinsic_dimension", estimator, "")
-    if len(dimension) >= 3:
+    if len(dimension) >= 2 and dimension[0].depth == 0:
         value, spread = _columns(dimension)
-        peak = int(np.argmax(value[:-1]))
+        peak = int(np.argmax(value))
         sample = value + spread * generator.standard_normal((draws, len(value)))
         found.append(_row("expansion", value[peak] / value[0], sample[:, peak] / sample[:, 0], estimator))
-        found.append(_row("contraction", value[-2] / value[peak], sample[:, -2] / sample[:, peak], estimator))
+        found.append(_row("contraction", value[-1] / value[peak], sample[:, -1] / sample[:, peak], estimator))
         found.append(_row("peak_depth", dimension[peak].depth, np.array([]), estimator))
     information = _profile(rows, "unit_information", "mean", property)
     before = _profile(untrained, "unit_information", "mean", property)
-    if len(information) >= 3:
+    if len(information) >= 2:
         value, spread = _columns(information)
-        last = len(value) - 2  # the last hidden layer: the one before the output
-        peak = int(np.argmax(value[: last + 1]))
+        last = len(value) - 1
+        peak = int(np.argmax(value))
         sample = value + spread * generator.standard_normal((draws, len(value)))
         found.append(
             _row("distillation", 1 - value[last] / value[peak], 1 - sample[:, last] / sample[:, peak], property)
@@ -84,7 +87,9 @@ def pruned_fraction(
 
 
 def _profile(rows: Sequence[Row], probe: str, quantity: str, property: str) -> list[Row]:
-    chosen = [r for r in rows if (r.probe, r.quantity, r.property) == (probe, quantity, property)]
+    """Rows of one quantity over the input and hidden layers, in order."""
+    wanted = (probe, quantity, property)
+    chosen = [r for r in rows if (r.probe, r.quantity, r.property) == wanted and r.depth < 1]
     return sorted(chosen, key=lambda row: row.layer_index)
 
 

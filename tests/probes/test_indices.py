@@ -30,3 +30,17 @@ def test_pruned_fraction_counts_units_that_lost_their_information() -> None:
     before, after = units([True, True, True, False]), units([True, False, False, False])
 
     assert pruned_fraction(after, before, ["a"])[0].value == 0.5
+
+
+def test_indices_without_the_output_layer_end_at_the_same_hidden_layer() -> None:
+    rows = _profile("unit_information", "mean", "luminance", [0.2, 0.4, 0.1, 0.3])
+
+    whole, hidden = ({row.quantity: row.value for row in indices(part, part)} for part in (rows, rows[:-1]))
+
+    assert whole == hidden
+
+
+def test_expansion_is_not_given_without_the_input() -> None:
+    rows = _profile("intrinsic_dimension", "two_nn", "", [10, 30, 6, 4])
+
+    assert indices(rows[1:], rows[1:]) == []
