@@ -1,19 +1,18 @@
 """`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytorch_lightning as lightning
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from pdtrain.callbacks import IntrinsicDimension, Probing, UnitInformation
+from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Prober
 from pdtrain.report.page import write_report
@@ -25,16 +24,13 @@ from pdtrain.training.models import check_image_size
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="train")
-def main(config: DictConfig) -> None:
-    """Run one job; input errors become one line and exit code 2."""
-    try:
-        train(config)
-    except (InputError, InstantiationException) as error:
-        cause = error.__cause__ if isinstance(error, InstantiationException) else error
-        if config.debug or not isinstance(cause, InputError):
-            raise
-        print(f"pdtrain-train: {cause}", file=sys.stderr)
-        sys.exit(2)
+def _launch(config: DictConfig) -> None:
+    run_job("pdtrain-train", config, train)
+
+
+def main() -> None:
+    """Run `pdtrain-train`."""
+    run_command("pdtrain-train", "train", _launch)
 
 
 def train(config: DictConfig) -> Path:
@@ -66,9 +62,9 @@ def build_classifier(config: DictConfig, data: Any) -> Classifier:
     return Classifier(
         network,
         data.num_classes,
-        optimizer=instantiate(config.model.optimizer),
-        scheduler=instantiate(config.model.scheduler),
-        compile=config.model.compile,
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
+        compile=config.compile,
     )
 
 

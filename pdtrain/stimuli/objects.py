@@ -5,7 +5,7 @@ depth vanishes: closed form, exact, and the same on any device.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -84,6 +84,7 @@ def render_objects(
     transformations: Transformations | None = None,
     seed: int = 0,
     identity_seed: int = 0,
+    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> RenderedObjects:
     """Render `count` random views, identities in balance.
 
@@ -95,6 +96,8 @@ def render_objects(
         Ranges drawn from.
     seed
         Seed of the views; `identity_seed` is that of the objects' shapes, common to training and probing.
+    progress
+        Wraps the sequence of portions drawn, to show how far the work is.
     """
     generator = torch.Generator().manual_seed(seed)
     ranges = transformations or Transformations()
@@ -102,7 +105,7 @@ def render_objects(
     labels = labels[torch.randperm(count, generator=generator)]
     parameters = _draw_parameters(count, ranges, generator)
     lobes = _lobes(identities, identity_seed)
-    return _draw(lobes, labels, parameters, pixels, ranges.background, generator)
+    return _draw(lobes, labels, parameters, pixels, ranges.background, generator, progress)
 
 
 def render_factorial(
@@ -146,10 +149,11 @@ def _draw(
     pixels: int,
     background: float,
     generator: torch.Generator,
+    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> RenderedObjects:
     count = len(labels)
     images = torch.empty(count, 1, pixels, pixels, dtype=torch.uint8)
-    for start in range(0, count, _CHUNK):
+    for start in progress(range(0, count, _CHUNK)):
         chunk = slice(start, start + _CHUNK)
         part = {name: values[chunk] for name, values in parameters.items()}
         drawn = _render(lobes, labels[chunk], part, pixels)

@@ -9,6 +9,12 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+# schedulers that must know the length of the training, and how they call it
+_LENGTH_ARGUMENTS: dict[Any, str] = {
+    torch.optim.lr_scheduler.OneCycleLR: "total_steps",
+    torch.optim.lr_scheduler.CosineAnnealingLR: "T_max",
+}
+
 
 class Classifier(lightning.LightningModule):
     """Trains `network` to classify images.
@@ -22,7 +28,7 @@ class Classifier(lightning.LightningModule):
     optimizer
         Takes parameters, returns an optimiser.
     scheduler
-        Takes an optimiser (and `total_steps` for one-cycle), returns a scheduler stepped every batch; or None.
+        Takes an optimiser (and the number of steps, where it needs that), returns a scheduler; or None.
     compile
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
     """
@@ -68,12 +74,11 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and, if any, per-step scheduler."""
+        """Optimiser and, if any, a scheduler stepped after every batch."""
         optimizer = self._optimizer(self.network.parameters())
         if self._scheduler is None:
             return optimizer
-        options = {}
-        if getattr(self._scheduler, "func", None) is torch.optim.lr_scheduler.OneCycleLR:
-            options["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        length = _LENGTH_ARGUMENTS.get(getattr(self._scheduler, "func", None))
+        options = {length: int(self.trainer.estimated_stepping_batches)} if length else {}
         scheduler = self._scheduler(optimizer, **options)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,15 +1,15 @@
 """Data modules: an abstract one with the options all share, and those of torchvision and of image folders."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 import torchvision
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
@@ -18,21 +18,95 @@ from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
-class LabelledImages(Dataset):
-    """Images with labels; `transform` turns what `read` returns (uint8) into what the network sees."""
+class LabelledImages(Dataset[tuple[Tensor, int]]):
+    """Images with labels and, where they were rendered, the parameters that made them.
 
-    def __init__(self, read: Callable[[int], Tensor], labels: Tensor, transform: Callable[[Tensor], Tensor]) -> None:
-        self.read, self.labels, self.transform = read, labels, transform
+    Parameters
+    ----------
+    read
+        Returns the image at an index, uint8, shape (channels, height, width).
+    labels
+        Class of each image, shape (images,).
+    normalize
+        Turns uint8 intensities into what the network sees.
+    parameters
+        Known transformation parameters, each of shape (images,).
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int], Tensor],
+        labels: Tensor,
+        normalize: Callable[[Tensor], Tensor],
+        parameters: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.labels, self.parameters = labels, parameters or {}
+        self._read, self._normalize = read, normalize
+        self._places = torch.arange(len(labels))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(self.read(index)), int(self.labels[index])
+        return self._normalize(self.image(index)), int(self.labels[index])
+
+    def image(self, index: int) -> Tensor:
+        """One image as stored, uint8, shape (channels, height, width)."""
+        return self._read(int(self._places[index]))
+
+    def select(self, chosen: Tensor) -> "LabelledImages":
+        """The images at the indices `chosen`, in that order."""
+        parameters = {name: values[chosen] for name, values in self.parameters.items()}
+        selected = LabelledImages(self._read, self.labels[chosen], self._normalize, parameters)
+        selected._places = self._places[chosen]
+        return selected
+
+
+class AugmentedImages(Dataset[tuple[Tensor, int]]):
+    """Training images, each augmented from the seed that `EpochOrder` draws for it."""
+
+    def __init__(
+        self, images: LabelledImages, augment: Callable[[Tensor], Tensor], normalize: Callable[[Tensor], Tensor]
+    ) -> None:
+        self._images, self._augment, self._normalize = images, augment, normalize
+
+    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = drawn
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            image = self._augment(self._images.image(index))
+        return self._normalize(image), int(self._images.labels[index])
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+
+class EpochOrder(Sampler[tuple[int, int]]):
+    """Order of the images and a seed for each one's augmentation: functions of seed and epoch alone.
+
+    So neither the number of workers nor going on from a checkpoint changes what is trained on. Lightning
+    calls `set_epoch`.
+    """
+
+    def __init__(self, count: int, *, seed: int) -> None:
+        self._count, self._seed, self._epoch = count, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch (from 0) whose order comes next."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch)
+        order = torch.randperm(self._count, generator=generator)
+        seeds = torch.randint(2**62, (self._count,), generator=generator)
+        return zip(order.tolist(), seeds.tolist(), strict=True)
+
+    def __len__(self) -> int:
+        return self._count
 
 
 class ImageData(lightning.LightningDataModule):
-    """What all data sets share: subset, label shuffling, augmentation, loaders and held-out stimuli.
+    """What all data sets share: subset, split, label shuffling, augmentation, loaders and held-out stimuli.
 
     Parameters
     ----------
@@ -40,14 +114,22 @@ class ImageData(lightning.LightningDataModule):
         Of the loaders.
     subset
         Number of training images kept, drawn at random; None keeps all.
+    validation_fraction
+        Share of the training images held out for validation and stimuli, in place of the data set's own
+        validation part; None takes that part.
     shuffled_labels
         Permute the training labels: a control that can only be memorised.
     geometric, photometric
-        Strength of augmentation, 0 (none) to 1: shifts, scaling and flips; brightness and contrast.
+        Strength of augmentation, 0 (none) to 1: shifts, scaling and turns; brightness and contrast.
+    flip
+        Mirror images left to right at random.
     mean, standard_deviation
         Normalisation of intensities 0 to 1.
     seed
-        Seed of subset, label shuffling, validation split and order of the images.
+        Seed of the order of the images and of augmentation.
+    split_seed
+        Seed of what the data are: subset, validation split, label shuffling. The same for all seeds of a sweep, so
+        that they are probed with the same stimuli.
     """
 
     def __init__(
@@ -56,6 +138,7 @@ class ImageData(lightning.LightningDataModule):
         batch_size: int = 64,
         workers: int = 0,
         subset: int | None = None,
+        validation_fraction: float | None = None,
         shuffled_labels: bool = False,
         geometric: float = 0.0,
         photometric: float = 0.0,
@@ -63,56 +146,71 @@ class ImageData(lightning.LightningDataModule):
         mean: float = 0.5,
         standard_deviation: float = 0.25,
         seed: int = 0,
+        split_seed: int = 0,
     ) -> None:
         super().__init__()
-        self.batch_size, self.workers, self.seed = batch_size, workers, seed
-        self._subset, self._shuffled = subset, shuffled_labels
+        if validation_fraction is not None and not 0 < validation_fraction < 1:
+            raise InputError(f"data.validation_fraction={validation_fraction}: give a number between 0 and 1, or null")
+        for key, strength in (("geometric", geometric), ("photometric", photometric)):
+            if not 0 <= strength <= 1:
+                raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
+        self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
+        self._subset, self._validation_fraction, self._shuffled = subset, validation_fraction, shuffled_labels
         self._geometric, self._photometric, self._flip = geometric, photometric, flip
         self._mean, self._deviation = mean, standard_deviation
         self.training_set: LabelledImages | None = None
         self.validation_set: LabelledImages | None = None
-        self._order = torch.Generator().manual_seed(seed)
 
     num_classes: int
     shape: tuple[int, int, int]
 
     @abstractmethod
-    def load(self) -> tuple["LabelledImages", "LabelledImages"]:
-        """Training and validation images, and set `num_classes` and `shape`; transforms are set by `setup`."""
+    def load(self) -> tuple[LabelledImages, LabelledImages | None]:
+        """Training and validation images (None if the set has no such part), and set `num_classes` and `shape`."""
 
     def setup(self, stage: str | None = None) -> None:
         """Load once and apply the options."""
         if self.training_set is not None:
             return
         training, validation = self.load()
+        fraction = self._validation_fraction
+        if validation is None or fraction is not None:
+            training, validation = self._split(training, 0.2 if fraction is None else fraction)
         if self._subset is not None:
             if not 0 < self._subset <= len(training):
                 raise InputError(f"data.subset={self._subset}: choose from 1 to {len(training)} training images")
-            kept = random_sample(len(training), self._subset, seed=self.seed)
-            read = training.read
-            training = LabelledImages(lambda i: read(int(kept[i])), training.labels[kept], training.transform)
+            training = training.select(random_sample(len(training), self._subset, seed=self.split_seed))
         if self._shuffled:
-            order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.seed))
+            order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.split_seed))
             training.labels = training.labels[order]
-        training.transform = self._augmentation()
-        validation.transform = self.normalize
         self.training_set, self.validation_set = training, validation
+
+    def _split(self, images: LabelledImages, fraction: float) -> tuple[LabelledImages, LabelledImages]:
+        held_out = random_sample(len(images), max(1, round(len(images) * fraction)), seed=self.split_seed)
+        kept = torch.ones(len(images), dtype=torch.bool)
+        kept[held_out] = False
+        return images.select(kept.nonzero()[:, 0]), images.select(held_out)
 
     def normalize(self, image: Tensor) -> Tensor:
         """Turn uint8 intensities into what the network sees."""
         return (image.float() / 255 - self._mean) / self._deviation
 
     def train_dataloader(self) -> DataLoader:
-        """Shuffled loader; its order follows `seed`."""
+        """Loader in the order of `EpochOrder`, augmented."""
         assert self.training_set is not None
-        return DataLoader(
-            self.training_set, self.batch_size, shuffle=True, num_workers=self.workers, generator=self._order
-        )
+        images = AugmentedImages(self.training_set, self._augmentation(), self.normalize)
+        order = EpochOrder(len(images), seed=self.seed)
+        return self._loader(images, self.batch_size, order)
 
     def val_dataloader(self) -> DataLoader:
         """Loader of the validation images."""
         assert self.validation_set is not None
-        return DataLoader(self.validation_set, max(self.batch_size, 250), num_workers=self.workers)
+        return self._loader(self.validation_set, max(self.batch_size, 250), None)
+
+    def _loader(self, images: Dataset, batch_size: int, order: EpochOrder | None) -> DataLoader:
+        # a generator of its own: workers draw their seed from it, not from the stream of the training
+        generator = torch.Generator().manual_seed(self.seed)
+        return DataLoader(images, batch_size, sampler=order, num_workers=self.workers, generator=generator)
 
     def held_out(self, count: int, *, seed: int) -> StimulusSet:
         """Choose `count` validation images as stimuli.
@@ -124,21 +222,14 @@ class ImageData(lightning.LightningDataModule):
         """
         assert self.validation_set is not None
         available = len(self.validation_set)
-        if count > available:
-            raise InputError(
-                f"stimuli.count={count}: the validation set has only {available} images; lower stimuli.count"
-            )
-        chosen = random_sample(available, count, seed=seed)
-        pixels = torch.stack([self.validation_set.read(int(i)) for i in chosen])
-        parameters = {name: values[chosen] for name, values in self._known_parameters().items()}
-        return StimulusSet(self.normalize(pixels), pixels.float() / 255, self.validation_set.labels[chosen], parameters)
-
-    def _known_parameters(self) -> dict[str, Tensor]:
-        """Transformation parameters of the validation images, where they are known."""
-        return {}
+        if not 0 < count <= available:
+            raise InputError(f"stimuli.count={count}: choose from 1 to {available}, the number of validation images")
+        chosen = self.validation_set.select(random_sample(available, count, seed=seed))
+        pixels = torch.stack([chosen.image(i) for i in range(count)])
+        return StimulusSet(self.normalize(pixels), pixels.float() / 255, chosen.labels, chosen.parameters)
 
     def _augmentation(self) -> Callable[[Tensor], Tensor]:
-        steps: list[Any] = []
+        steps: list[nn.Module] = []
         if self._geometric:
             g = self._geometric
             steps.append(v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g)))
@@ -146,7 +237,7 @@ class ImageData(lightning.LightningDataModule):
             steps.append(v2.RandomHorizontalFlip())
         if self._photometric:
             steps.append(v2.ColorJitter(brightness=0.5 * self._photometric, contrast=0.5 * self._photometric))
-        return v2.Compose([*steps, self.normalize]) if steps else self.normalize
+        return nn.Sequential(*steps)
 
 
 class TorchvisionData(ImageData):
@@ -220,27 +311,21 @@ class ImageFolderData(ImageData):
         The folder.
     pixels
         Images are resized and centrally cropped to this side.
-    validation_fraction
-        Share of the images held out where there is no `val` folder.
     """
 
-    def __init__(self, *, root: str, pixels: int = 224, validation_fraction: float = 0.2, **options: Any) -> None:
+    def __init__(self, *, root: str, pixels: int = 224, **options: Any) -> None:
         super().__init__(**options)
-        self._root, self._fraction = Path(root), validation_fraction
+        self._root = Path(root)
         self.shape = (3, pixels, pixels)
         self._resize = v2.Compose([v2.Resize(pixels, antialias=True), v2.CenterCrop(pixels)])
 
-    def load(self) -> tuple[LabelledImages, LabelledImages]:
+    def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """List the files and check that each can be opened."""
-        if (self._root / "train").is_dir() and (self._root / "val").is_dir():
-            training, validation = self._list(self._root / "train"), self._list(self._root / "val")
-        else:
-            files = self._list(self._root)
-            held = random_sample(len(files), max(1, round(len(files) * self._fraction)), seed=self.seed).tolist()
-            validation = [files[i] for i in held]
-            training = [f for i, f in enumerate(files) if i not in set(held)]
-        self.num_classes = max(label for _, label in training + validation) + 1
-        return self._part(training), self._part(validation)
+        own_split = (self._root / "train").is_dir() and (self._root / "val").is_dir()
+        folders = [self._root / "train", self._root / "val"] if own_split else [self._root]
+        parts = [self._list(folder) for folder in folders]
+        self.num_classes = max(label for part in parts for _, label in part) + 1
+        return self._part(parts[0]), self._part(parts[1]) if own_split else None
 
     def _list(self, folder: Path) -> list[tuple[str, int]]:
         from PIL import Image
@@ -260,8 +345,19 @@ class ImageFolderData(ImageData):
         return files
 
     def _part(self, files: Sequence[tuple[str, int]]) -> LabelledImages:
-        def read(index: int) -> Tensor:
-            image = torchvision.io.decode_image(files[index][0], mode="RGB")
-            return self._resize(image)
-
+        read = _ImageFiles([path for path, _ in files], self._resize)
         return LabelledImages(read, torch.tensor([label for _, label in files]), self.normalize)
+
+
+class _ImageFiles:
+    """Reads the image at an index; a class, so that worker processes can be sent it."""
+
+    def __init__(self, paths: Sequence[str], resize: nn.Module) -> None:
+        self._paths, self._resize = paths, resize
+
+    def __call__(self, index: int) -> Tensor:
+        path = self._paths[index]
+        try:
+            return self._resize(torchvision.io.decode_image(path, mode="RGB"))
+        except RuntimeError as error:
+            raise InputError(f"{path}: corrupt image file; repair or remove it") from error

@@ -1,6 +1,7 @@
 """Builds networks: the small default one, and any torchvision classifier, also in small-image form."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -60,29 +61,87 @@ def torchvision_model(
     weights
         Name of torchvision weights, e.g. "DEFAULT"; None for an untrained network.
     small_images
-        For ResNets: a 3x3 stem without pooling, as for images of 32 pixels.
+        For AlexNet, VGGs and ResNets: the form for images of about 32 pixels (`_SMALL_FORMS`).
 
     Raises
     ------
     InputError
-        For an unknown model, or a small-image form that does not exist.
+        For an unknown model, weights that do not exist or cannot be had, or a small-image form that does not exist.
     """
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         raise unknown_name("model.network.name", name, names, of="torchvision classification model")
     if weights is None:
+        if name in _WITH_AUXILIARY_OUTPUTS:
+            options = {"init_weights": True, **options}
         network = torchvision.models.get_model(name, num_classes=num_classes, **options)
     else:
-        network = torchvision.models.get_model(name, weights=weights, **options)
+        network = _pretrained(name, weights, options)
         _replace_output(network, num_classes)
+    if name in _WITH_AUXILIARY_OUTPUTS:
+        _drop_auxiliary_outputs(network)
     if small_images:
-        if not isinstance(network, torchvision.models.ResNet):
-            raise InputError(
-                f"model.network.small_images=true: {name} has no small-image form; use a ResNet or small_vgg"
-            )
-        network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-        network.maxpool = nn.Identity()
+        _make_small(network, name)
     return network if channels == 3 else nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))
+
+
+_WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
+
+
+def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
+    known = [w.name for w in torchvision.models.get_model_weights(name)] + ["DEFAULT"]
+    if weights.rpartition(".")[2] not in known:
+        raise unknown_name("model.network.weights", weights, known, of=f"weights of {name}")
+    try:
+        return torchvision.models.get_model(name, weights=weights.rpartition(".")[2], **options)
+    except OSError as error:  # URLError and socket errors among them
+        url = torchvision.models.get_model_weights(name)[weights.rpartition(".")[2]].url
+        raise InputError(
+            f"model.network.weights={weights}: cannot be downloaded ({error}); connect to the network, or put the file "
+            f"of {url} into {torch.hub.get_dir()}/checkpoints"
+        ) from error
+
+
+def _drop_auxiliary_outputs(network: Any) -> None:
+    """Make GoogLeNet and Inception return logits alone while training, as all other models do."""
+    network.aux_logits = False
+    for auxiliary in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(network, auxiliary):
+            setattr(network, auxiliary, None)
+
+
+def _make_small(network: Any, name: str) -> None:
+    """Give a network built for 224 pixels its form for about 32."""
+    for family, change in _SMALL_FORMS.items():
+        if isinstance(network, family):
+            change(network)
+            return
+    raise InputError(
+        f"model.network.small_images=true: {name} has no small-image form; use AlexNet, a VGG, a ResNet or small_vgg"
+    )
+
+
+def _small_alexnet(network: Any) -> None:
+    network.features[0] = nn.Conv2d(3, 64, 3, padding=1)
+
+
+def _small_vgg_head(network: Any) -> None:
+    """Of 32 pixels one is left after five poolings; the 224-pixel head would repeat it 49 times."""
+    network.avgpool = nn.AdaptiveAvgPool2d(1)
+    network.classifier[0] = nn.Linear(512, network.classifier[0].out_features)
+
+
+def _small_resnet(network: Any) -> None:
+    """He et al. (2016), section 4.2: a 3x3 stem without pooling."""
+    network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    network.maxpool = nn.Identity()
+
+
+_SMALL_FORMS: dict[type[nn.Module], Callable[[Any], None]] = {
+    torchvision.models.AlexNet: _small_alexnet,
+    torchvision.models.VGG: _small_vgg_head,
+    torchvision.models.ResNet: _small_resnet,
+}
 
 
 class RepeatChannels(nn.Module):
@@ -99,10 +158,10 @@ def check_image_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
     try:
         with torch.no_grad():
             network.eval()(torch.zeros(1, *shape))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise InputError(
             f"data.pixels={shape[1]}: the image is too small for this model ({str(error).splitlines()[0]}); "
-            "raise data.pixels or choose model=small_vgg"
+            "raise data.pixels, or choose model.network.small_images=true (AlexNet, VGG, ResNet) or model=small_vgg"
         ) from error
     finally:
         for module in training:
@@ -110,7 +169,15 @@ def check_image_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
 
 
 def _replace_output(network: nn.Module, num_classes: int) -> None:
-    name, last = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear)][-1]
-    if last.out_features != num_classes:
-        parent, _, child = name.rpartition(".")
-        setattr(network.get_submodule(parent), child, nn.Linear(last.in_features, num_classes))
+    """Replace the layer that gives the logits: the last linear one, or in SqueezeNet the last convolution."""
+    layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    name, last = [(n, m) for n, m in layers if _outputs(m) == 1000 and "aux" not in n.lower()][-1]
+    if num_classes == 1000:
+        return
+    parent, _, child = name.rpartition(".")
+    new = nn.Linear(last.in_features, num_classes) if isinstance(last, nn.Linear) else nn.Conv2d(512, num_classes, 1)
+    setattr(network.get_submodule(parent), child, new)
+
+
+def _outputs(layer: nn.Linear | nn.Conv2d) -> int:
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels

@@ -5,12 +5,13 @@ import json
 import os
 import zipfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from rich.progress import track
 
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
 from pdtrain.training.data import ImageData, LabelledImages
@@ -52,19 +53,14 @@ class ObjectsData(ImageData):
             k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
         }
         self._transformations = Transformations(**ranges)
-        self._validation_parameters: dict[str, Tensor] = {}
 
-    def load(self) -> tuple[LabelledImages, LabelledImages]:
+    def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """Render, or read the cache."""
-        training, validation = (self._part(count, 2 * self.seed + i) for i, count in enumerate(self._counts))
-        self._validation_parameters = validation.parameters
-        return self._labelled(training), self._labelled(validation)
-
-    def _known_parameters(self) -> dict[str, Tensor]:
-        return self._validation_parameters
-
-    def _labelled(self, rendered: RenderedObjects) -> LabelledImages:
-        return LabelledImages(rendered.images.__getitem__, rendered.labels, self.normalize)
+        parts = [self._part(count, 2 * self.split_seed + i) for i, count in enumerate(self._counts)]
+        training, validation = (
+            LabelledImages(part.images.__getitem__, part.labels, self.normalize, part.parameters) for part in parts
+        )
+        return training, validation
 
     def _part(self, count: int, seed: int) -> RenderedObjects:
         settings = {
@@ -78,7 +74,8 @@ class ObjectsData(ImageData):
         cached = _read(path, count)
         if cached is not None:
             return cached
-        rendered = render_objects(transformations=self._transformations, **settings)
+        progress = partial(track, description=f"rendering {count} objects")
+        rendered = render_objects(transformations=self._transformations, progress=progress, **settings)
         _write(rendered, path)
         return rendered
 

@@ -1,8 +1,12 @@
+import hashlib
+import pickle
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from pdtrain.errors import InputError
@@ -95,3 +99,63 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 def test_absent_files_without_download_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="put the files there by hand"):
         TorchvisionData(name="CIFAR10", root=str(tmp_path), download=False).setup()
+
+
+def _batches(root: Path, workers: int, epoch: int) -> list[torch.Tensor]:
+    loader = _objects(root, workers=workers, geometric=1.0, photometric=1.0, flip=True, seed=3).train_dataloader()
+    loader.sampler.set_epoch(epoch)
+    return [images for images, _ in loader]
+
+
+def test_workers_do_not_change_order_or_augmentation(tmp_path: Path) -> None:
+    alone, shared = _batches(tmp_path, 0, 1), _batches(tmp_path, 2, 1)
+
+    assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
+    assert not torch.equal(alone[0], _batches(tmp_path, 0, 2)[0])
+
+
+def test_augmentation_leaves_the_random_stream_alone(tmp_path: Path) -> None:
+    before = torch.random.get_rng_state()
+
+    _batches(tmp_path, 0, 0)
+
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_validation_fraction_is_taken_from_the_training_images(tmp_path: Path) -> None:
+    data = _objects(tmp_path, validation_fraction=0.25)
+
+    assert (len(data.training_set), len(data.validation_set)) == (90, 30)
+    training = {data.training_set.image(i).numpy().tobytes() for i in range(90)}
+    assert not training & {data.validation_set.image(i).numpy().tobytes() for i in range(30)}
+    assert len(data.validation_set.parameters["size"]) == 30
+
+
+def test_seeds_of_a_sweep_share_their_stimuli(tmp_path: Path) -> None:
+    first, second = (_objects(tmp_path, seed=seed).held_out(50, seed=0) for seed in (0, 1))
+
+    assert torch.equal(first.images, second.images)
+
+
+def _cifar_batch(path: Path, count: int, first: int) -> str:
+    pixels = np.full((count, 3072), first, dtype=np.uint8)
+    path.write_bytes(pickle.dumps({"data": pixels, "labels": [i % 10 for i in range(count)]}))
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+def test_cifar_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
+    meta = {"filename": "batches.meta", "key": "label_names"}
+    meta["md5"] = hashlib.md5((folder / "batches.meta").read_bytes()).hexdigest()
+    lists = [[["data_batch_1", _cifar_batch(folder / "data_batch_1", 40, 7)]]]
+    lists.append([["test_batch", _cifar_batch(folder / "test_batch", 20, 9)]])
+    for name, value in (("meta", meta), ("train_list", lists[0]), ("test_list", lists[1])):
+        monkeypatch.setattr(torchvision.datasets.CIFAR10, name, value)
+
+    data = TorchvisionData(name="CIFAR10", root=str(tmp_path))
+    data.setup()
+
+    assert (len(data.training_set), len(data.validation_set), data.num_classes) == (40, 20, 10)
+    assert data.shape == (3, 32, 32) and int(data.validation_set.image(0).max()) == 9

@@ -1,0 +1,111 @@
+"""The shell around every Hydra command: what users can mend becomes one line and exit code 2, the rest a traceback.
+
+A job of a sweep raises instead, so that the other jobs go on.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from pdtrain.errors import InputError, unknown_name
+
+
+def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None:
+    """Run a function decorated by `hydra.main`, with errors as the user should see them.
+
+    Parameters
+    ----------
+    name
+        Command as typed, the start of the line.
+    config_name
+        Its entry configuration, whose keys are suggested for mistyped ones.
+    launch
+        The decorated function.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
+    try:
+        launch()
+    except Exception as error:
+        message = _explain(error) or _composition_error(error, config_name)
+        if message is None or "debug=true" in sys.argv:
+            raise
+        _refuse(name, message)
+
+
+def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
+    """Run one job; outside a sweep its input errors end the command before Hydra adds lines of its own."""
+    try:
+        task(config)
+    except Exception as error:
+        message = _explain(error)
+        if message is None or config.debug or HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise
+        _refuse(name, message)
+
+
+def _refuse(name: str, message: str) -> None:
+    print(f"{name}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _explain(error: BaseException) -> str | None:
+    """One line for an error in the values a user gave; None for any other."""
+    for cause in _causes(error):
+        if isinstance(cause, InputError):
+            return str(cause)
+        if isinstance(cause, MissingMandatoryValue):
+            return f"{cause.full_key}: a value is needed; give {cause.full_key}=..."
+    return None
+
+
+def _composition_error(error: BaseException, config_name: str) -> str | None:
+    """One line for an error in the command line itself."""
+    text = " ".join(line for cause in _causes(error) for line in str(cause).splitlines())
+    if isinstance(error, MissingConfigException) and "Could not find '" in text:
+        return _unknown_choice(text)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _nearest_key(text, config_name) or " ".join(text.split())
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _unknown_choice(text: str) -> str:
+    """Hydra says: Could not find 'model/vgg61' Available options in 'model': alexnet ..."""
+    found = re.search(r"Could not find '([^']*)/([^/']*)'", text)
+    options = text.partition("Available options in")[2].partition(":")[2].partition("Config search path")[0].split()
+    if found is None:
+        return " ".join(text.partition("Config search path")[0].split())
+    return str(unknown_name(found[1], found[2], options, of="choice"))
+
+
+def _nearest_key(text: str, config_name: str) -> str | None:
+    """Hydra says: Could not override 'trainer.max_epoch'. ... Key 'max_epoch' is not in struct ..."""
+    found = re.search(r"Could not (?:override|delete) '([^']*)'", text)
+    if found is None or "not in struct" not in text:
+        return None
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        keys = set(_keys(OmegaConf.to_container(compose(config_name), resolve=False)))
+    nearest = get_close_matches(found[1], keys - {found[1]}, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else "see --cfg job for all keys"
+    return f"{found[1]}: no such key; {hint} (+{found[1]}=... adds a new one)"
+
+
+def _keys(node: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from _keys(value, f"{prefix}{key}.")

@@ -1,0 +1,61 @@
+import pytest
+import torch
+import torchvision
+
+from pdtrain.errors import InputError
+from pdtrain.training.models import small_vgg, torchvision_model
+
+
+def test_small_vgg_is_small() -> None:
+    model = small_vgg(10, 1)
+
+    assert sum(p.numel() for p in model.parameters()) < 500_000
+    assert model(torch.rand(2, 1, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["alexnet", "vgg11_bn", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2", "googlenet"]
+)
+def test_torchvision_models_give_logits_while_training(name: str) -> None:
+    logits = torchvision_model(7, 1, name=name).train()(torch.rand(2, 1, 64, 64))
+
+    assert logits.shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "resnet18"])
+def test_small_forms_take_32_pixels(name: str) -> None:
+    model = torchvision_model(7, 3, name=name, small_images=True).eval()
+
+    assert model(torch.rand(1, 3, 32, 32)).shape == (1, 7)
+
+
+def test_a_model_without_a_small_form_says_so() -> None:
+    with pytest.raises(InputError, match="small_images=true: densenet121 has no small-image form"):
+        torchvision_model(7, 3, name="densenet121", small_images=True)
+
+
+def test_weights_are_loaded_from_a_local_file_and_the_output_is_replaced(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = torchvision.models.squeezenet1_1()
+    monkeypatch.setattr(torchvision.models.SqueezeNet1_1_Weights, "get_state_dict", lambda *a, **k: source.state_dict())
+
+    model = torchvision_model(7, 3, name="squeezenet1_1", weights="DEFAULT")
+
+    assert torch.equal(model.features[0].weight, source.features[0].weight)
+    assert model.eval()(torch.rand(1, 3, 64, 64)).shape == (1, 7)
+
+
+def test_unknown_weights_list_the_names() -> None:
+    with pytest.raises(InputError, match=r"weights=IMAGENET: no such weights of alexnet; .*choose from IMAGENET1K_V1"):
+        torchvision_model(7, 3, name="alexnet", weights="IMAGENET")
+
+
+def test_weights_that_cannot_be_had_say_where_to_put_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.models.AlexNet_Weights, "get_state_dict", unreachable)
+
+    with pytest.raises(InputError, match=r"weights=DEFAULT: cannot be downloaded.*alexnet.*\.pth into"):
+        torchvision_model(7, 3, name="alexnet", weights="DEFAULT")
