@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the project and runs the default experiment, or shows the results that are there already.
+# Arguments are overrides; PDTRAIN_QUICKSTART is another folder for the run.
 source "$(dirname "$0")/environment.sh" ""
-run=runs/quickstart
+run="${PDTRAIN_QUICKSTART:-runs/quickstart}"
 if [ -f "$run/report/report.html" ]; then
     echo "reusing the finished run in $run (delete it to train again)"
     exec .venv/bin/pdtrain-report run_dir="$run"

@@ -1,8 +1,12 @@
 """The table in the terminal: each layer before and after training, and the indices."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,20 +18,21 @@ def print_summary(run_dir: str | Path, console: Console) -> None:
     frame = load(run_dir)
     first, last = frame["epoch"].min(), frame["epoch"].max()
     information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
-    properties = list(dict.fromkeys(information.property))
-    table = Table(title=f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
-    table.add_column("layer")
-    table.add_column("ID", justify="right")
-    for name in properties:
-        table.add_column(name.replace("@receptive_field", " (field)").replace("_", " "), justify="right")
-    dimension = frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")]
-    for layer in dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer):
-        cells = [_change(dimension[dimension.layer == layer], first, last, 1)]
-        for name in properties:
-            chosen = information[(information.layer == layer) & (information.property == name)]
-            cells.append(_change(chosen, first, last, 1000))
-        table.add_row(layer, *cells)
-    console.print(table)
+    columns = {"ID": (frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")], 1)}
+    for name in dict.fromkeys(information.property):
+        words = name.replace("@receptive_field", " (field)").replace("_", " ")
+        columns["\n".join(words.split())] = (information[information.property == name], 1000)
+    layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
+    console.print(f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
+    for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("layer", no_wrap=True)
+        for title, _ in part:
+            table.add_column(title, justify="right", no_wrap=True)
+        for layer in layers:
+            cells = [_change(rows[rows.layer == layer], first, last, scale) for _, (rows, scale) in part]
+            table.add_row(layer, *cells)
+        console.print(table)
     indices = frame[(frame.probe == "index") & (frame.epoch == last) & (frame.layer == "")]
     for row in indices.itertuples():
         interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
@@ -38,9 +43,19 @@ def print_summary(run_dir: str | Path, console: Console) -> None:
         console.print(f"report:  {page}", soft_wrap=True)
 
 
+_Item = TypeVar("_Item")
+
+
+def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Split into lists of at most `size` (as itertools.batched of Python 3.12)."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
 def _change(rows: pd.DataFrame, first: int, last: int, scale: float) -> str:
     def at(epoch: int) -> str:
         values = rows[rows.epoch == epoch].value
         return f"{values.iloc[-1] * scale:.0f}" if len(values) and pd.notna(values.iloc[-1]) else "–"
 
-    return f"{at(first)} → {at(last)}"
+    return f"{at(first)}→{at(last)}"

@@ -33,6 +33,6 @@ def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]
     path = Path(run_dir) / _NAME
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         values = {n.removeprefix("property_"): arrays[n] for n in arrays.files if n.startswith("property_")}
         return arrays["images"], values

@@ -6,14 +6,15 @@ depth vanishes: closed form, exact, and the same on any device.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdtrain.errors import unknown_name
+from pdtrain.errors import InputError, unknown_name
 
 _CHUNK = 100  # images drawn together; fixed, so that the random stream does not depend on memory
 NEUTRAL = {
@@ -55,6 +56,30 @@ class Transformations:
     luminance: tuple[float, float] = (0.4, 1.0)
     contrast: tuple[float, float] = (0.5, 1.0)
     background: float = 0.1
+
+    @classmethod
+    def from_config(cls, ranges: Mapping[str, Any] | None, *, key: str) -> "Transformations":
+        """Build from plain numbers and pairs; `key` is where they stand in the configuration.
+
+        Raises
+        ------
+        InputError
+            For a transformation that does not exist, or a value that is not of its form.
+        """
+        known = {item.name: item.default for item in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, given in (ranges or {}).items():
+            if name not in known:
+                raise unknown_name(key, name, known, of="transformation")
+            paired = isinstance(known[name], tuple)
+            try:
+                values[name] = tuple(float(v) for v in given) if paired else float(given)
+            except (TypeError, ValueError):
+                values[name] = ()
+            if values[name] == () or (paired and (len(values[name]) != 2 or values[name][0] > values[name][1])):
+                form = "a pair [smallest, largest]" if paired else "one number"
+                raise InputError(f"{key}.{name}={given}: give {form}")
+        return cls(**values)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """Where stimuli come from: held-out images of the data, rendered objects, or an image folder."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-import torchvision
 from torch import Tensor
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.image_files import read_image
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
+@runtime_checkable
 class HoldsOut(Protocol):
     """A data set that can give stimuli."""
 
@@ -38,24 +40,21 @@ def objects(
     count: int,
     seed: int,
     identities: int = 10,
-    transformations: dict[str, Any] | None = None,
+    transformations: Mapping[str, Any] | None = None,
 ) -> StimulusSet:
     """Render objects at the size of the training images, each view drawn at random within the ranges."""
-    ranges: dict[str, Any] = {
-        k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
-    }
     rendered = render_objects(
         count,
         identities=identities,
         pixels=data.shape[1],
-        transformations=Transformations(**ranges),
+        transformations=Transformations.from_config(transformations, key="stimuli.transformations"),
         seed=seed,
     )
     return _stimuli(data, rendered)
 
 
 def factorial_objects(
-    data: HoldsOut, *, levels: dict[str, list[float]], seed: int, identities: int = 10, background: float = 0.1
+    data: HoldsOut, *, levels: Mapping[str, Sequence[float]], seed: int, identities: int = 10, background: float = 0.1
 ) -> StimulusSet:
     """Render every object at every combination of the levels of its transformations."""
     rendered = render_factorial(levels, identities=identities, pixels=data.shape[1], background=background, seed=seed)
@@ -77,13 +76,7 @@ def image_folder(data: HoldsOut, *, root: str, count: int, seed: int) -> Stimulu
     files = [files[i] for i in chosen]
     channels, height, width = data.shape
     resize = v2.Compose([v2.Resize(height, antialias=True), v2.CenterCrop((height, width))])
-    mode = "GRAY" if channels == 1 else "RGB"
-    images = []
-    for file in files:
-        try:
-            images.append(resize(torchvision.io.decode_image(str(file), mode=mode)))
-        except RuntimeError as error:
-            raise InputError(f"{file}: corrupt image file; repair or remove it") from error
+    images = [resize(read_image(file, channels=channels)) for file in files]
     classes = sorted({file.parent for file in files})
     labels = torch.tensor([classes.index(file.parent) for file in files])
     pixels = torch.stack(images)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.image_files import read_image
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -356,8 +357,4 @@ class _ImageFiles:
         self._paths, self._resize = paths, resize
 
     def __call__(self, index: int) -> Tensor:
-        path = self._paths[index]
-        try:
-            return self._resize(torchvision.io.decode_image(path, mode="RGB"))
-        except RuntimeError as error:
-            raise InputError(f"{path}: corrupt image file; repair or remove it") from error
+        return self._resize(read_image(self._paths[index], channels=3))

@@ -49,10 +49,7 @@ class ObjectsData(ImageData):
         self._root = Path(root)
         self.num_classes, self.shape = identities, (1, pixels, pixels)
         self._counts = (training_images, validation_images)
-        ranges: dict[str, Any] = {
-            k: tuple(v) if not isinstance(v, int | float) else v for k, v in (transformations or {}).items()
-        }
-        self._transformations = Transformations(**ranges)
+        self._transformations = Transformations.from_config(transformations, key="data.transformations")
 
     def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """Render, or read the cache."""
@@ -96,7 +93,7 @@ def _write(rendered: RenderedObjects, path: Path) -> None:
 def _read(path: Path, count: int) -> RenderedObjects | None:
     """Read a cache file; None if it is missing or torn (the zip members' checksums tell)."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
         parameters = {k.removeprefix("parameter_"): v for k, v in found.items() if k.startswith("parameter_")}
         rendered = RenderedObjects(found["images"], found["labels"], parameters)
