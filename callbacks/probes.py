@@ -1,4 +1,4 @@
-"""The two probes as callbacks: each holds its probe; `Probing` runs them together on one forward pass."""
+"""The probes as callbacks: each holds its probe; `Probing` runs them together on one forward pass."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import pytorch_lightning as lightning
 
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
+from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
 from pdtrain.probes.prober import Probe
 
 
@@ -28,3 +29,17 @@ class UnitInformation(ProbeCallback):
 
     def __init__(self, properties: Sequence[str], **options: Any) -> None:
         self.probe = InformationProbe(properties, **options)
+
+
+class ObjectInformation(ProbeCallback):
+    """Object information per unit; arguments as `pdtrain.probes.object_probe.ObjectInformationProbe`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.probe = ObjectInformationProbe(**options)
+
+
+class Discriminability(ProbeCallback):
+    """Linear discriminability of objects; arguments as `pdtrain.probes.object_probe.DiscriminabilityProbe`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.probe = DiscriminabilityProbe(**options)

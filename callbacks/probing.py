@@ -13,7 +13,13 @@ from torch import nn
 from pdtrain.probes.prober import Prober
 from pdtrain.probes.rows import ProbePoint, Row
 
-_KEY_PREFIXES = {"intrinsic_dimension": "id", "unit_information": "info", "index": "index"}
+_KEY_PREFIXES = {
+    "intrinsic_dimension": "id",
+    "unit_information": "info",
+    "object_information": "object",
+    "discriminability": "discriminability",
+    "index": "index",
+}
 
 
 class Probing(lightning.Callback):

@@ -1,5 +1,6 @@
 """`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from pdtrain.callbacks import IntrinsicDimension, Probing, UnitInformation
+from pdtrain.callbacks import (
+    Discriminability,
+    IntrinsicDimension,
+    ObjectInformation,
+    ProbeCallback,
+    Probing,
+    UnitInformation,
+)
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Prober
@@ -21,6 +29,13 @@ from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.classifier import Classifier
 from pdtrain.training.models import check_image_size
+
+_PROBES: dict[str, Callable[..., ProbeCallback]] = {
+    "intrinsic_dimension": IntrinsicDimension,
+    "unit_information": UnitInformation,
+    "object_information": ObjectInformation,
+    "discriminability": Discriminability,
+}
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="train")
@@ -42,13 +57,14 @@ def train(config: DictConfig) -> Path:
     classifier = build_classifier(config, data)
     prober = build_prober(config, data, run_dir)
     callbacks = _callbacks(config, prober, run_dir)
-    probes = [callback.probe for callback in callbacks if isinstance(callback, IntrinsicDimension | UnitInformation)]
+    probes = [callback.probe for callback in callbacks if isinstance(callback, ProbeCallback)]
     prober.prepare(classifier.network, probes)
     checkpoint = _check_checkpoint(config.ckpt_path, classifier)
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-    save_stimuli(run_dir, prober.stimuli, config.probes.unit_information.properties)
+    information = config.probes.unit_information
+    save_stimuli(run_dir, prober.stimuli, [] if information is None else information.properties)
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
     trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     _finish(config, run_dir, prober)
@@ -88,10 +104,7 @@ def _callbacks(config: DictConfig, prober: Prober, run_dir: Path) -> list[lightn
         return callbacks
     schedule = instantiate(config.callbacks.probing.schedule)
     folder = run_dir / "checkpoints" if config.callbacks.probing.keep_checkpoints else None
-    probes = [
-        IntrinsicDimension(**config.probes.intrinsic_dimension),
-        UnitInformation(**config.probes.unit_information),
-    ]
+    probes = [kind(**config.probes[name]) for name, kind in _PROBES.items() if config.probes[name] is not None]
     return [*callbacks, *probes, Probing(prober, schedule, checkpoints=folder)]
 
 

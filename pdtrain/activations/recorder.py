@@ -1,21 +1,26 @@
 """Records the responses of chosen layers to the stimuli in one forward pass, within a memory budget.
 
-A layer that fits its share of the budget is kept exactly. A larger one is projected as it streams by a seeded
-sparse random projection (count sketch, Charikar et al. 2002), which keeps squared distances in expectation;
-its sampled units stay exact values.
+A layer that fits its share of the budget is kept exactly. A larger one is projected as it streams (`SignedFold`), to as
+many features as its share holds; its sampled units stay exact values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pdtrain.activations.hooks import bare, listening
 from pdtrain.activations.layers import INPUT, Layer
+from pdtrain.errors import InputError
+from pdtrain.estimators.projection import SignedFold
+from pdtrain.stimuli.local_properties import Fields
 from pdtrain.stimuli.stimulus_set import random_sample
 
-_PROJECTED_FEATURES = 4096
+_FEWEST_FEATURES = 256  # below this a projection says little
+_CHUNK_BYTES = 64 * 2**20  # outputs are converted and projected in portions of about this size
+_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class LayerResponse:
         Flat indices of the sampled units, shape (units,), the same at every probe point.
     unit_responses
         Exact responses of the sampled units, shape (stimuli, units), float32.
+    fields
+        Receptive fields of the sampled units; None if no probe needs them.
     """
 
     layer: Layer
@@ -39,6 +46,12 @@ class LayerResponse:
     projected: bool
     units: Int[Tensor, " units"]
     unit_responses: Float[Tensor, "stimuli units"]
+    fields: Fields | None = None
+
+    @property
+    def method(self) -> str:
+        """How the representation was kept: "exact" or "projected"."""
+        return "projected" if self.projected else "exact"
 
 
 class Recorder:
@@ -48,19 +61,34 @@ class Recorder:
     ----------
     layers
         Layers to record.
+    stimuli
+        Number of stimuli that will be shown.
     max_units
         Units sampled per layer; all if it has fewer.
     memory_bytes
-        Budget for all representations together.
+        Budget for all that is kept.
     batch_size
         Stimuli per forward pass; results do not depend on it beyond float tolerance.
     seed
         Seed of unit samples and projections.
+
+    Attributes
+    ----------
+    units
+        Flat indices of the sampled units of each layer.
+    fields
+        Receptive fields of those units by layer name, to be handed on with the responses; empty until set.
+
+    Raises
+    ------
+    InputError
+        If the budget is too small for the unit samples and a useful projection of every layer.
     """
 
     def __init__(
         self,
         layers: Sequence[Layer],
+        stimuli: int,
         *,
         max_units: int = 1024,
         memory_bytes: int = 2**30,
@@ -68,70 +96,74 @@ class Recorder:
         seed: int = 0,
     ) -> None:
         self.layers = list(layers)
-        self.batch_size = batch_size
-        self._share = memory_bytes // max(len(self.layers), 1)
-        self._seed = seed
-        self._units = {
-            layer.name: random_sample(layer.units, max_units, seed=seed + index)
-            for index, layer in enumerate(self.layers)
+        self.units = {
+            layer: random_sample(layer.units, max_units, seed=seed + index) for index, layer in enumerate(self.layers)
         }
+        self.fields: Mapping[str, Fields] = {}
+        self.stimuli, self.seed, self._batch_size = stimuli, seed, batch_size
+        self._features = self._plan(memory_bytes)
+
+    def _plan(self, memory_bytes: int) -> dict[str, int]:
+        """Features to keep of each layer: small layers whole, the others an equal share of what is left."""
+        per_feature = self.stimuli * _FLOAT_BYTES
+        left = memory_bytes // per_feature - sum(len(units) for units in self.units.values())
+        features = {}
+        for place, layer in enumerate(sorted(self.layers, key=lambda layer: layer.units)):
+            share = left // (len(self.layers) - place)
+            features[layer.name] = min(layer.units, share)
+            if features[layer.name] < min(layer.units, _FEWEST_FEATURES):
+                needed = per_feature * sum(min(_FEWEST_FEATURES, la.units) + len(u) for la, u in self.units.items())
+                raise InputError(
+                    f"layers.memory_bytes={memory_bytes}: too little for {len(self.layers)} layers; give at least "
+                    f"{needed}, or lower stimuli.count, layers.max_units or the number of layers"
+                )
+            left -= features[layer.name]
+        return features
 
     def record(self, model: nn.Module, images: Float[Tensor, "stimuli channels height width"]) -> list[LayerResponse]:
         """Record all layers' responses to `images`; the model is left as it was, its hooks removed."""
-        kept = {layer.name: _Store(layer, self._units[layer.name], len(images), self) for layer in self.layers}
-        modules = dict(model.named_modules())
-        device = next(model.parameters()).device
-        current: dict[str, Tensor] = {}
+        model = bare(model)
+        parameter = next(model.parameters())
+        kept = {layer: _Kept(layer, self, self._features[layer.name]) for layer in self.layers}
+        by_call = {(layer.module, layer.call): store for layer, store in kept.items()}
+        start = 0
 
-        def keep(name: str, output: Tensor) -> None:
-            # copied: a later in-place operation must not change what is kept; of several calls the last counts
-            current[name] = output.detach().flatten(1).float().cpu().clone()
+        def keep(name: str, call: int, output: Tensor) -> None:
+            # taken at once: a later in-place operation may change the output
+            if (store := by_call.get((name, call))) is not None:
+                store.put(start, output)
 
-        handles = [
-            modules[layer.name].register_forward_hook(lambda m, i, o, name=layer.name: keep(name, o))
-            for layer in self.layers
-            if layer.name != INPUT
-        ]
-        training = [module for module in model.modules() if module.training]
-        try:
-            with torch.no_grad():
-                model.eval()
-                for start in range(0, len(images), self.batch_size):
-                    batch = images[start : start + self.batch_size]
-                    if INPUT in kept:
-                        keep(INPUT, batch)
-                    model(batch.to(device))
-                    for name, output in current.items():
-                        kept[name].put(start, output)
-        finally:
-            for handle in handles:
-                handle.remove()
-            for module in training:
-                module.training = True
-        return [store.response() for store in kept.values()]
+        modules = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
+        with listening(model, modules, keep):
+            for start in range(0, len(images), self._batch_size):
+                batch = images[start : start + self._batch_size]
+                keep(INPUT, 1, batch)
+                model(batch.to(parameter.device, parameter.dtype))
+        return [kept[layer].response(self.fields.get(layer.name)) for layer in self.layers]
 
 
-class _Store:
+class _Kept:
     """Rows of one layer as they stream in."""
 
-    def __init__(self, layer: Layer, units: Tensor, stimuli: int, recorder: Recorder) -> None:
-        self.layer, self.units = layer, units
-        self.projected = stimuli * layer.units * 4 > recorder._share
-        features = min(_PROJECTED_FEATURES, layer.units) if self.projected else layer.units
-        self.rows = torch.zeros(stimuli, features)
-        self.unit_rows = torch.empty(stimuli, len(units))
-        if self.projected:
-            generator = torch.Generator().manual_seed(recorder._seed)
-            self.bucket = torch.randint(features, (layer.units,), generator=generator)
-            self.sign = torch.randint(2, (layer.units,), generator=generator).float() * 2 - 1
+    def __init__(self, layer: Layer, recorder: Recorder, features: int) -> None:
+        self._layer, self._units = layer, recorder.units[layer]
+        self._fold: SignedFold | None = None
+        if features < layer.units:
+            self._fold = SignedFold(layer.units, features, period=layer.map_size, seed=recorder.seed)
+            features = self._fold.features
+        self._rows = torch.empty(recorder.stimuli, features)
+        self._unit_rows = torch.empty(recorder.stimuli, len(self._units))
 
     def put(self, start: int, output: Tensor) -> None:
-        rows = slice(start, start + len(output))
-        self.unit_rows[rows] = output[:, self.units]
-        if self.projected:
-            self.rows[rows] = self.rows[rows].index_add(1, self.bucket, output * self.sign)
-        else:
-            self.rows[rows] = output
+        """Keep the responses to the stimuli from `start` on."""
+        step = max(1, _CHUNK_BYTES // (self._layer.units * _FLOAT_BYTES))
+        for first in range(0, len(output), step):
+            part = output[first : first + step].detach().flatten(1).float()
+            rows = slice(start + first, start + first + len(part))
+            self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
+            self._rows[rows] = (part if self._fold is None else self._fold(part)).cpu()
 
-    def response(self) -> LayerResponse:
-        return LayerResponse(self.layer, self.rows, self.projected, self.units, self.unit_rows)
+    def response(self, fields: Fields | None) -> LayerResponse:
+        """What was kept."""
+        projected = self._fold is not None
+        return LayerResponse(self._layer, self._rows, projected, self._units, self._unit_rows, fields)

@@ -1,13 +1,21 @@
-"""Intrinsic dimension of every recorded layer: all stimuli together, and the mean over single objects' manifolds."""
+"""Intrinsic dimension of every recorded layer: all stimuli together, single classes' manifolds, and over scales."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.estimators.dimension import ESTIMATORS, MINIMUM_POINTS, intrinsic_dimension, is_estimator
+from pdtrain.estimators.dimension import (
+    ALIASES,
+    ESTIMATORS,
+    MINIMUM_POINTS,
+    DimensionReport,
+    PartsEstimate,
+    intrinsic_dimension,
+    is_estimator,
+)
 from pdtrain.probes.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -20,14 +28,19 @@ class DimensionProbe:
     estimators
         Names of `pdtrain.estimators.dimension.ESTIMATORS`, or `skdim.<Class>`.
     resamplings, subsample_fraction
-        Subsamples behind standard deviation and interval.
+        Subsamples behind the resampled mean and standard deviation.
     per_class
         Also estimate each class's manifold and give the mean over classes.
+    scales
+        How many times to halve the stimuli to show how the estimate depends on their number.
+    projected_features
+        Search neighbours of larger layers among candidates of a random projection to so many features.
     seed
-        Seed of the subsamples.
+        Seed of subsamples, blocks and projections.
     """
 
     name = "intrinsic_dimension"
+    needs_fields = False
 
     def __init__(
         self,
@@ -36,15 +49,24 @@ class DimensionProbe:
         resamplings: int = 20,
         subsample_fraction: float = 0.9,
         per_class: bool = False,
+        scales: int = 0,
+        projected_features: int | None = None,
         seed: int = 0,
     ) -> None:
+        key = "probes.intrinsic_dimension"
         for estimator in estimators:
             if not is_estimator(estimator):
-                raise unknown_name("probes.intrinsic_dimension.estimators", estimator, ESTIMATORS, of="estimator")
+                raise unknown_name(f"{key}.estimators", estimator, [*ESTIMATORS, *ALIASES], of="estimator")
+        if not 0 < subsample_fraction < 1:
+            raise InputError(f"{key}.subsample_fraction={subsample_fraction}: give a number between 0 and 1")
+        if resamplings < 0 or scales < 0:
+            raise InputError(f"{key}.resamplings={resamplings}, scales={scales}: give 0 or more")
         self._options: dict[str, Any] = {
             "estimators": tuple(estimators),
             "resamplings": resamplings,
             "subsample_fraction": subsample_fraction,
+            "scales": scales,
+            "projected_features": projected_features,
             "seed": seed,
         }
         self._per_class = per_class
@@ -58,63 +80,58 @@ class DimensionProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""
+        labels = stimuli.labels if self._per_class else None
         rows = []
         for index, response in enumerate(responses):
-            rows += self._whole(index, response)
-            if self._per_class:
-                rows += self._classes(index, response, stimuli)
+            try:
+                report = intrinsic_dimension(response.representation, labels=labels, **self._options)
+            except ValueError as error:
+                raise InputError(f"layer {response.layer.name}: {error}") from error
+            if response.projected:
+                report = self._with_projection_error(response, report)
+            rows += _rows(index, response, report)
         return Measurement(rows, [])
 
-    def _whole(self, index: int, response: LayerResponse) -> list[Row]:
-        try:
-            estimates = intrinsic_dimension(response.representation, **self._options)
-        except ValueError as error:
-            raise InputError(f"layer {response.layer.name}: {error}") from error
-        rows = []
-        for name, estimate in estimates.items():
-            note = estimate.note or (f"{estimate.dropped} duplicate or tied points dropped" if estimate.dropped else "")
-            rows.append(
-                Row(
-                    response.layer.name,
-                    index,
-                    response.layer.depth,
-                    self.name,
-                    name,
-                    "",
-                    estimate.dimension,
-                    estimate.standard_deviation,
-                    estimate.lower,
-                    estimate.upper,
-                    estimate.points,
-                    "projected" if response.projected else "exact",
-                    note,
-                )
+    def _with_projection_error(self, response: LayerResponse, report: DimensionReport) -> DimensionReport:
+        """Note how far each estimate moves when the projection is folded once more: about its own remaining error."""
+        features = response.representation.shape[1] // 2
+        folded = response.representation[:, :features] + response.representation[:, features : 2 * features]
+        half = intrinsic_dimension(folded, **self._options | {"resamplings": 0, "scales": 0}).estimates
+        noted = {}
+        for name, estimate in report.estimates.items():
+            change = half[name].dimension / estimate.dimension - 1
+            note = (
+                f"projected from {response.layer.units} to {response.representation.shape[1]} features; "
+                f"half as many change it by {change:+.1%}"
             )
-        return rows
+            noted[name] = replace(estimate, note="; ".join(filter(None, [estimate.note, note])))
+        return replace(report, estimates=noted)
 
-    def _classes(self, index: int, response: LayerResponse, stimuli: StimulusSet) -> list[Row]:
-        options: dict[str, Any] = self._options | {"resamplings": 0}
-        members = [stimuli.labels == label for label in stimuli.labels.unique()]
-        estimates = [intrinsic_dimension(response.representation[member], **options) for member in members]
-        rows = []
-        for name in self._options["estimators"]:
-            values = np.array([e[name].dimension for e in estimates])
-            values = values[np.isfinite(values)]
-            value = float(values.mean()) if len(values) else float("nan")
-            spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-            rows.append(
-                Row(
-                    response.layer.name,
-                    index,
-                    response.layer.depth,
-                    self.name,
-                    f"{name}_per_class",
-                    "",
-                    value,
-                    spread,
-                    n=len(values),
-                    method="projected" if response.projected else "exact",
-                    note="" if len(values) else f"no class has {MINIMUM_POINTS} distinct stimuli",
-                )
-            )
-        return rows
+
+def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[Row]:
+    rows = []
+    for name, estimate in report.estimates.items():
+        spread = estimate.spread
+        main = _row(index, response, name, estimate.dimension, spread.standard_error, estimate.points, estimate.note)
+        rows.append(replace(main, lower=spread.lower, upper=spread.upper))
+        if not math.isnan(spread.resampled_mean):
+            mean, deviation = spread.resampled_mean, spread.resampled_standard_deviation
+            rows.append(_row(index, response, f"{name}_resampled", mean, deviation, estimate.points, "over subsamples"))
+    for name, parts in report.per_label.items():
+        rows.append(_parts(index, response, f"{name}_per_class", parts, "classes"))
+    for name, scales in report.scales.items():
+        for parts in scales:
+            rows.append(_parts(index, response, f"{name}_at_{parts.points:.0f}_points", parts, "blocks"))
+    return rows
+
+
+def _parts(index: int, response: LayerResponse, quantity: str, parts: PartsEstimate, kind: str) -> Row:
+    note = f"mean over {parts.parts} {kind}" if parts.parts else f"none has {MINIMUM_POINTS} distinct stimuli"
+    return _row(index, response, quantity, parts.mean, parts.standard_deviation, round(parts.points), note)
+
+
+def _row(index: int, response: LayerResponse, quantity: str, value: float, deviation: float, n: int, note: str) -> Row:
+    return Row(
+        response.layer.name, index, response.layer.depth, DimensionProbe.name, quantity, "",
+        value, deviation, n=n, method=response.method, note=note,
+    )  # fmt: skip

@@ -3,7 +3,9 @@
 Operational definitions of this project: see the README. The profiles are rows of the other probes.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,36 +38,65 @@ def indices(
     """
     generator = np.random.default_rng(seed)
     found: list[Row] = []
-    dimension = _profile(rows, "intrinsic_dimension", estimator, "")
-    if len(dimension) >= 2 and dimension[0].depth == 0:
-        value, spread = _columns(dimension)
-        peak = int(np.argmax(value))
-        sample = value + spread * generator.standard_normal((draws, len(value)))
-        found.append(_row("expansion", value[peak] / value[0], sample[:, peak] / sample[:, 0], estimator))
-        found.append(_row("contraction", value[-1] / value[peak], sample[:, -1] / sample[:, peak], estimator))
-        found.append(_row("peak_depth", dimension[peak].depth, np.array([]), estimator))
-    information = _profile(rows, "unit_information", "mean", property)
-    before = _profile(untrained, "unit_information", "mean", property)
-    if len(information) >= 2:
-        value, spread = _columns(information)
-        last = len(value) - 1
-        peak = int(np.argmax(value))
-        sample = value + spread * generator.standard_normal((draws, len(value)))
-        found.append(
-            _row("distillation", 1 - value[last] / value[peak], 1 - sample[:, last] / sample[:, peak], property)
-        )
-        if len(before) == len(information):
-            reference, reference_spread = _columns(before)
-            base = reference + reference_spread * generator.standard_normal((draws, len(value)))
-            found.append(
-                _row(
-                    "active_pruning",
-                    1 - value[last] / reference[last],
-                    1 - sample[:, last] / base[:, last],
-                    property,
-                )
-            )
+    dimension = _Profile.of(rows, "intrinsic_dimension", estimator, "", draws, generator)
+    if dimension is not None and dimension.depths[0] == 0:
+        found += [
+            _row("expansion", *dimension.quotient(dimension.peak, 0), estimator),
+            _row("contraction", *dimension.quotient(-1, dimension.peak), estimator),
+            _row("peak_depth", dimension.depths[dimension.peak], np.array([]), estimator),
+        ]
+    information = _Profile.of(rows, "unit_information", "mean", property, draws, generator)
+    if information is not None:
+        remaining, sample = information.quotient(-1, information.peak)
+        found.append(_row("distillation", 1 - remaining, 1 - sample, property))
+        before = _Profile.of(untrained, "unit_information", "mean", property, draws, generator)
+        if before is not None and len(before.values) == len(information.values):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                remaining = float(information.values[-1] / before.values[-1])
+                sample = information.draws[:, -1] / before.draws[:, -1]
+            found.append(_row("active_pruning", 1 - remaining, 1 - sample, property))
     return found
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """One quantity over the input and hidden layers that have a value, in order, with draws of its uncertainty."""
+
+    depths: np.ndarray
+    values: np.ndarray
+    draws: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Row],
+        probe: str,
+        quantity: str,
+        property: str,
+        draws: int,
+        generator: np.random.Generator,
+    ) -> "_Profile | None":
+        wanted = (probe, quantity, property)
+        chosen = [r for r in rows if (r.probe, r.quantity, r.property) == wanted and r.depth < 1]
+        chosen.sort(key=lambda row: row.layer_index)
+        # a layer without a number says why in its own row; the ends of the profile cannot be replaced by others
+        if len(chosen) < 2 or not (math.isfinite(chosen[0].value) and math.isfinite(chosen[-1].value)):
+            return None
+        chosen = [row for row in chosen if math.isfinite(row.value)]
+        values = np.array([row.value for row in chosen])
+        spread = np.nan_to_num([row.standard_deviation for row in chosen])
+        noise = spread * generator.standard_normal((draws, len(values)))
+        return cls(np.array([row.depth for row in chosen]), values, values + noise)
+
+    @property
+    def peak(self) -> int:
+        """Place of the largest value."""
+        return int(np.argmax(self.values))
+
+    def quotient(self, of: int, by: int) -> tuple[float, np.ndarray]:
+        """One place's value over another's, and its draws."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(self.values[of] / self.values[by]), self.draws[:, of] / self.draws[:, by]
 
 
 def pruned_fraction(
@@ -86,18 +117,9 @@ def pruned_fraction(
     return found
 
 
-def _profile(rows: Sequence[Row], probe: str, quantity: str, property: str) -> list[Row]:
-    """Rows of one quantity over the input and hidden layers, in order."""
-    wanted = (probe, quantity, property)
-    chosen = [r for r in rows if (r.probe, r.quantity, r.property) == wanted and r.depth < 1]
-    return sorted(chosen, key=lambda row: row.layer_index)
-
-
-def _columns(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([r.value for r in rows]), np.nan_to_num([r.standard_deviation for r in rows])
-
-
 def _row(name: str, value: float, sample: np.ndarray, of: str) -> Row:
+    if not math.isfinite(value):
+        return Row("", -1, float("nan"), "index", name, of, float("nan"), note="the quantity it is divided by is zero")
     if len(sample) == 0:
         return Row("", -1, float("nan"), "index", name, of, float(value))
     lower, upper = np.quantile(sample, [0.025, 0.975])

@@ -8,15 +8,12 @@ from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
-from pdtrain.estimators.information import (
-    CORRECTIONS,
-    UnitInformation,
-    discretize,
-    discretize_circular,
-    unit_information,
-)
+from pdtrain.estimators.copula import class_copula_information, copula_information
+from pdtrain.estimators.discretization import discretize, discretize_circular
+from pdtrain.estimators.information import CORRECTIONS, UnitInformation, unit_information
 from pdtrain.probes.rows import Measurement, Row, UnitRow
-from pdtrain.stimuli.properties import LOCAL_PROPERTIES, PROPERTIES
+from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
+from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
 
 STATISTICS = {
@@ -43,6 +40,8 @@ class InformationProbe:
         Bias correction, one of `pdtrain.estimators.information.CORRECTIONS`.
     shuffles
         Shuffles of the stimuli for p-values; 0 takes the chi-squared law of the G-test.
+    gaussian_copula
+        Also give the mean over units of the Gaussian-copula estimate, which needs no bins.
     seed
         Seed of the shuffles.
     """
@@ -56,16 +55,22 @@ class InformationProbe:
         bins: int = 8,
         correction: str = "panzeri_treves",
         shuffles: int = 0,
+        gaussian_copula: bool = False,
         seed: int = 0,
     ) -> None:
+        key = "probes.unit_information"
         if correction not in CORRECTIONS:
-            raise InputError(f"probes.unit_information.correction={correction}: choose from {', '.join(CORRECTIONS)}")
+            raise InputError(f"{key}.correction={correction}: choose from {', '.join(CORRECTIONS)}")
         if bins < 2:
-            raise InputError(f"probes.unit_information.bins={bins}: at least 2 bins are needed")
+            raise InputError(f"{key}.bins={bins}: at least 2 bins are needed")
+        if shuffles < 0 or (correction == "shuffle" and shuffles == 0):
+            raise InputError(f"{key}.shuffles={shuffles}: give 0 or more, and more than 0 for correction=shuffle")
         self._whole = [name for name in properties if "@" not in name]
         self._local = [name for name in properties if "@" in name]
-        self._bins = bins
+        self._bins, self._copula = bins, gaussian_copula
         self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
+        self._local_codes: dict[tuple[str, str], Tensor] = {}  # the same at every probe point
+        self.needs_fields = bool(self._local)
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError for unknown properties or too few stimuli."""
@@ -78,35 +83,57 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property."""
-        codes = torch.stack([self._property_codes(stimuli, name) for name in self._whole], 1) if self._whole else None
+        shared = [self._codes(stimuli.values(name), name, _period(name)) for name in self._whole]
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
             units = discretize(response.unit_responses, self._bins)
             found: dict[str, UnitInformation] = {}
-            if codes is not None:
-                found |= zip(self._whole, unit_information(units, codes, **self._options), strict=True)
+            if shared:
+                found |= zip(self._whole, unit_information(units, torch.stack(shared, 1), **self._options), strict=True)
             for name in self._local:
-                local = discretize(self._local_values(response, stimuli, name), self._bins, zero_bin=False)
-                found[name] = unit_information(units, local, paired=True, **self._options)[0]
+                codes = self._local_codes_of(response, stimuli, name)
+                found[name] = unit_information(units, codes, paired=True, **self._options)[0]
             for name, information in found.items():
                 rows += _summary(index, response, name, information, len(stimuli))
                 unit_rows += _units(response, name, information)
+            if self._copula:
+                rows += [self._copula_row(index, response, stimuli, name) for name in self._whole]
         return Measurement(rows, unit_rows)
 
-    def _property_codes(self, stimuli: StimulusSet, name: str) -> Tensor:
-        values = stimuli.values(name)
+    def _codes(self, values: Tensor, name: str, period: float | None) -> Tensor:
+        """Bins of a property, of the shape of its values: (stimuli,) or (stimuli, units)."""
         if name == IDENTITY:
             return values.long()
-        period = PROPERTIES[name].period if name in PROPERTIES else None
         if period is not None:
             return discretize_circular(values, period, self._bins)
-        return discretize(values[:, None], self._bins, zero_bin=False)[:, 0]
+        return discretize(values.view(len(values), -1), self._bins, zero_bin=False).view(values.shape)
 
-    def _local_values(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Tensor:
-        height, width = stimuli.pixels.shape[-2:]
-        fields = response.layer.fields(response.units, height, width)
-        return LOCAL_PROPERTIES[name.partition("@")[0]](stimuli.pixels, fields)
+    def _local_codes_of(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Tensor:
+        key = (response.layer.name, name)
+        if key not in self._local_codes:
+            assert response.fields is not None
+            values = LOCAL_PROPERTIES[name.partition("@")[0]].measure(stimuli.pixels, response.fields)
+            self._local_codes[key] = self._codes(values, name, _period(name))
+        return self._local_codes[key]
+
+    def _copula_row(self, index: int, response: LayerResponse, stimuli: StimulusSet, name: str) -> Row:
+        values, period = stimuli.values(name), _period(name)
+        if name == IDENTITY:
+            bits = class_copula_information(response.unit_responses, stimuli.labels)
+        elif period is not None:
+            angle = 2 * torch.pi * values / period
+            bits = copula_information(response.unit_responses, torch.stack([angle.cos(), angle.sin()], 1))
+        else:
+            bits = copula_information(response.unit_responses, values[:, None])
+        layer = response.layer
+        return Row(layer.name, index, layer.depth, self.name, "copula_mean", name, float(bits.mean()), n=len(bits))
+
+
+def _period(name: str) -> float | None:
+    """Period of a circular property in the units of its values, or None."""
+    base = name.partition("@")[0]
+    return PROPERTIES[base].period if base in PROPERTIES else None
 
 
 def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int) -> list[Row]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.probes.indices import indices, pruned_fraction
@@ -19,6 +20,11 @@ class Probe(Protocol):
     """Anything that turns recorded responses into rows."""
 
     name: str
+
+    @property
+    def needs_fields(self) -> bool:
+        """Whether it uses receptive fields."""
+        ...
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if the stimuli do not suit the probe."""
@@ -73,11 +79,15 @@ class Prober:
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
-        device = next(model.parameters()).device
-        layers = select_layers(trace_layers(model, self.stimuli.images[:1].to(device)), self._patterns)
+        parameter = next(model.parameters())
+        image = self.stimuli.images[:1].to(parameter.device, parameter.dtype)
+        layers = select_layers(trace_layers(model, image), self._patterns)
         for probe in probes:
             probe.check(self.stimuli)
-        self._recorder = Recorder(layers, **self._recorder_options)
+        self._recorder = Recorder(layers, len(self.stimuli), **self._recorder_options)
+        if any(probe.needs_fields for probe in probes):
+            channels, height, width = image.shape[1:]
+            self._recorder.fields = receptive_fields(model, (channels, height, width), self._recorder.units)
         return layers
 
     def measure(self, model: nn.Module, probes: Sequence[Probe], point: ProbePoint) -> list[Row]:

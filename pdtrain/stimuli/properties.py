@@ -31,17 +31,17 @@ def luminance(images: Images) -> Values:
 
 def contrast(images: Images) -> Values:
     """Root-mean-square contrast: standard deviation of the grey image's intensity."""
-    return _grey(images).std((1, 2), correction=0)
+    return grey(images).std((1, 2), correction=0)
 
 
 def dark_fraction(images: Images) -> Values:
     """Share of pixels below one quarter of full intensity."""
-    return (_grey(images) < 0.25).float().mean((1, 2))
+    return (grey(images) < 0.25).float().mean((1, 2))
 
 
 def bright_fraction(images: Images) -> Values:
     """Share of pixels above three quarters of full intensity."""
-    return (_grey(images) > 0.75).float().mean((1, 2))
+    return (grey(images) > 0.75).float().mean((1, 2))
 
 
 def colourfulness(images: Images) -> Values:
@@ -73,16 +73,13 @@ def spatial_frequency(images: Images) -> Values:
 
 def edge_energy(images: Images) -> Values:
     """Mean squared intensity gradient, per pixel."""
-    dx, dy = _gradient(images)
+    dx, dy = gradient(images)
     return (dx.square() + dy.square()).mean((1, 2))
 
 
 def orientation(images: Images) -> Values:
     """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen."""
-    xx, yy, xy = _structure_tensor(images)
-    along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
-    # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
-    return torch.remainder(math.pi / 2 - along_gradient, math.pi)
+    return contour_angle(*_structure_tensor(images))
 
 
 def orientation_coherence(images: Images) -> Values:
@@ -93,34 +90,30 @@ def orientation_coherence(images: Images) -> Values:
 
 def corner_energy(images: Images) -> Values:
     """Mean positive Harris response (k = 0.05, 3x3 window)."""
-    dx, dy = _gradient(images)
-    xx, yy, xy = (
-        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
-    )
-    return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0).mean((1, 2))
+    return corner_map(images).mean((1, 2))
 
 
 def curvature(images: Images) -> Values:
     """Mean absolute second derivative along the contours: high where edges bend or end, zero for gratings."""
-    grey = _grey(images)
-    dx, dy = _gradient(images)
-    xx = grey[:, 1:-1, 2:] - 2 * grey[:, 1:-1, 1:-1] + grey[:, 1:-1, :-2]
-    yy = grey[:, 2:, 1:-1] - 2 * grey[:, 1:-1, 1:-1] + grey[:, :-2, 1:-1]
-    xy = (grey[:, 2:, 2:] + grey[:, :-2, :-2] - grey[:, 2:, :-2] - grey[:, :-2, 2:]) / 4
+    intensity = grey(images)
+    dx, dy = gradient(images)
+    xx = intensity[:, 1:-1, 2:] - 2 * intensity[:, 1:-1, 1:-1] + intensity[:, 1:-1, :-2]
+    yy = intensity[:, 2:, 1:-1] - 2 * intensity[:, 1:-1, 1:-1] + intensity[:, :-2, 1:-1]
+    xy = (intensity[:, 2:, 2:] + intensity[:, :-2, :-2] - intensity[:, 2:, :-2] - intensity[:, :-2, 2:]) / 4
     along = xx * dy.square() - 2 * xy * dx * dy + yy * dx.square()
     return (along.abs() / (dx.square() + dy.square()).clamp_min(1e-6)).mean((1, 2))
 
 
 def symmetry(images: Images) -> Values:
     """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image."""
-    centred = _grey(images) - _grey(images).mean((1, 2), keepdim=True)
+    centred = grey(images) - grey(images).mean((1, 2), keepdim=True)
     variance = centred.square().sum((1, 2))
     return torch.where(variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0)
 
 
 def entropy(images: Images) -> Values:
     """Entropy of the grey-level histogram in 32 levels, bits."""
-    levels = (_grey(images) * 32).long().clamp(0, 31).flatten(1)
+    levels = (grey(images) * 32).long().clamp(0, 31).flatten(1)
     share = torch.zeros(len(images), 32).scatter_add_(1, levels, torch.ones(levels.shape)) / levels.shape[1]
     return -torch.special.xlogy(share, share).sum(1) / math.log(2)
 
@@ -143,63 +136,41 @@ PROPERTIES: dict[str, Property] = {
 }
 
 
-@dataclass(frozen=True)
-class Fields:
-    """Receptive fields in pixels, clipped to the image: rows [top, bottom) and columns [left, right), each (units,)."""
-
-    top: Tensor
-    bottom: Tensor
-    left: Tensor
-    right: Tensor
-
-
-def local_luminance(images: Images, fields: Fields) -> Float[Tensor, "images units"]:
-    """Mean intensity within each field, from integral images."""
-    return _field_means(_grey(images).double(), fields).float()
-
-
-def local_contrast(images: Images, fields: Fields) -> Float[Tensor, "images units"]:
-    """Standard deviation of intensity within each field, from integral images."""
-    grey = _grey(images).double()
-    variance = _field_means(grey.square(), fields) - _field_means(grey, fields).square()
-    # float64 sums leave about 1e-13 where a field is uniform
-    return torch.where(variance > 1e-10, variance, 0.0).sqrt().float()
-
-
-LOCAL_PROPERTIES: dict[str, Callable[[Tensor, Fields], Tensor]] = {
-    "luminance": local_luminance,
-    "contrast": local_contrast,
-}
-
-
-def _field_means(maps: Tensor, fields: Fields) -> Tensor:
-    integral = torch.nn.functional.pad(maps.cumsum(1).cumsum(2), (1, 0, 1, 0))
-    total = (
-        integral[:, fields.bottom, fields.right]
-        - integral[:, fields.top, fields.right]
-        - integral[:, fields.bottom, fields.left]
-        + integral[:, fields.top, fields.left]
-    )
-    return total / ((fields.bottom - fields.top) * (fields.right - fields.left))
-
-
-def _grey(images: Tensor) -> Tensor:
+def grey(images: Images) -> Float[Tensor, "images height width"]:
+    """Mean over the channels."""
     return images.mean(1)
 
 
-def _gradient(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences per pixel, without the border."""
-    grey = _grey(images)
-    return (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]) / 2, (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) / 2
+def gradient(images: Images) -> tuple[Float[Tensor, "images h w"], Float[Tensor, "images h w"]]:
+    """Central differences of the grey image per pixel, along columns and rows, without the border of one pixel."""
+    intensity = grey(images)
+    across = (intensity[:, 1:-1, 2:] - intensity[:, 1:-1, :-2]) / 2
+    return across, (intensity[:, 2:, 1:-1] - intensity[:, :-2, 1:-1]) / 2
+
+
+def corner_map(images: Images) -> Float[Tensor, "images h w"]:
+    """Positive Harris response per pixel, without the border of two pixels."""
+    dx, dy = gradient(images)
+    xx, yy, xy = (
+        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
+    )
+    return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0)
+
+
+def contour_angle(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
+    """Orientation of contours, radians in [0, pi), from the components of the structure tensor."""
+    along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
+    # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
+    return torch.remainder(math.pi / 2 - along_gradient, math.pi)
 
 
 def _structure_tensor(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    dx, dy = _gradient(images)
+    dx, dy = gradient(images)
     return dx.square().mean((1, 2)), dy.square().mean((1, 2)), (dx * dy).mean((1, 2))
 
 
 def _power(images: Tensor) -> tuple[Tensor, Tensor]:
-    grey = _grey(images)
-    power = torch.fft.fft2(grey - grey.mean((1, 2), keepdim=True)).abs().square()
-    rows, columns = torch.fft.fftfreq(grey.shape[1]), torch.fft.fftfreq(grey.shape[2])
+    intensity = grey(images)
+    power = torch.fft.fft2(intensity - intensity.mean((1, 2), keepdim=True)).abs().square()
+    rows, columns = torch.fft.fftfreq(intensity.shape[1]), torch.fft.fftfreq(intensity.shape[2])
     return power, torch.hypot(rows[:, None], columns[None])

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.stimuli.properties import LOCAL_PROPERTIES, PROPERTIES
+from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
+from pdtrain.stimuli.properties import PROPERTIES
 
 IDENTITY = "identity"
 RECEPTIVE_FIELD = "receptive_field"

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
 from pdtrain.activations.layers import select_layers, trace_layers
-from pdtrain.activations.recorder import Recorder
 from pdtrain.errors import InputError
 from pdtrain.training.models import small_vgg, torchvision_model
 
@@ -22,50 +22,38 @@ def test_unknown_layer_lists_the_names() -> None:
         select_layers(layers, ["conv9"])
 
 
-def test_tracing_leaves_the_model_in_its_mode() -> None:
+def test_tracing_leaves_the_model_as_it_was() -> None:
     model = small_vgg(10, 1)
     model.norm2.eval()
+    statistics = model.norm1.running_mean.clone()
 
-    trace_layers(model, torch.zeros(1, 1, 32, 32))
+    trace_layers(model, torch.rand(1, 1, 32, 32))
 
-    assert model.norm1.training and not model.norm2.training
-
-
-@pytest.mark.parametrize("name", ["alexnet", "vgg11"])
-def test_receptive_field_contains_the_gradient_and_nothing_less(name: str) -> None:
-    torch.manual_seed(0)
-    model = torchvision_model(10, 3, name=name).eval()
-    image = torch.rand(1, 3, 96, 96)
-    layer = next(layer for layer in trace_layers(model, image) if layer.name == "features.5")
-    support = torch.zeros(96, 96, dtype=torch.bool)
-    row, column = layer.shape[1] // 2, layer.shape[2] // 2
-    found: list[torch.Tensor] = []
-    handle = model.features[5].register_forward_hook(lambda m, i, o: found.append(o))
-    for _ in range(12):
-        inputs = torch.randn_like(image).requires_grad_()
-        model(inputs)
-        found.pop()[0, :, row, column].sum().backward()
-        support |= inputs.grad[0].abs().sum(0) > 0
-    handle.remove()
-
-    fields = layer.fields(torch.tensor([row * layer.shape[2] + column]), 96, 96)
-
-    rows, columns = support.any(1).nonzero()[:, 0], support.any(0).nonzero()[:, 0]
-    assert (int(fields.top), int(fields.bottom)) == (int(rows[0]), int(rows[-1]) + 1)
-    assert (int(fields.left), int(fields.right)) == (int(columns[0]), int(columns[-1]) + 1)
+    assert model.norm1.training and not model.norm2.training and not model.relu1._forward_hooks
+    assert torch.equal(model.norm1.running_mean, statistics)
 
 
-def test_recorder_keeps_layers_exactly_or_projects_them_with_exact_units() -> None:
-    torch.manual_seed(0)
-    model, images = small_vgg(10, 1).eval(), torch.rand(70, 1, 32, 32)
-    layers = select_layers(trace_layers(model, images[:1]), ["relu1", "output"])
+def test_each_call_of_a_module_is_a_layer_of_its_own() -> None:
+    layers = trace_layers(torchvision_model(10, 3, name="resnet18"), torch.zeros(1, 3, 64, 64))
+    names = [layer.name for layer in layers]
 
-    exact = Recorder(layers, max_units=50, batch_size=32).record(model, images)
-    projected = Recorder(layers, max_units=50, batch_size=70, memory_bytes=2**20).record(model, images)
+    assert "layer1.0.relu#1" in names and "layer1.0.relu#2" in names and "layer1.0.relu" not in names
+    assert [layer.name for layer in select_layers(layers, ["layer1.0.relu"])] == ["layer1.0.relu#1", "layer1.0.relu#2"]
+    assert [layer.call for layer in select_layers(layers, ["layer1.0.relu#2"])] == [2]
 
-    torch.testing.assert_close(exact[1].representation, model(images).detach(), atol=1e-5, rtol=1e-5)
-    assert [r.projected for r in projected] == [True, False]
-    torch.testing.assert_close(exact[0].unit_responses, projected[0].unit_responses, atol=1e-5, rtol=1e-5)
-    ratio = torch.pdist(projected[0].representation) / torch.pdist(exact[0].representation)
-    assert abs(float(ratio.mean()) - 1) < 0.05
-    assert not model.relu1._forward_hooks
+
+def test_hooks_are_removed_when_the_model_fails() -> None:
+    class Fails(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(1, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(f"no: {self.first(x).shape}")
+
+    model = Fails().train()
+
+    with pytest.raises(RuntimeError, match="no:"):
+        trace_layers(model, torch.zeros(1, 1, 4, 4))
+
+    assert not model.first._forward_hooks and not model._forward_pre_hooks and model.training

@@ -44,3 +44,21 @@ def test_expansion_is_not_given_without_the_input() -> None:
     rows = _profile("intrinsic_dimension", "two_nn", "", [10, 30, 6, 4])
 
     assert indices(rows[1:], rows[1:]) == []
+
+
+def test_a_layer_without_a_number_is_passed_over_and_an_end_without_one_gives_no_index() -> None:
+    values = [10.0, float("nan"), 30.0, 6.0, 4.0]
+    rows = [Row(f"layer{i}", i, i / 4, "intrinsic_dimension", "two_nn", "", v, 0.01) for i, v in enumerate(values)]
+
+    found = {row.quantity: row.value for row in indices(rows, rows)}
+
+    assert found["expansion"] == pytest.approx(3)
+    assert indices([rows[1], *rows[2:]], rows) == []
+
+
+def test_division_by_zero_is_said() -> None:
+    rows = _profile("unit_information", "mean", "luminance", [0.0, 0.0, 0.0, 0.0])
+
+    found = indices(rows, rows)
+
+    assert all(row.value != row.value and row.note for row in found)

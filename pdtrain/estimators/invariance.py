@@ -1,0 +1,146 @@
+"""Object information that survives changes of view, in single units and in populations (Tafazoli et al. 2017)."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.stats import norm
+from torch import Tensor
+
+from pdtrain.estimators.information import joint_counts, panzeri_treves_bias, plugin_information, response_entropy
+
+
+@dataclass(frozen=True)
+class ObjectInformation:
+    """Information of every unit about every pair of objects.
+
+    Attributes
+    ----------
+    pairs
+        Labels of the two objects, one tuple per pair.
+    total_bits
+        About the stimulus, each view of each object its own condition, shape (units, pairs).
+    view_invariant_bits
+        About which object it is, whatever the view, bias-corrected, shape (units, pairs).
+    ratio
+        Their quotient, 0 where the total is 0, shape (units, pairs).
+    """
+
+    pairs: list[tuple[int, int]]
+    total_bits: Float[Tensor, "units pairs"]
+    view_invariant_bits: Float[Tensor, "units pairs"]
+    ratio: Float[Tensor, "units pairs"]
+
+
+def object_information(responses: Int[Tensor, "stimuli units"], objects: Int[Tensor, " stimuli"]) -> ObjectInformation:
+    """Total and view-invariant information of every unit about every pair of objects.
+
+    A network's unit answers a stimulus always alike, and each stimulus is one view: what the unit says in total is
+    then the entropy of its binned response over the views of the two objects.
+
+    Parameters
+    ----------
+    responses
+        Codes from `discretize` over all stimuli, shape (stimuli, units).
+    objects
+        Object of each stimulus, shape (stimuli,).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two objects.
+    """
+    labels, codes = objects.unique(return_inverse=True)
+    if len(labels) < 2:
+        raise ValueError(f"object information needs at least 2 objects; got {len(labels)}")
+    pairs = list(combinations(range(len(labels)), 2))
+    per_object = joint_counts(responses, codes[:, None])[:, 0]
+    tables = torch.stack([per_object[..., list(pair)] for pair in pairs], 1)
+    total = response_entropy(tables)
+    invariant = plugin_information(tables) - panzeri_treves_bias(tables)
+    invariant = torch.where(total > 0, invariant, 0.0)
+    ratio = torch.where(total > 0, invariant / total.clamp_min(1e-12), 0.0)
+    named = [(int(labels[a]), int(labels[b])) for a, b in pairs]
+    return ObjectInformation(named, total, invariant, ratio)
+
+
+@dataclass(frozen=True)
+class Discriminability:
+    """How well a linear classifier tells objects apart on views it was not trained on.
+
+    Attributes
+    ----------
+    accuracy, lower, upper
+        Share of held-out stimuli classified rightly, and its 95% interval (Wilson).
+    fold_accuracies
+        The same for each held-out part.
+    chance
+        Share of the most frequent object.
+    stimuli
+        Number of stimuli.
+    """
+
+    accuracy: float
+    lower: float
+    upper: float
+    fold_accuracies: tuple[float, ...]
+    chance: float
+    stimuli: int
+
+
+def linear_discriminability(
+    responses: Float[Tensor, "stimuli units"],
+    objects: Int[Tensor, " stimuli"],
+    held_out: Int[Tensor, " stimuli"],
+) -> Discriminability:
+    """Accuracy of a ridge classifier (scikit-learn) on object identity, each part of the views held out in turn.
+
+    Parameters
+    ----------
+    responses
+        Population responses, standardised within the training part.
+    objects
+        Object of each stimulus.
+    held_out
+        Part of each stimulus: a range of a transformation, or a random fold (`folds_of`).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two parts or objects.
+    """
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    parts = held_out.unique()
+    if len(parts) < 2 or len(objects.unique()) < 2:
+        raise ValueError("discriminability needs at least 2 objects and 2 parts to hold out")
+    x, y = responses.double().cpu().numpy(), objects.cpu().numpy()
+    right, accuracies = 0, []
+    for part in parts:
+        test = (held_out == part).cpu().numpy()
+        classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-1, 5, 7)))
+        hits = classifier.fit(x[~test], y[~test]).predict(x[test]) == y[test]
+        right += int(hits.sum())
+        accuracies.append(float(hits.mean()))
+    lower, upper = wilson_interval(right, len(y))
+    chance = float(np.unique(y, return_counts=True)[1].max() / len(y))
+    return Discriminability(right / len(y), lower, upper, tuple(accuracies), chance, len(y))
+
+
+def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " stimuli"]:
+    """Cut the range of a transformation in `folds` equally populated parts, each to be held out in turn."""
+    ordered = parameter.sort().values
+    return torch.searchsorted(ordered, parameter) * folds // len(parameter)
+
+
+def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion (Wilson 1927)."""
+    z = float(norm.ppf(0.5 + coverage / 2))
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return centre - reach, centre + reach

@@ -1,0 +1,89 @@
+"""Properties within the receptive field of each unit, from integral images: a thousand units cost about as much as one.
+
+Each equals the whole-image property of the patch that the field cuts out; a field too small for it (two pixels have
+no gradient) gives zero.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pdtrain.stimuli.properties import Images, contour_angle, corner_map, gradient, grey
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Receptive fields in pixels, within the image: rows [top, bottom) and columns [left, right), each (units,)."""
+
+    top: Int[Tensor, " units"]
+    bottom: Int[Tensor, " units"]
+    left: Int[Tensor, " units"]
+    right: Int[Tensor, " units"]
+
+
+LocalValues = Float[Tensor, "images units"]
+
+
+@dataclass(frozen=True)
+class LocalProperty:
+    """A property's function and, for a circular one, its period in the units of its values."""
+
+    measure: Callable[[Tensor, Fields], Tensor]
+    period: float | None = None
+
+
+def local_luminance(images: Images, fields: Fields) -> LocalValues:
+    """Mean intensity within each field."""
+    return _means(grey(images), fields).float()
+
+
+def local_contrast(images: Images, fields: Fields) -> LocalValues:
+    """Standard deviation of intensity within each field."""
+    # about the mean of the image, so that the difference of squares loses fewer digits
+    intensity = grey(images).double()
+    intensity = intensity - intensity.mean((1, 2), keepdim=True)
+    variance = _means(intensity.square(), fields) - _means(intensity, fields).square()
+    # float64 sums leave about 1e-13 where a field is uniform
+    return torch.where(variance > 1e-10, variance, 0.0).sqrt().float()
+
+
+def local_edge_energy(images: Images, fields: Fields) -> LocalValues:
+    """Mean squared intensity gradient within each field, per pixel."""
+    dx, dy = gradient(images)
+    return _means(dx.square() + dy.square(), fields, border=1).float()
+
+
+def local_corner_energy(images: Images, fields: Fields) -> LocalValues:
+    """Mean positive Harris response within each field."""
+    return _means(corner_map(images), fields, border=2).float()
+
+
+def local_orientation(images: Images, fields: Fields) -> LocalValues:
+    """Dominant orientation of the contours within each field, radians in [0, pi); see `orientation`."""
+    dx, dy = gradient(images)
+    components = (_means(product, fields, border=1) for product in (dx.square(), dy.square(), dx * dy))
+    return contour_angle(*components).float()
+
+
+LOCAL_PROPERTIES: dict[str, LocalProperty] = {
+    "luminance": LocalProperty(local_luminance),
+    "contrast": LocalProperty(local_contrast),
+    "edge_energy": LocalProperty(local_edge_energy),
+    "corner_energy": LocalProperty(local_corner_energy),
+    "orientation": LocalProperty(local_orientation, period=math.pi),
+}
+
+
+def _means(maps: Tensor, fields: Fields, *, border: int = 0) -> Tensor:
+    """Mean of each map within each field; maps lack `border` pixels on each side, and so does what a field shows."""
+    integral = torch.nn.functional.pad(maps.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    bottom, right = (fields.bottom - 2 * border), (fields.right - 2 * border)
+    empty = (bottom <= fields.top) | (right <= fields.left)
+    top, left = fields.top.masked_fill(empty, 0), fields.left.masked_fill(empty, 0)
+    bottom, right = bottom.masked_fill(empty, 0), right.masked_fill(empty, 0)
+    total = integral[:, bottom, right] - integral[:, top, right] - integral[:, bottom, left] + integral[:, top, left]
+    return total / ((bottom - top) * (right - left)).clamp_min(1)

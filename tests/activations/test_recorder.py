@@ -1,0 +1,164 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from pdtrain.activations.layers import Layer, select_layers, trace_layers
+from pdtrain.activations.recorder import LayerResponse, Recorder
+from pdtrain.errors import InputError
+from pdtrain.training.models import small_vgg, torchvision_model
+
+
+def _record(model: nn.Module, images: torch.Tensor, names: list[str], **options: int) -> list[LayerResponse]:
+    layers = select_layers(trace_layers(model, images[:1]), names)
+    return Recorder(layers, len(images), **options).record(model, images)
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return small_vgg(10, 1).eval()
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(70, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_responses_do_not_depend_on_the_batch_size(model: nn.Module, images: torch.Tensor) -> None:
+    small, large = (_record(model, images, ["input", "relu1", "output"], batch_size=size) for size in (7, 70))
+
+    for a, b in zip(small, large, strict=True):
+        torch.testing.assert_close(a.representation, b.representation, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(small[2].representation, model(images).detach(), atol=1e-5, rtol=1e-5)
+    assert torch.equal(small[0].representation, images.flatten(1))
+
+
+def test_small_layers_are_exact_and_large_ones_projected_within_the_budget(
+    model: nn.Module, images: torch.Tensor
+) -> None:
+    names, budget = ["input", "relu1", "relu3", "output"], 2_000_000
+
+    exact = _record(model, images, names, max_units=50)
+    tight = _record(model, images, names, max_units=50, memory_bytes=budget)
+
+    assert [r.projected for r in tight] == [False, True, True, False]
+    kept = sum(4 * (r.representation.numel() + r.unit_responses.numel()) for r in tight)
+    assert 0.9 * budget < kept <= budget
+    for a, b in zip(exact, tight, strict=True):
+        assert torch.equal(a.unit_responses, b.unit_responses)
+    ratio = torch.pdist(tight[1].representation) / torch.pdist(exact[1].representation)
+    assert abs(float(ratio.mean()) - 1) < 0.02 and float(ratio.std()) < 0.05
+
+
+def test_a_budget_that_is_too_small_names_what_would_do(model: nn.Module, images: torch.Tensor) -> None:
+    with pytest.raises(InputError, match=r"layers\.memory_bytes=10000: too little for 2 layers; give at least \d+"):
+        _record(model, images, ["relu1", "relu3"], memory_bytes=10_000)
+
+
+def test_an_operation_in_place_does_not_reach_what_was_recorded(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3600, 2)).eval()
+
+    recorded = _record(model, images, ["0"])[0].representation
+
+    assert (recorded < 0).any()
+    torch.testing.assert_close(recorded, model[0](images).detach().flatten(1))
+
+
+def test_the_named_call_of_a_shared_module_is_recorded() -> None:
+    torch.manual_seed(0)
+    model = torchvision_model(5, 3, name="resnet18").eval()
+    images = torch.rand(4, 3, 32, 32)
+
+    first, second = _record(model, images, ["layer1.0.relu"])
+
+    with torch.no_grad():
+        block = model.layer1[0]
+        inside = block.relu(block.bn1(block.conv1(model.maxpool(model.relu(model.bn1(model.conv1(images)))))))
+    torch.testing.assert_close(first.representation, inside.flatten(1))
+    assert (first.layer.name, second.layer.name) == ("layer1.0.relu#1", "layer1.0.relu#2")
+    assert not torch.equal(first.representation, second.representation)
+
+
+def test_compiled_models_are_recorded_by_their_own_names(model: nn.Module, images: torch.Tensor) -> None:
+    plain = _record(model, images, ["relu3"])[0].representation
+
+    outside = torch.compile(model, backend="eager")
+    outside(images)
+    inside = small_vgg(10, 1).eval()
+    inside.load_state_dict(model.state_dict())
+    inside.relu3.compile(backend="eager")
+    with torch.no_grad():
+        inside(images)
+
+    assert torch.equal(_record(outside, images, ["relu3"])[0].representation, plain)
+    assert torch.equal(_record(inside, images, ["relu3"])[0].representation, plain)
+
+
+def test_distributed_wrappers_are_seen_through(model: nn.Module, images: torch.Tensor, tmp_path: object) -> None:
+    plain = _record(model, images, ["relu3"])[0].representation
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        wrapped = DistributedDataParallel(model)
+        assert torch.equal(_record(wrapped, images, ["relu3"])[0].representation, plain)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_autocast_and_channels_last_give_float32_in_the_usual_order(model: nn.Module, images: torch.Tensor) -> None:
+    plain = _record(model, images, ["relu3"])[0].representation
+
+    last = _record(model.to(memory_format=torch.channels_last), images, ["relu3"])[0].representation
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = _record(model, images, ["relu3"])[0].representation
+
+    torch.testing.assert_close(last, plain, atol=1e-5, rtol=1e-5)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, plain, atol=0.1, rtol=0.05)  # bfloat16 has 8 bits
+
+
+def test_a_model_in_half_precision_is_shown_images_in_its_own(model: nn.Module, images: torch.Tensor) -> None:
+    plain = _record(model, images, ["output"])[0].representation
+
+    half = model.to(torch.bfloat16)
+    layers = select_layers(trace_layers(half, images[:1].bfloat16()), ["output"])
+    found = Recorder(layers, len(images)).record(half, images)[0].representation
+
+    torch.testing.assert_close(found, plain, atol=0.1, rtol=0.1)
+
+
+def test_the_first_tensor_of_a_tuple_is_recorded(images: torch.Tensor) -> None:
+    class Pair(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[None, tuple[torch.Tensor, torch.Tensor]]:
+            return None, (x * 2, x * 3)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pair, self.scale = Pair(), nn.Linear(32, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.scale(self.pair(x)[1][1])
+
+    recorded = _record(Net(), images, ["pair"])[0].representation
+
+    assert torch.equal(recorded, (images * 2).flatten(1))
+
+
+def test_batch_norm_statistics_and_modes_are_left_alone(images: torch.Tensor) -> None:
+    model = small_vgg(10, 1).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    _record(model, images, ["relu1"])
+
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(module.training for module in model.modules())
+
+
+def test_units_are_the_same_every_time() -> None:
+    layer = Layer("a", "a", 1, 0.5, (8, 20, 20), "activation")
+
+    first, second = (Recorder([layer], 10, max_units=30).units[layer] for _ in range(2))
+
+    assert torch.equal(first, second) and len(first.unique()) == 30

@@ -1,0 +1,74 @@
+import math
+
+import pytest
+import torch
+
+from pdtrain.estimators.discretization import discretize
+from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, wilson_interval
+
+
+def _gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_unit_that_tells_objects_apart_has_one_bit_and_a_blind_one_none() -> None:
+    objects = torch.arange(800) % 2
+    tells, blind = objects[:, None] * 10.0 + _gaussian(800, 1), _gaussian(800, 1, seed=1)
+
+    found = object_information(discretize(torch.cat([tells, blind], 1)), objects)
+
+    assert found.pairs == [(0, 1)]
+    assert float(found.view_invariant_bits[0, 0]) == pytest.approx(1, abs=0.02)
+    assert abs(float(found.view_invariant_bits[1, 0])) < 0.02
+    assert float(found.total_bits[1, 0]) == pytest.approx(3, abs=0.01)  # eight bins, equally populated
+    assert float(found.ratio[0, 0]) == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_every_pair_is_measured_and_named_by_its_labels() -> None:
+    objects = torch.tensor([3, 5, 9]).repeat(300)
+    responses = discretize(torch.where(objects == 9, 5.0, 0.0)[:, None] + _gaussian(900, 1))
+
+    found = object_information(responses, objects)
+
+    assert found.pairs == [(3, 5), (3, 9), (5, 9)]
+    assert abs(float(found.view_invariant_bits[0, 0])) < 0.05 < 0.85 < float(found.view_invariant_bits[0, 1])
+
+
+def test_silent_units_have_a_ratio_of_zero() -> None:
+    found = object_information(discretize(torch.zeros(100, 1)), torch.arange(100) % 2)
+
+    assert float(found.ratio[0, 0]) == float(found.total_bits[0, 0]) == 0
+
+
+def test_one_object_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 objects"):
+        object_information(torch.zeros(10, 1, dtype=torch.long), torch.zeros(10, dtype=torch.long))
+
+
+def test_separable_objects_are_discriminated_and_noise_is_at_chance() -> None:
+    objects, parts = torch.arange(600) % 3, folds_of(_gaussian(600), 5)
+    separable = torch.nn.functional.one_hot(objects, 3) * 8.0 + _gaussian(600, 3)
+
+    good = linear_discriminability(separable, objects, parts)
+    noise = linear_discriminability(_gaussian(600, 20, seed=1), objects, parts)
+
+    assert good.accuracy > 0.98 and good.lower < good.accuracy < good.upper
+    assert noise.accuracy == pytest.approx(noise.chance, abs=0.08) and noise.chance == pytest.approx(1 / 3)
+    assert len(noise.fold_accuracies) == 5 and noise.stimuli == 600
+
+
+def test_held_out_views_are_harder_than_random_ones_when_the_view_carries_the_object() -> None:
+    view = torch.linspace(-1, 1, 600)
+    objects = torch.arange(600) % 2
+    sign = torch.where(objects == 0, 1.0, -1.0)
+    responses = torch.stack([sign * view, view], 1)  # which side an object lies on turns over with the view
+
+    across = linear_discriminability(responses, objects, folds_of(view, 2))
+
+    assert across.accuracy < 0.2
+
+
+def test_wilson_interval_of_a_textbook_case() -> None:
+    lower, upper = wilson_interval(81, 263)  # Newcombe 1998, table I
+    assert (round(lower, 4), round(upper, 4)) == (0.2553, 0.3662)
+    assert math.isclose(wilson_interval(0, 10)[0], 0, abs_tol=1e-12)
