@@ -14,32 +14,33 @@ from pdtrain.probes.prober import Probe
 class ProbeCallback(lightning.Callback):
     """A callback that carries a probe for `Probing` to run."""
 
-    probe: Probe
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
 
 
 class IntrinsicDimension(ProbeCallback):
     """Intrinsic dimension of every layer; arguments as `pdtrain.probes.dimension_probe.DimensionProbe`."""
 
     def __init__(self, estimators: Sequence[str] = ("two_nn",), **options: Any) -> None:
-        self.probe = DimensionProbe(estimators, **options)
+        super().__init__(DimensionProbe(estimators, **options))
 
 
 class UnitInformation(ProbeCallback):
     """Information per unit; arguments as `pdtrain.probes.information_probe.InformationProbe`."""
 
     def __init__(self, properties: Sequence[str], **options: Any) -> None:
-        self.probe = InformationProbe(properties, **options)
+        super().__init__(InformationProbe(properties, **options))
 
 
 class ObjectInformation(ProbeCallback):
     """Object information per unit; arguments as `pdtrain.probes.object_probe.ObjectInformationProbe`."""
 
     def __init__(self, **options: Any) -> None:
-        self.probe = ObjectInformationProbe(**options)
+        super().__init__(ObjectInformationProbe(**options))
 
 
 class Discriminability(ProbeCallback):
     """Linear discriminability of objects; arguments as `pdtrain.probes.object_probe.DiscriminabilityProbe`."""
 
     def __init__(self, **options: Any) -> None:
-        self.probe = DiscriminabilityProbe(**options)
+        super().__init__(DiscriminabilityProbe(**options))

@@ -10,7 +10,7 @@ from pdtrain.callbacks.schedule import Schedule
 from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
-from pdtrain.probes.prober import Prober
+from pdtrain.probes.prober import Probe, Prober
 from pdtrain.probes.rows import ProbePoint, Row
 
 _KEY_PREFIXES = {
@@ -65,7 +65,7 @@ class Probing(lightning.Callback):
         if self.schedule.at_epoch(completed, trainer.max_epochs):
             self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
 
-    def _probes(self, trainer: lightning.Trainer) -> list:
+    def _probes(self, trainer: lightning.Trainer) -> list[Probe]:
         return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
 
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:

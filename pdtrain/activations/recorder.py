@@ -37,6 +37,8 @@ class LayerResponse:
         Flat indices of the sampled units, shape (units,), the same at every probe point.
     unit_responses
         Exact responses of the sampled units, shape (stimuli, units), float32.
+    device
+        Where the model runs: heavy estimators may move there. All tensors here are on the CPU.
     fields
         Receptive fields of the sampled units; None if no probe needs them.
     """
@@ -46,6 +48,7 @@ class LayerResponse:
     projected: bool
     units: Int[Tensor, " units"]
     unit_responses: Float[Tensor, "stimuli units"]
+    device: torch.device
     fields: Fields | None = None
 
     @property
@@ -139,7 +142,7 @@ class Recorder:
                 batch = images[start : start + self._batch_size]
                 keep(INPUT, 1, batch)
                 model(batch.to(parameter.device, parameter.dtype))
-        return [kept[layer].response(self.fields.get(layer.name)) for layer in self.layers]
+        return [kept[layer].response(parameter.device, self.fields.get(layer.name)) for layer in self.layers]
 
 
 class _Kept:
@@ -163,7 +166,7 @@ class _Kept:
             self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
             self._rows[rows] = (part if self._fold is None else self._fold(part)).cpu()
 
-    def response(self, fields: Fields | None) -> LayerResponse:
+    def response(self, device: torch.device, fields: Fields | None) -> LayerResponse:
         """What was kept."""
         projected = self._fold is not None
-        return LayerResponse(self._layer, self._rows, projected, self._units, self._unit_rows, fields)
+        return LayerResponse(self._layer, self._rows, projected, self._units, self._unit_rows, device, fields)

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.dimension import (
@@ -84,13 +87,20 @@ class DimensionProbe:
         rows = []
         for index, response in enumerate(responses):
             try:
-                report = intrinsic_dimension(response.representation, labels=labels, **self._options)
+                report = self._estimate(response, labels)
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error}") from error
             if response.projected:
                 report = self._with_projection_error(response, report)
             rows += _rows(index, response, report)
         return Measurement(rows, [])
+
+    def _estimate(self, response: LayerResponse, labels: Tensor | None) -> DimensionReport:
+        """Estimate where the model runs; on the CPU if that device's memory does not suffice."""
+        try:
+            return intrinsic_dimension(response.representation.to(response.device), labels=labels, **self._options)
+        except torch.OutOfMemoryError:
+            return intrinsic_dimension(response.representation, labels=labels, **self._options)
 
     def _with_projection_error(self, response: LayerResponse, report: DimensionReport) -> DimensionReport:
         """Note how far each estimate moves when the projection is folded once more: about its own remaining error."""

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from pdtrain.errors import InputError
-from pdtrain.results.store import FOLDER
+from pdtrain.results.store import FOLDER, TRAINING
 
 
-def load(path: str | Path, *, units: bool = False) -> pd.DataFrame:
+def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) -> pd.DataFrame:
     """Load the results of a run folder, or of every run below a sweep folder.
 
     Parameters
@@ -17,6 +17,8 @@ def load(path: str | Path, *, units: bool = False) -> pd.DataFrame:
         Run or sweep folder.
     units
         Per-unit values in place of summary rows.
+    probe_set
+        What `pdtrain-probe` measured under this name, in place of what training wrote.
 
     Returns
     -------
@@ -30,12 +32,14 @@ def load(path: str | Path, *, units: bool = False) -> pd.DataFrame:
     """
     root = Path(path)
     suffix = "units" if units else "rows"
-    files = sorted(root.glob(f"**/{FOLDER}/[!.]*.{suffix}.parquet"))
+    folder = FOLDER if probe_set == TRAINING else f"{FOLDER}/{probe_set}"
+    files = sorted(root.glob(f"**/{folder}/[!.]*.{suffix}.parquet"))
     if not files:
-        raise InputError(f"run_dir={path}: no results below this folder; give the folder of a run or a sweep")
+        raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
     frames = []
     for file in files:
         frame = pd.read_parquet(file)
-        frame.insert(0, "run", str(file.parent.parent.relative_to(root)))
+        run = file.parents[len(Path(folder).parts)]
+        frame.insert(0, "run", str(run.relative_to(root)))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from pdtrain.probes.rows import ProbePoint, Row, UnitRow
 
 FOLDER = "results"
+TRAINING = "training"  # the probe set that training writes, directly in the folder
 _Kind = TypeVar("_Kind", Row, UnitRow)
 
 
@@ -21,29 +22,37 @@ class ResultsStore:
     ----------
     run_dir
         Folder of the run; made on the first write.
+    probe_set
+        Name of what is measured; other sets than training's lie in a folder of their own.
     """
 
-    def __init__(self, run_dir: str | Path) -> None:
+    def __init__(self, run_dir: str | Path, *, probe_set: str = TRAINING) -> None:
         self.folder = Path(run_dir) / FOLDER
+        if probe_set != TRAINING:
+            self.folder /= probe_set
 
     def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if unit_rows:
             _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{_stem(point)}.units.parquet")
-        path = self.folder / f"{_stem(point)}.rows.parquet"
+        path = self.path(point)
         _write_parquet(_frame(point, rows, Row), path)
         return path
 
+    def path(self, point: ProbePoint) -> Path:
+        """File of the rows of a point."""
+        return self.folder / f"{_stem(point)}.rows.parquet"
+
     def has(self, point: ProbePoint) -> bool:
         """Tell whether a point is already there, whole."""
-        return (self.folder / f"{_stem(point)}.rows.parquet").exists()
+        return self.path(point).exists()
 
     def read_rows(self, point: ProbePoint) -> list[Row]:
         """Rows of one point; empty if it was not measured."""
         if not self.has(point):
             return []
-        return _records(self.folder / f"{_stem(point)}.rows.parquet", Row)
+        return _records(self.path(point), Row)
 
     def read_unit_rows(self, point: ProbePoint) -> list[UnitRow]:
         """Per-unit values of one point; empty if there are none."""

@@ -47,5 +47,5 @@ def test_a_sweep_is_one_frame(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no results below"):
+    with pytest.raises(InputError, match="no results of training below"):
         load(tmp_path)

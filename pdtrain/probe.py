@@ -1,0 +1,160 @@
+"""`pdtrain-probe`: probe the checkpoints of a run, or weights from elsewhere, after the fact.
+
+Model, data, stimuli, layers and probes are those of the run's stored configuration, but for what the command line
+overrides. Rows go to a probe set of their own, beside what training wrote.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import hydra
+import pytorch_lightning as lightning
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+from torch import nn
+
+from pdtrain.build import build_network, build_prober, build_probes
+from pdtrain.command import run_command, run_job
+from pdtrain.errors import InputError
+from pdtrain.probes.prober import Probe, Prober
+from pdtrain.probes.rows import ProbePoint
+from pdtrain.results.status import is_running
+from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.training.checkpoints import load_network, point_of
+
+_FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
+_POLL_SECONDS = 5.0
+
+
+@hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="probe")
+def _launch(config: DictConfig) -> None:
+    run_job("pdtrain-probe", config, lambda config: probe(config, list(HydraConfig.get().overrides.task)))
+
+
+def main() -> None:
+    """Run `pdtrain-probe`."""
+    run_command("pdtrain-probe", "probe", _launch)
+
+
+def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
+    """Probe as configured; return the files written.
+
+    Parameters
+    ----------
+    config
+        `conf/probe.yaml`, composed.
+    overrides
+        What the user gave, as "key=value": these win over the run's stored configuration.
+    """
+    if config.probe_set == TRAINING:
+        raise InputError(f"probe_set={TRAINING}: that name is for what training wrote; choose another")
+    if (config.run_dir is None) == (config.state_dict is None):
+        raise InputError("run_dir: give run_dir=... (a run or a sweep), or state_dict=... and out=...")
+    console = Console()
+    if config.state_dict is not None:
+        if config.out is None:
+            raise InputError("out: give out=..., the folder for the rows of state_dict")
+        job = _Job(config, Path(config.out), console)
+        return job.probe([Path(config.state_dict)], key="state_dict")
+    written = []
+    for run_dir in _runs(Path(config.run_dir)):
+        job = _Job(with_stored(config, run_dir, overrides or []), run_dir, console)
+        for checkpoints in _checkpoints(config, run_dir):
+            written += job.probe(checkpoints, key="ckpt_path")
+    return written
+
+
+class _Job:
+    """Probes checkpoints of one architecture into one folder; data and stimuli are made once."""
+
+    def __init__(self, config: DictConfig, folder: Path, console: Console) -> None:
+        lightning.seed_everything(config.seed, verbose=False)
+        self._data = instantiate(config.data)
+        self._data.setup()
+        self._network: nn.Module = build_network(config, self._data)
+        self._probes: list[Probe] = build_probes(config)
+        self._store = ResultsStore(folder, probe_set=config.probe_set)
+        self._prober: Prober = build_prober(config, self._data, self._store)
+        self._prober.prepare(self._network, self._probes)
+        self._console, self._force = console, config.force
+
+    def probe(self, checkpoints: list[Path], *, key: str) -> list[Path]:
+        """Probe those that have no rows yet, earliest first; return the files written."""
+        written = []
+        for path in checkpoints:
+            known = point_of(path, {})
+            if known.step and self._is_done(known):
+                continue
+            point = point_of(path, load_network(self._network, path, key=key))
+            if self._is_done(point):
+                continue
+            self._prober.measure(self._network, self._probes, point)
+            written.append(self._store.path(point))
+            self._console.print(f"{path.name}: epoch {point.epoch}, step {point.step} -> {written[-1]}", soft_wrap=True)
+        return written
+
+    def _is_done(self, point: ProbePoint) -> bool:
+        return not self._force and self._store.has(point)
+
+
+def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> DictConfig:
+    """The run's stored configuration with the user's overrides on top.
+
+    Raises
+    ------
+    InputError
+        If the run has no stored configuration.
+    """
+    file = run_dir / ".hydra" / "config.yaml"
+    if not file.is_file():
+        raise InputError(
+            f"run_dir={run_dir}: no {file.relative_to(run_dir)} there; give the folder of a run or a sweep"
+        )
+    stored = OmegaConf.load(file)
+    merged = config.copy()
+    with open_dict(merged):
+        for group in _FROM_RUN:
+            if group in stored:
+                merged[group] = stored[group]
+        for override in overrides:
+            key = override.lstrip("+~").partition("=")[0].replace("/", ".")
+            if key.partition(".")[0] in _FROM_RUN:
+                OmegaConf.update(merged, key, OmegaConf.select(config, key), merge=False)
+    return merged
+
+
+def _runs(path: Path) -> list[Path]:
+    """The run at `path`, or the runs of the sweep at `path`."""
+    if (path / ".hydra").is_dir():
+        return [path]
+    runs = sorted(folder.parent for folder in path.glob("**/.hydra"))
+    if not runs:
+        raise InputError(f"run_dir={path}: no run there; give the folder of a run or a sweep")
+    return runs
+
+
+def _checkpoints(config: DictConfig, run_dir: Path) -> Iterator[list[Path]]:
+    """Checkpoints to probe; with `watch`, new ones as they come, until the run has ended."""
+    pattern = config.ckpt_path or "epoch=*.ckpt"
+    while True:
+        running = config.watch and is_running(run_dir)  # asked before looking: what comes in between is seen next time
+        found = _matching(run_dir, pattern)
+        if not found and not running:
+            raise InputError(f"ckpt_path={pattern}: no such checkpoint in {run_dir / 'checkpoints'}")
+        yield found
+        if not running:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _matching(run_dir: Path, pattern: str) -> list[Path]:
+    if Path(pattern).is_file():
+        return [Path(pattern)]
+    return sorted((run_dir / "checkpoints").glob(pattern))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Reads checkpoints as data: nothing in them is executed."""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pdtrain.errors import InputError
+from pdtrain.probes.rows import ProbePoint
+
+_PROBED = re.compile(r"epoch=(\d+)-step=(\d+)")
+_NETWORK = "network."
+
+
+def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, Any]:
+    """Read a checkpoint or state dict with `weights_only=True`.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is damaged, or it holds anything that would have to be executed.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{key}={path}: no such file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise InputError(
+                f"{key}={path}: refused, since it holds more than tensors and plain values: loading could run code"
+            ) from error
+        raise InputError(f"{key}={path}: damaged, or no checkpoint") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{key}={path}: damaged, or no checkpoint ({type(error).__name__})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{key}={path}: holds a {type(content).__name__}, not a checkpoint or state dict")
+    return content
+
+
+def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Weights of the network in a Lightning checkpoint of ours, or in a plain state dict."""
+    if "state_dict" not in content:
+        return dict(content)
+    state = content["state_dict"]
+    ours = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
+    return ours or dict(state)
+
+
+def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path: str | Path, *, key: str) -> None:
+    """Raise InputError if `saved` has other names or shapes than `own`."""
+    differing = sorted(set(saved) ^ set(own)) or [name for name in own if own[name].shape != saved[name].shape]
+    if differing:
+        raise InputError(
+            f"{key}={path}: made by another architecture ({differing[0]} differs); set model= as in that run"
+        )
+
+
+def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path") -> dict[str, Any]:
+    """Load the weights in a checkpoint or state dict into `network`; return all that the file holds."""
+    content = read_checkpoint(path, key=key)
+    weights = network_weights(content)
+    check_architecture(network.state_dict(), weights, path, key=key)
+    network.load_state_dict(weights)
+    return content
+
+
+def point_of(path: str | Path, content: Mapping[str, Any]) -> ProbePoint:
+    """When a checkpoint was made: as its name says, else as Lightning counts; a plain state dict is (0, 0)."""
+    found = _PROBED.search(Path(path).stem)
+    if found:
+        return ProbePoint(int(found[1]), int(found[2]))
+    return ProbePoint(int(content.get("epoch", -1)) + 1, int(content.get("global_step", 0)))

@@ -1,0 +1,155 @@
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+
+from pdtrain.errors import InputError
+from pdtrain.probe import probe
+from pdtrain.results.reader import load
+from pdtrain.train import train
+from pdtrain.training.models import torchvision_model
+
+_KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
+
+
+@pytest.fixture
+def run_dir(configure: Callable[..., DictConfig]) -> Path:
+    """A tiny finished run, with its configuration where Hydra stores it."""
+    config = configure("model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3")
+    run_dir = train(config)
+    (run_dir / ".hydra").mkdir()
+    stored = OmegaConf.to_container(config, resolve=True)
+    (run_dir / ".hydra" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(stored)))
+    return run_dir
+
+
+def _probe(*overrides: str) -> list[Path]:
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("probe", list(overrides))
+    return probe(config, list(overrides))
+
+
+def test_rows_after_the_fact_equal_those_of_training(run_dir: Path) -> None:
+    _probe(f"run_dir={run_dir}")
+
+    online, later = (load(run_dir, probe_set=name).set_index(_KEYS).sort_index() for name in ("training", "probe"))
+    assert online.index.equals(later.index) and sorted(online.reset_index().epoch.unique()) == [0, 1, 2]
+    for column in ("value", "standard_deviation", "lower", "upper"):
+        np.testing.assert_allclose(later[column], online[column], rtol=1e-6, atol=1e-12)
+    assert (online[["n", "method", "note"]] == later[["n", "method", "note"]]).all(axis=None)
+    units = [load(run_dir, units=True, probe_set=name) for name in ("training", "probe")]
+    pd.testing.assert_frame_equal(*units, rtol=1e-6)
+
+
+def test_done_points_are_skipped_unless_forced_and_training_rows_are_never_touched(run_dir: Path) -> None:
+    before = {p: p.read_bytes() for p in (run_dir / "results").glob("*.parquet")}
+
+    first, second, forced = (
+        _probe(f"run_dir={run_dir}", "probe_set=mine", f"force={force}") for force in ("false", "false", "true")
+    )
+
+    assert (len(first), len(second), len(forced)) == (3, 0, 3)
+    assert {p: p.read_bytes() for p in (run_dir / "results").glob("*.parquet")} == before
+
+
+def test_layers_stimuli_and_probes_are_what_the_command_says(run_dir: Path) -> None:
+    _probe(
+        f"run_dir={run_dir}", "layers.names=[output]", "stimuli=objects", "stimuli.count=70", "probes=default",
+        "probes.intrinsic_dimension.estimators=[mle]", "ckpt_path='epoch=0002*'", "probe_set=other",
+    )  # fmt: skip
+
+    rows = load(run_dir, probe_set="other")
+    assert set(rows.layer) <= {"output", ""} and set(rows.epoch) == {2}
+    assert set(rows[rows.probe == "intrinsic_dimension"].quantity) == {"mle", "mle_resampled"}
+    assert (rows[rows.quantity == "mle"].n == 70).all()
+
+
+def test_a_sweep_is_probed_run_by_run(run_dir: Path) -> None:
+    written = _probe(f"run_dir={run_dir.parent}", "ckpt_path='epoch=0000*'")
+
+    assert [path.parent for path in written] == [run_dir / "results" / "probe"]
+
+
+def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision_model(10, 1, name="resnet18", small_images=True).state_dict(), tmp_path / "weights.pth")
+
+    _probe(
+        f"state_dict={tmp_path}/weights.pth", f"out={tmp_path}/out", "model=resnet18", "data.training_images=10",
+        "data.validation_images=80", "stimuli.count=80", f"paths.data={tmp_path}", "layers.names=['*fc']",
+    )  # fmt: skip
+
+    rows = load(tmp_path / "out", probe_set="probe")
+    assert set(rows[rows.layer != ""].layer) == {"network.fc"} and set(rows.epoch) == {0}
+
+
+class _Malice:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("command", ["train", "probe"])
+def test_a_checkpoint_that_would_run_code_is_refused(
+    command: str, configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    written, path = tmp_path / "written", tmp_path / "bad.ckpt"
+    torch.save({"state_dict": {}, "evil": _Malice(written)}, path)
+    with path.open("rb") as file:
+        assert pickle is not None and file.read(2) == b"PK"
+
+    with pytest.raises(InputError, match=r"bad\.ckpt: refused.*could run code"):
+        if command == "train":
+            train(configure(f"ckpt_path={path}"))
+        else:
+            tiny = ["data.training_images=10", "data.validation_images=80", "stimuli.count=80"]
+            _probe(f"state_dict={path}", f"out={tmp_path}/out", f"paths.data={tmp_path}", *tiny)
+
+    assert not written.exists()
+    torch.load(path, weights_only=False)
+    assert written.exists(), "the checkpoint does what the test is about"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "run_dir: give run_dir="),
+        (["run_dir=/nowhere"], "run_dir=/nowhere: no run there"),
+        (["state_dict=/nowhere.pth"], "out: give out="),
+        (["state_dict=/nowhere.pth", "out=x"], "state_dict=/nowhere.pth: no such file"),
+        (["run_dir=x", "probe_set=training"], "probe_set=training"),
+    ],
+)
+def test_wrong_input_names_the_key(overrides: list[str], message: str, tmp_path: Path) -> None:
+    tiny = ["data.training_images=10", "data.validation_images=80", "stimuli.count=80", f"paths.data={tmp_path}"]
+
+    with pytest.raises(InputError, match=message):
+        _probe(*overrides, *tiny)
+
+
+def test_a_watcher_follows_a_run_to_its_end(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    tiny = [
+        "data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100",
+        "trainer.max_epochs=3", "model.network.widths=[4]", "report=false", "+trainer.enable_progress_bar=false",
+        f"paths.data={tmp_path}/data", f"hydra.run.dir={run}",
+    ]  # fmt: skip
+    training = subprocess.Popen([sys.executable, "-m", "pdtrain.train", *tiny], cwd=tmp_path)
+    while not list(run.glob("checkpoints/epoch=0000*.ckpt")):
+        assert training.poll() is None
+    command = [sys.executable, "-m", "pdtrain.probe", f"run_dir={run}", "watch=true", "probe_set=watched"]
+
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+    assert training.wait() == 0
+    assert sorted(load(run, probe_set="watched").epoch.unique()) == [0, 1, 2, 3]
