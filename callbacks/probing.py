@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
 from pdtrain.probes.prober import Probe, Prober
-from pdtrain.probes.rows import ProbePoint, Row
+from pdtrain.results.rows import ProbePoint, Row
 
 _KEY_PREFIXES = {
     "intrinsic_dimension": "id",

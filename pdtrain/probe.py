@@ -20,7 +20,7 @@ from pdtrain.build import build_network, build_prober, build_probes
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
-from pdtrain.probes.rows import ProbePoint
+from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
 from pdtrain.training.checkpoints import load_network, point_of
@@ -113,12 +113,13 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
         raise InputError(
             f"run_dir={run_dir}: no {file.relative_to(run_dir)} there; give the folder of a run or a sweep"
         )
-    stored = OmegaConf.load(file)
+    stored = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    assert isinstance(stored, dict)
     merged = config.copy()
     with open_dict(merged):
         for group in _FROM_RUN:
             if group in stored:
-                merged[group] = stored[group]
+                OmegaConf.update(merged, group, stored[group], merge=False)
         for override in overrides:
             key = override.lstrip("+~").partition("=")[0].replace("/", ".")
             if key.partition(".")[0] in _FROM_RUN:

@@ -69,9 +69,9 @@ def activations(points: int = 5000) -> tuple[str, Tensor]:
     from pdtrain.stimuli.objects import render_objects
 
     if _FASHION_MNIST.exists():
-        from pdtrain.training.data import _read_idx
+        from pdtrain.training.data import read_idx
 
-        name, images = "conv2 on Fashion-MNIST", _read_idx(_FASHION_MNIST)[:points, None]
+        name, images = "conv2 on Fashion-MNIST", read_idx(_FASHION_MNIST)[:points, None]
     else:
         name, images = "conv2 on rendered objects", render_objects(points, pixels=28).images
     torch.manual_seed(0)

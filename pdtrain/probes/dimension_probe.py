@@ -19,7 +19,7 @@ from pdtrain.estimators.dimension import (
     intrinsic_dimension,
     is_estimator,
 )
-from pdtrain.probes.rows import Measurement, Row
+from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pdtrain.probes.rows import Row, UnitRow
+from pdtrain.results.rows import Row, UnitRow
 
 
 def indices(

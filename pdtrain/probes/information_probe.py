@@ -11,7 +11,7 @@ from pdtrain.errors import InputError
 from pdtrain.estimators.copula import class_copula_information, copula_information
 from pdtrain.estimators.discretization import discretize, discretize_circular
 from pdtrain.estimators.information import CORRECTIONS, UnitInformation, unit_information
-from pdtrain.probes.rows import Measurement, Row, UnitRow
+from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet

@@ -9,7 +9,7 @@ from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information
-from pdtrain.probes.rows import Measurement, Row, UnitRow
+from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 

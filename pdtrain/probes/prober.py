@@ -11,7 +11,7 @@ from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.probes.indices import indices, pruned_fraction
-from pdtrain.probes.rows import Measurement, ProbePoint, Row, UnitRow
+from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
 

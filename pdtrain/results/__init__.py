@@ -1,1 +1,1 @@
-"""Results: an append-only, crash-safe store of rows and its readers."""
+"""Results: rows, an append-only, crash-safe store of them, and its readers."""

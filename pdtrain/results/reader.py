@@ -23,7 +23,7 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) ->
     Returns
     -------
     pandas.DataFrame
-        Columns of `pdtrain.probes.rows.Row` (or `UnitRow`) after run, epoch and step.
+        Columns of `pdtrain.results.rows.Row` (or `UnitRow`) after run, epoch and step.
 
     Raises
     ------

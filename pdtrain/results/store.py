@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pdtrain.probes.rows import ProbePoint, Row, UnitRow
+from pdtrain.results.rows import ProbePoint, Row, UnitRow
 
 FOLDER = "results"
 TRAINING = "training"  # the probe set that training writes, directly in the folder

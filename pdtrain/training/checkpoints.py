@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pdtrain.errors import InputError
-from pdtrain.probes.rows import ProbePoint
+from pdtrain.results.rows import ProbePoint
 
 _PROBED = re.compile(r"epoch=(\d+)-step=(\d+)")
 _NETWORK = "network."

@@ -271,8 +271,8 @@ class TorchvisionData(ImageData):
     def _read(self, train: bool) -> tuple[Tensor, Tensor]:
         if self._name == "FashionMNIST" and (folder := _debian_fashion_mnist()) is not None:
             stem = "train" if train else "t10k"
-            images = _read_idx(folder / f"{stem}-images-idx3-ubyte.gz")
-            return images[:, None], _read_idx(folder / f"{stem}-labels-idx1-ubyte.gz").long()
+            images = read_idx(folder / f"{stem}-images-idx3-ubyte.gz")
+            return images[:, None], read_idx(folder / f"{stem}-labels-idx1-ubyte.gz").long()
         try:
             data = getattr(torchvision.datasets, self._name)(self._root, train=train, download=self._download)
         except (RuntimeError, OSError) as error:
@@ -290,7 +290,7 @@ def _debian_fashion_mnist() -> Path | None:
     return folder if (folder / "train-images-idx3-ubyte.gz").exists() else None
 
 
-def _read_idx(path: Path) -> Tensor:
+def read_idx(path: Path) -> Tensor:
     """Read a gz-compressed IDX file of unsigned bytes."""
     import gzip
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pdtrain.probes.indices import indices, pruned_fraction
-from pdtrain.probes.rows import Row, UnitRow
+from pdtrain.results.rows import Row, UnitRow
 
 
 def _profile(probe: str, quantity: str, property: str, values: list[float]) -> list[Row]:

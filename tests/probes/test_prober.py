@@ -9,7 +9,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
 from pdtrain.probes.prober import Prober
-from pdtrain.probes.rows import ProbePoint, Row
+from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.objects import render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pdtrain.errors import InputError
-from pdtrain.probes.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.reader import load
+from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 
 _POINT = ProbePoint(3, 120)
