@@ -83,7 +83,7 @@ def _binning_free(table: Table, units: int = 1000, sample: int = 50, rho: float 
     exact = -0.5 * math.log2(1 - rho**2)
     part, target = responses[:, :sample].numpy(), property[:, 0].numpy()
     ksg = measure(lambda: mutual_info_regression(part, target, random_state=0) / math.log(2))
-    enn = measure(lambda: np.array([float(ennemi.estimate_mi(target, x)) for x in part.T]) / math.log(2))
+    enn = measure(lambda: np.array([ennemi.estimate_mi(target, x).item() for x in part.T]) / math.log(2))
     for name, peer in (("sklearn mutual_info_regression (KSG) *", ksg), ("ennemi (KSG) *", enn)):
         seconds = peer.seconds / sample * units
         agreement = f"exact {exact:.3f}: ours {float(ours.value.mean()):.3f}, peer {peer.value.mean():.3f} bit"

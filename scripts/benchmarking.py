@@ -28,11 +28,13 @@ def measure(call: Callable[[], Any], *, repeats: int = 1) -> Measured:
         start, peak, done = _resident(), [_resident()], threading.Event()
         watcher = threading.Thread(target=_watch, args=(peak, done))
         watcher.start()
-        started = time.perf_counter()
-        value = call()
-        seconds = time.perf_counter() - started
-        done.set()
-        watcher.join()
+        try:
+            started = time.perf_counter()
+            value = call()
+            seconds = time.perf_counter() - started
+        finally:
+            done.set()
+            watcher.join()
         if best is None or seconds < best.seconds:
             best = Measured(value, seconds, (peak[0] - start) / 2**20)
     assert best is not None

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdtrain.estimators.neighbors import Neighbors, squared_distances
+from pdtrain.estimators.neighbors import Neighbors, count_within
 
 NEIGHBORS = 20
 LISTED = 60  # neighbours to have at hand, so that few points need a second look
@@ -35,17 +35,11 @@ def correlation_dimension(points: Float[Tensor, "points features"], neighbors: N
     small, large = (float(radius) for radius in np.median(distances, axis=0))
     if not 0 < small < large:
         return math.nan
-    pairs = [_pairs_within(points, neighbors, radius) for radius in (small, large)]
-    return float(np.log(pairs[1] / pairs[0]) / np.log(large / small))
-
-
-def _pairs_within(points: Tensor, neighbors: Neighbors, radius: float) -> int:
-    """Ordered pairs of points less than `radius` apart."""
-    listed = neighbors.distances
-    count = (listed < radius).sum(1)
-    everyone = torch.arange(len(points), device=points.device)
-    if listed.shape[1] < len(points) - 1:
-        for row in (count == listed.shape[1]).nonzero()[:, 0]:
-            squared = squared_distances(points, row[None], everyone[None])[0]
-            count[row] = (squared.sqrt() < radius).sum() - 1
-    return int(count.sum())
+    radii = torch.tensor([small, large], dtype=torch.float64, device=points.device)
+    counts = (neighbors.distances[..., None] < radii).sum(1)
+    listed = neighbors.distances.shape[1]
+    dense = (counts[:, 1] == listed).nonzero()[:, 0]
+    if listed < len(points) - 1 and len(dense):
+        counts[dense] = count_within(points, dense, radii)
+    near, far = counts.sum(0).tolist()
+    return math.log(far / near) / math.log(large / small) if near else math.nan

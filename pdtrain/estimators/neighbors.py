@@ -72,6 +72,27 @@ def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, bloc
     return Neighbors(pairs.nearest.values.double().clamp_min(0).sqrt(), pairs.nearest.indices)
 
 
+def count_within(
+    points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], radii: Float[Tensor, " radii"]
+) -> Int[Tensor, "rows radii"]:
+    """Count, for some of the points, the others less than each radius away, exactly; radii in float64."""
+    moved = _Points(points, centre=False)
+    squares = moved.squares(torch.float64)
+    error = moved.rounding(squares, torch.float64)
+    everyone = slice(0, len(points))
+    counts = []
+    for part in rows.split(512):
+        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
+        squared[torch.arange(len(part), device=part.device), part] = torch.inf
+        for radius in radii:
+            unsure = ((squared - radius.square()).abs() <= error[part, None]).nonzero()
+            if len(unsure):
+                exact = squared_distances(points, part[unsure[:, 0]], unsure[:, 1:])
+                squared[unsure[:, 0], unsure[:, 1]] = exact[:, 0]
+        counts.append((squared.clamp_min(0).sqrt()[..., None] < radii).sum(1))
+    return torch.cat(counts)
+
+
 def search_pairs(
     points: Float[Tensor, "points features"],
     k: int,
@@ -165,13 +186,13 @@ class _Points:
             total += torch.linalg.vector_norm(values, dim=1).double().square()
         return total
 
-    def features(self, rows: slice, features: slice, dtype: torch.dtype) -> Tensor:
+    def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
         """Some features of some points."""
         values = self.points[rows, features].to(dtype)
         return values if self.mean is None else values - self.mean[features].to(dtype)
 
-    def products(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Inner products of two ranges of points, shape (rows, columns)."""
+    def products(self, rows: slice | Tensor, columns: slice, dtype: torch.dtype) -> Tensor:
+        """Inner products of some points with a range of them, shape (rows, columns)."""
         total: Tensor | None = None
         for r in self.ranges:
             left, right = self.features(rows, r, dtype), self.features(columns, r, dtype)
