@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from benchmarking import Measured, exponent, measure
+from benchmarking import Measured, exponent, label_sizes, measure
 from pdtrain.estimators.dimension import ESTIMATORS, intrinsic_dimension
 
 _FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
@@ -165,6 +165,7 @@ def _costs(console: Console, figure: str) -> None:
             slope = exponent(values, seconds)
             axes.loglog(values, seconds, marker="o", label=f"{name}: exponent {slope:.2f}")
             console.print(f"cost of {name} against {axis}: exponent {slope:.2f}")
+        label_sizes(axes, sizes[axis])
         axes.set(xlabel=axis, ylabel="seconds")
         axes.legend(frameon=False, fontsize=8)
     drawn.savefig(figure, dpi=150)

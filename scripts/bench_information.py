@@ -17,7 +17,7 @@ from sklearn.feature_selection import mutual_info_regression
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
-from benchmarking import exponent, measure
+from benchmarking import exponent, label_sizes, measure
 from pdtrain.activations.layers import Layer
 from pdtrain.estimators.copula import copula_information
 from pdtrain.estimators.discretization import discretize
@@ -130,6 +130,7 @@ def _costs(console: Console, figure: str) -> None:
         slope = exponent(counts, seconds)
         axes.loglog(counts, seconds, marker="o", label=f"{shuffles} shuffles: exponent {slope:.2f}")
         console.print(f"cost against units, {shuffles} shuffles: exponent {slope:.2f}")
+    label_sizes(axes, counts)
     axes.set(xlabel=f"units (x {_PROPERTIES} properties)", ylabel="seconds")
     axes.legend(frameon=False, fontsize=8)
     drawn.savefig(figure, dpi=150)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 _STATM, _PAGE = Path("/proc/self/statm"), 4096
 
@@ -44,6 +45,12 @@ def measure(call: Callable[[], Any], *, repeats: int = 1) -> Measured:
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
     """Slope of log seconds on log size."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def label_sizes(axes: Axes, sizes: Sequence[int]) -> None:
+    """Mark the measured sizes themselves on a logarithmic axis."""
+    axes.minorticks_off()
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
 
 
 def _resident() -> int:

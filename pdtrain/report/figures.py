@@ -37,7 +37,7 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
 
 
 def dimension_profile(rows: pd.DataFrame, quantity: str = "two_nn") -> Figure:
-    """Intrinsic dimension against relative depth, one line per epoch, untrained dashed."""
+    """Intrinsic dimension with its 95% interval against relative depth, one line per epoch, untrained dashed."""
     figure, axes = plt.subplots(figsize=(6, 3.6))
     chosen = rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == quantity)]
     epochs = sorted(chosen.epoch.unique())
@@ -46,9 +46,10 @@ def dimension_profile(rows: pd.DataFrame, quantity: str = "two_nn") -> Figure:
         first = epoch == epochs[0]
         colour = _UNTRAINED if first else plt.cm.viridis_r(0.15 + 0.8 * epoch / max(epochs[-1], 1))
         label = f"epoch {epoch}" if epoch in (epochs[0], epochs[-1], epochs[len(epochs) // 2]) else None
+        interval = [(line.value - line.lower).fillna(0), (line.upper - line.value).fillna(0)]
         axes.errorbar(
-            line.layer_index, line.value, line.standard_deviation, color=colour, ls="--" if first else "-",
-            marker="o", ms=3, lw=1.4, label=label,
+            line.layer_index, line.value, interval, color=colour, ls="--" if first else "-",
+            marker="o", ms=3, lw=1.4, elinewidth=0.8, label=label,
         )  # fmt: skip
     _label_layers(axes, chosen)
     axes.set(ylabel="intrinsic dimension (TwoNN)", ylim=(0, None))
@@ -68,6 +69,30 @@ def information_profile(rows: pd.DataFrame) -> Figure:
             axes.fill_between(line.layer_index, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
         axes.set(title=_title(name), ylabel="bit per unit")
         axes.axhline(0, color="black", lw=0.5)
+        _label_layers(axes, chosen)
+    grid[0].legend(frameon=False)
+    return figure
+
+
+def object_profile(rows: pd.DataFrame) -> Figure:
+    """View-invariant object information per unit, and discriminability where measured, untrained and trained."""
+    panels = [
+        ("view-invariant object information", "bit per unit and pair", "object_information", "view_invariant"),
+        ("share of the total information", "ratio", "object_information", "ratio"),
+        ("linear discriminability, held-out views", "accuracy", "discriminability", "accuracy"),
+    ]
+    measured = [p for p in panels if ((rows.probe == p[2]) & (rows.quantity == p[3])).any()]
+    figure, grid = _grid(len(measured), height=2.6)
+    for axes, (title, unit, probe, quantity) in zip(grid, measured, strict=False):
+        chosen = rows[(rows.probe == probe) & (rows.quantity == quantity)]
+        for epoch, colour, label in _ends(chosen):
+            line = chosen[chosen.epoch == epoch].sort_values("layer_index")
+            axes.plot(line.layer_index, line.value, color=colour, marker="o", ms=3, label=label)
+            axes.fill_between(line.layer_index, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+        chance = rows[(rows.probe == probe) & (rows.quantity == "chance")]
+        if len(chance):
+            axes.axhline(chance.value.iloc[0], color="black", lw=0.5, ls=":", label="chance")
+        axes.set(title=title, ylabel=unit)
         _label_layers(axes, chosen)
     grid[0].legend(frameon=False)
     return figure

@@ -16,9 +16,11 @@ from pdtrain.results.stimuli import load_stimuli
 _CAPTIONS = {
     "accuracy": "Accuracy over epochs.",
     "dimension": "Intrinsic dimension against depth, one line per epoch (pale to dark), untrained dashed. Bars: "
-    "standard deviation over subsamples. Trained networks rise, then fall: the hunchback.",
+    "95% interval. Trained networks rise, then fall: the hunchback.",
     "information": "Mean information per unit about each property; bands: 95% interval over units. Falling with depth "
     "after training, and below the untrained network: distillation and pruning.",
+    "objects": "Information about which of two objects is shown, whatever its view: mean over units and pairs; bands: "
+    "95% interval over units. Rising with depth after training while that about luminance falls: distillation.",
     "units": "Share of units below a given information about luminance. A curve further left carries less.",
     "heat_maps": "Every probe point: layers upwards, epochs to the right.",
     "stimuli": "A sample of the stimuli shown to the network.",
@@ -66,6 +68,8 @@ def _draw(run_dir: Path, rows: pd.DataFrame) -> dict[str, Figure]:
         units = load(run_dir, units=True)
         first_property = "luminance" if (units.property == "luminance").any() else units.property.iloc[0]
         drawn["units"] = figures.unit_distribution(units, first_property)
+    if rows.probe.isin(["object_information", "discriminability"]).any():
+        drawn["objects"] = figures.object_profile(rows)
     drawn["heat_maps"] = figures.heat_maps(rows)
     stimuli = load_stimuli(run_dir)
     if stimuli is not None:
