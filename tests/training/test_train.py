@@ -33,11 +33,13 @@ def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) ->
     measured = rows[(rows.layer == "output") & (rows.probe != "index")]
     untrained, trained = (measured[measured.epoch == e].value.to_numpy() for e in (0, 2))
     assert (untrained != trained).any()
-    inputs = rows[(rows.layer == "input") & (rows.probe == "intrinsic_dimension")].value
+    inputs = rows[(rows.layer == "input") & (rows.quantity == "two_nn")].value
     assert inputs.nunique() == 1, "pixels do not change over training"
     page = (run_dir / "report" / "report.html").read_text()
     assert "data:image/svg+xml" in page and "http://www" not in page.replace("http://www.w3.org", "")
-    assert {"dimension.png", "information.svg", "stimuli.png"} <= {p.name for p in (run_dir / "report").iterdir()}
+    assert {"dimension.png", "information.svg", "objects.png", "stimuli.png"} <= {
+        p.name for p in (run_dir / "report").iterdir()
+    }
     assert len(list((run_dir / "checkpoints").glob("epoch=*.ckpt"))) == 3
 
 
