@@ -37,9 +37,8 @@ def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) ->
     assert inputs.nunique() == 1, "pixels do not change over training"
     page = (run_dir / "report" / "report.html").read_text()
     assert "data:image/svg+xml" in page and "http://www" not in page.replace("http://www.w3.org", "")
-    assert {"dimension.png", "information.svg", "objects.png", "stimuli.png"} <= {
-        p.name for p in (run_dir / "report").iterdir()
-    }
+    drawn = {path.name for path in (run_dir / "report").iterdir()}
+    assert {"dimension.png", "information.svg", "objects.png", "stimuli.png"} <= drawn
     assert len(list((run_dir / "checkpoints").glob("epoch=*.ckpt"))) == 3
 
 
