@@ -68,7 +68,7 @@ def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block
 def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, block: int = 512) -> Neighbors:
     """Find `k` nearest neighbours by float32 inner products alone: distances and order are approximate."""
     moved, dtype = _Points(points, centre=True), torch.float32
-    pairs = _all_pairs(moved, moved.squares(dtype), k - _EXTRA_CANDIDATES, (), 0, False, False, block, dtype)
+    pairs = _all_pairs(moved, moved.squares(dtype), k, (), 0, False, False, block, dtype)
     return Neighbors(pairs.nearest.values.double().clamp_min(0).sqrt(), pairs.nearest.indices)
 
 
@@ -135,7 +135,8 @@ def search_pairs(
         squares = moved.squares(dtype)
         if not bool(torch.isfinite(squares).all()):
             _refuse_non_finite(points)
-        pairs = _all_pairs(moved, squares, k, partitions, partition_k, spectrum, keep_gram, block, dtype)
+        listed, listed_within = (min(n + _EXTRA_CANDIDATES, count - 1) for n in (k, partition_k))
+        pairs = _all_pairs(moved, squares, listed, partitions, listed_within, spectrum, keep_gram, block, dtype)
         error = moved.rounding(squares, dtype)
         whole = pairs.nearest.exact(points, k, error, None, give_up=dtype == torch.float32)
         if whole is not None:
@@ -217,9 +218,9 @@ class _Pairs:
 def _all_pairs(
     moved: _Points,
     squares: Tensor,
-    k: int,
+    candidates: int,
     partitions: Sequence[Tensor],
-    partition_k: int,
+    candidates_within: int,
     spectrum: bool,
     keep_gram: bool,
     block: int,
@@ -228,8 +229,8 @@ def _all_pairs(
     """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows."""
     count, device = len(moved.points), moved.points.device
     squares = squares.to(dtype)
-    nearest = _Nearest(count, min(k + _EXTRA_CANDIDATES, count - 1), squares)
-    within = [_Nearest(count, min(partition_k + _EXTRA_CANDIDATES, count - 1), squares) for _ in partitions]
+    nearest = _Nearest(count, candidates, squares)
+    within = [_Nearest(count, candidates_within, squares) for _ in partitions]
     gram = torch.empty(count, count, dtype=dtype, device=device) if keep_gram else None
     total = 0.0 if spectrum else torch.nan
     for start in range(0, count, block):

@@ -159,7 +159,7 @@ def test_the_search_names_no_device() -> None:
         pairs = _all_pairs(moved, squares, 3, [labels], 2, False, True, 256, torch.float32)
 
     assert pairs.nearest.values.device.type == pairs.nearest.indices.device.type == "meta"
-    assert pairs.nearest.values.shape == (700, 6) and pairs.gram is not None and pairs.gram.shape == (700, 700)
+    assert pairs.nearest.values.shape == (700, 3) and pairs.gram is not None and pairs.gram.shape == (700, 700)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from wandb.proto import wandb_internal_pb2
 
+from pdtrain.build import build_network
 from pdtrain.errors import InputError
 from pdtrain.results.reader import load
 from pdtrain.train import train
@@ -172,3 +174,24 @@ def test_fashion_mnist_trains_on_the_real_files(configure: Configure) -> None:
     rows = load(train(configure(tiny=tiny)))
 
     assert sorted(rows.epoch.unique()) == [0, 1]
+
+
+def test_log_spaced_steps_are_probed_within_an_epoch(configure: Configure) -> None:
+    schedule = "callbacks.probing.schedule"
+    run_dir = train(configure(f"{schedule}.every_epochs=null", f"{schedule}.log_spaced_steps=1", "data.batch_size=20"))
+
+    assert sorted(load(run_dir).step.unique()) == [0, 1, 2, 4, 8, 16]
+
+
+def test_an_untrained_network_is_at_chance(configure: Configure) -> None:
+    config = configure(tiny=["data.training_images=100", "stimuli.count=1000"])
+    data = instantiate(config.data)
+    data.setup()
+    torch.manual_seed(0)
+    network = build_network(config, data).train()  # untrained running statistics would say nothing
+
+    stimuli = data.held_out(1000, seed=0)
+
+    with torch.no_grad():
+        accuracy = (network(stimuli.images).argmax(1) == stimuli.labels).float().mean()
+    assert abs(float(accuracy) - 0.1) < 0.05
