@@ -1,4 +1,3 @@
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,8 +104,6 @@ def test_a_checkpoint_that_would_run_code_is_refused(
 ) -> None:
     written, path = tmp_path / "written", tmp_path / "bad.ckpt"
     torch.save({"state_dict": {}, "evil": _Malice(written)}, path)
-    with path.open("rb") as file:
-        assert pickle is not None and file.read(2) == b"PK"
 
     with pytest.raises(InputError, match=r"bad\.ckpt: refused.*could run code"):
         if command == "train":

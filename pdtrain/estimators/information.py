@@ -210,8 +210,10 @@ def _block_information(
     plugin, entropy = plugin_information(counts), _entropy_bits(counts.sum(-2))
     null_mean, p_values = torch.zeros_like(plugin), None
     if len(orders):
-        null = _paired_null if paired else _shared_null
-        null_mean, exceeded = null(responses, properties, counts, orders, memory_bytes)
+        if paired:
+            null_mean, exceeded = _paired_null(responses, properties, counts, orders)
+        else:
+            null_mean, exceeded = _shared_null(responses, properties, counts, orders, memory_bytes)
         p_values = permutation_p_values(exceeded, len(orders))
     bias = {
         "none": lambda: torch.zeros_like(plugin),
@@ -246,9 +248,7 @@ def _shared_null(
     return _from_count_log_count(total / len(orders), counts), exceeded
 
 
-def _paired_null(
-    responses: Tensor, properties: Tensor, counts: Tensor, orders: Tensor, memory_bytes: int
-) -> tuple[Tensor, Tensor]:
+def _paired_null(responses: Tensor, properties: Tensor, counts: Tensor, orders: Tensor) -> tuple[Tensor, Tensor]:
     """As `_shared_null`, where each unit has a property of its own."""
     observed = _count_log_count(counts)
     total, exceeded = torch.zeros_like(observed, dtype=torch.float64), torch.zeros_like(observed)
