@@ -8,6 +8,7 @@ from pdtrain.callbacks.probes import (
     UnitInformation,
 )
 from pdtrain.callbacks.probing import Probing
+from pdtrain.callbacks.resuming import Resuming
 from pdtrain.callbacks.schedule import Schedule
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ObjectInformation",
     "ProbeCallback",
     "Probing",
+    "Resuming",
     "Schedule",
     "UnitInformation",
 ]

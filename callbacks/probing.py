@@ -1,6 +1,7 @@
 """Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from pdtrain.callbacks.schedule import Schedule
 from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
+from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.rows import ProbePoint, Row
 
@@ -33,10 +35,16 @@ class Probing(lightning.Callback):
         When to probe.
     checkpoints
         Folder that keeps a checkpoint of every probed epoch; None keeps none.
+    on_error
+        "stop" ends the run if probing fails; "warn" says so, leaves the point out and goes on training.
     """
 
-    def __init__(self, prober: Prober, schedule: Schedule, *, checkpoints: str | Path | None = None) -> None:
-        self.prober, self.schedule = prober, schedule
+    def __init__(
+        self, prober: Prober, schedule: Schedule, *, checkpoints: str | Path | None = None, on_error: str = "stop"
+    ) -> None:
+        if on_error not in ("stop", "warn"):
+            raise InputError(f"callbacks.probing.on_error={on_error}: choose stop or warn")
+        self.prober, self.schedule, self._on_error = prober, schedule, on_error
         self._checkpoints = Path(checkpoints) if checkpoints is not None else None
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -69,9 +77,13 @@ class Probing(lightning.Callback):
         return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
 
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
-        if self.prober.store.has(point):
+        try:
+            rows = self.prober.measure(_network(pl_module), self._probes(trainer), point)
+        except Exception as error:
+            if self._on_error == "stop":
+                raise
+            warnings.warn(f"probing failed after step {point.step}: {type(error).__name__}: {error}", stacklevel=2)
             return
-        rows = self.prober.measure(_network(pl_module), self._probes(trainer), point)
         metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)

@@ -3,6 +3,7 @@
 A job of a sweep raises instead, so that the other jobs go on.
 """
 
+import errno
 import os
 import re
 import sys
@@ -16,7 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError, Preempted, RunError, unknown_name
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None:
@@ -38,33 +41,47 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         message = _explain(error) or _composition_error(error, config_name)
         if message is None or "debug=true" in sys.argv:
             raise
-        _refuse(name, message)
+        _end(name, message, error)
 
 
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
     """Run one job; outside a sweep its input errors end the command before Hydra adds lines of its own."""
     try:
         task(config)
+    except Preempted as error:
+        print(f"{name}: {error.message}; the same command with resume=auto goes on", file=sys.stderr)
+        raise
     except Exception as error:
         message = _explain(error)
         if message is None or config.debug or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        _refuse(name, message)
+        _end(name, message, error)
 
 
-def _refuse(name: str, message: str) -> None:
+def _end(name: str, message: str, error: BaseException) -> None:
+    """Say what happened in one line; exit code 2 for wrong input, 1 for a run that cannot go on."""
     print(f"{name}: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(1 if any(isinstance(cause, RunError | OSError) for cause in _causes(error)) else 2)
 
 
 def _explain(error: BaseException) -> str | None:
-    """One line for an error in the values a user gave; None for any other."""
+    """One line for an error that users can mend; None for any other."""
     for cause in _causes(error):
-        if isinstance(cause, InputError):
-            return str(cause)
+        if isinstance(cause, InputError | RunError):
+            return _without_worker(str(cause))
+        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
+            return (
+                f"{cause.filename or 'writing'}: {cause.strerror}; what was written before is whole: "
+                "make room, and go on with resume=auto"
+            )
         if isinstance(cause, MissingMandatoryValue):
             return f"{cause.full_key}: a value is needed; give {cause.full_key}=..."
     return None
+
+
+def _without_worker(message: str) -> str:
+    """The message itself, of an error that a data loader's worker wrapped in its traceback."""
+    return message.strip().splitlines()[-1].partition(": ")[2] if message.startswith("Caught ") else message
 
 
 def _composition_error(error: BaseException, config_name: str) -> str | None:

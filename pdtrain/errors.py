@@ -1,11 +1,25 @@
-"""The one error users cause: its message names the key or file at fault and the mend."""
+"""What ends a command with one line: the user's errors, a run that cannot go on, a cluster that wants its machine."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """Wrong configuration, data or file; shown to the user as one line, without a traceback."""
+    """Wrong configuration, data or file: the message names the key or file at fault and the mend."""
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on, though its input was right: the message says what happened and what is kept."""
+
+
+class Preempted(SystemExit):
+    """The process was asked to leave and has saved everything; its exit code says "run me again"."""
+
+    EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.EXIT_CODE)
+        self.message = message
 
 
 def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> InputError:

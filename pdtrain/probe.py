@@ -20,6 +20,7 @@ from pdtrain.build import build_network, build_prober, build_probes
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.results.configuration import load_configuration
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
@@ -108,12 +109,10 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
     InputError
         If the run has no stored configuration.
     """
-    file = run_dir / ".hydra" / "config.yaml"
-    if not file.is_file():
-        raise InputError(
-            f"run_dir={run_dir}: no {file.relative_to(run_dir)} there; give the folder of a run or a sweep"
-        )
-    stored = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    configuration = load_configuration(run_dir)
+    if configuration is None:
+        raise InputError(f"run_dir={run_dir}: no run there; give the folder of a run or a sweep")
+    stored = OmegaConf.to_container(configuration, resolve=False)
     assert isinstance(stored, dict)
     merged = config.copy()
     with open_dict(merged):
@@ -129,9 +128,9 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
 
 def _runs(path: Path) -> list[Path]:
     """The run at `path`, or the runs of the sweep at `path`."""
-    if (path / ".hydra").is_dir():
+    if load_configuration(path) is not None:
         return [path]
-    runs = sorted(folder.parent for folder in path.glob("**/.hydra"))
+    runs = sorted({found.parent for found in path.glob("**/run.yaml")})
     if not runs:
         raise InputError(f"run_dir={path}: no run there; give the folder of a run or a sweep")
     return runs

@@ -1,5 +1,7 @@
 """`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,20 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from pdtrain.build import build_network, build_prober, build_probes, measured_properties
-from pdtrain.callbacks import ProbeCallback, Probing
+from pdtrain.callbacks import ProbeCallback
 from pdtrain.command import run_command, run_job
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, Preempted
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_summary
+from pdtrain.results.configuration import save_configuration
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
-from pdtrain.training.checkpoints import check_architecture, read_checkpoint
+from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
+from pdtrain.training.loggers import close_wandb
+from pdtrain.training.resume import Start, find_start
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="train")
@@ -36,29 +41,38 @@ def main() -> None:
 
 def train(config: DictConfig) -> Path:
     """Train and probe as configured; return the run's folder."""
-    run_dir = Path(config.paths.run_dir)
+    console = Console()
+    start = find_start(config, console)
+    config.paths.run_dir = str(start.run_dir)
+    if start.finished:
+        console.print(f"{start.run_dir}: finished already", soft_wrap=True)
+        _show(config, start.run_dir, [], console)
+    else:
+        _train(config, start, console)
+    return start.run_dir
+
+
+def _train(config: DictConfig, start: Start, console: Console) -> None:
+    """Build and check everything, and only then write to the run's folder and train."""
+    run_dir = start.run_dir
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = instantiate(config.data)
     data.setup()
     classifier = _classifier(config, data)
     probes, prober = build_probes(config), build_prober(config, data, ResultsStore(run_dir))
-    callbacks = _callbacks(config, prober, probes, run_dir)
+    callbacks = _callbacks(config, prober, probes)
     prober.prepare(classifier.network, probes)
-    checkpoint = _check_checkpoint(config.ckpt_path, classifier)
+    if start.checkpoint is not None:
+        data.start_at(*_check_checkpoint(start.checkpoint, classifier))
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
+    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    save_configuration(run_dir, config)
     save_stimuli(run_dir, prober.stimuli, measured_properties(config))
-    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
-    write_status(run_dir, "running")
-    try:
-        trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except BaseException:
-        write_status(run_dir, "failed")
-        raise
-    write_status(run_dir, "finished")
-    _finish(config, run_dir, prober)
-    return run_dir
+    with _state_known(run_dir):
+        trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+        _show(config, run_dir, prober.seconds, console)
 
 
 def _classifier(config: DictConfig, data: Any) -> Classifier:
@@ -71,42 +85,55 @@ def _classifier(config: DictConfig, data: Any) -> Classifier:
     )
 
 
-def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe], run_dir: Path) -> list[lightning.Callback]:
-    callbacks = [instantiate(node) for name, node in config.callbacks.items() if name != "probing"]
+def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[lightning.Callback]:
+    """All callbacks, probing after those of the user, and last the one that saves what all have done."""
+    nodes = {name: node for name, node in config.callbacks.items() if node is not None}
+    probing, resuming = nodes.pop("probing", None), nodes.pop("resuming", None)
+    callbacks = [instantiate(node) for node in nodes.values()]
+    if probing is not None:
+        callbacks += [*map(ProbeCallback, probes), instantiate(probing, prober)]
+    if resuming is not None:
+        callbacks.append(instantiate(resuming))
+    return callbacks
+
+
+def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:
+    """Where in the data a checkpoint was made; raise InputError if it is unreadable or of another architecture."""
+    content = read_checkpoint(path)
+    if "state_dict" not in content or "loops" not in content:
+        raise InputError(f"ckpt_path={path}: no Lightning checkpoint; pdtrain-probe takes plain state dicts")
+    check_architecture(classifier.state_dict(), content["state_dict"], path, key="ckpt_path")
+    return place_in_data(content)
+
+
+@contextmanager
+def _state_known(run_dir: Path) -> Iterator[None]:
+    """Keep the state of the run in its folder, and end W&B's run, so that each job of a sweep has its own."""
+    write_status(run_dir, "running")
+    try:
+        yield
+    except BaseException as error:
+        state = "preempted" if isinstance(error, Preempted) else "failed"
+        with suppress(OSError):  # a full disk must not hide what happened
+            write_status(run_dir, state)
+        close_wandb(state)
+        raise
+    write_status(run_dir, "finished")
+    close_wandb("finished")
+
+
+def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
+    """Write the report; say what came out and where everything is."""
     if config.callbacks.probing is None:
-        return callbacks
-    schedule = instantiate(config.callbacks.probing.schedule)
-    folder = run_dir / "checkpoints" if config.callbacks.probing.keep_checkpoints else None
-    return [*callbacks, *map(ProbeCallback, probes), Probing(prober, schedule, checkpoints=folder)]
-
-
-def _check_checkpoint(path: str | None, classifier: Classifier) -> str | None:
-    """Raise InputError for a checkpoint that is missing, unreadable, or of another architecture."""
-    if path is not None:
-        saved = read_checkpoint(path).get("state_dict")
-        if saved is None:
-            raise InputError(f"ckpt_path={path}: no Lightning checkpoint; pdtrain-probe takes plain state dicts")
-        check_architecture(classifier.state_dict(), saved, path, key="ckpt_path")
-    return path
-
-
-def _finish(config: DictConfig, run_dir: Path, prober: Prober) -> None:
-    """Close W&B's run, so that each job of a sweep is its own; write the report; say where everything is."""
-    console = Console()
-    if "wandb" in config.logger:
-        import wandb
-
-        wandb.finish()
-    if not prober.seconds:
-        console.print(f"no probes; checkpoints in {run_dir}/checkpoints")
+        console.print(f"no probes; checkpoints in {run_dir}/checkpoints", soft_wrap=True)
         return
     if config.report:
         write_report(run_dir)
     print_summary(run_dir, console)
-    total = sum(prober.seconds)
-    console.print(
-        f"probing took {total:.1f} s for {len(prober.seconds)} points ({total / len(prober.seconds):.1f} s each)"
-    )
+    if seconds:
+        console.print(
+            f"probing took {sum(seconds):.1f} s for {len(seconds)} points ({sum(seconds) / len(seconds):.1f} s each)"
+        )
 
 
 if __name__ == "__main__":

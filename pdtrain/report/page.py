@@ -1,15 +1,17 @@
 """The HTML page of a run: self-contained, its figures inside it and as files beside it."""
 
 import base64
-import os
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Template
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
+from pdtrain.files import written_whole
 from pdtrain.report import figures
+from pdtrain.results.configuration import load_configuration
 from pdtrain.results.reader import load
 from pdtrain.results.stimuli import load_stimuli
 
@@ -41,18 +43,17 @@ def write_report(run_dir: str | Path) -> Path:
     folder = run_dir / "report"
     drawn = {name: _embed(figure, folder, name) for name, figure in _draw(run_dir, rows).items()}
     last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
-    config = run_dir / ".hydra" / "config.yaml"
+    config = load_configuration(run_dir)
     template = Template(files("pdtrain.report").joinpath("page.html").read_text(), autoescape=True)
     html = template.render(
         name=run_dir.resolve().name,
         figures=[(name, _CAPTIONS[name], image) for name, image in drawn.items()],
         indices=last.to_dict("records"),
-        config=config.read_text() if config.exists() else "",
+        config=OmegaConf.to_yaml(config) if config is not None else "",
     )
     page = folder / "report.html"
-    temporary = folder / f".report.{os.getpid()}.html"
-    temporary.write_text(html)
-    os.replace(temporary, page)
+    with written_whole(page) as temporary:
+        temporary.write_text(html)
     return page
 
 

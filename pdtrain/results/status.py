@@ -1,27 +1,53 @@
-"""What a run is doing, for those who look at it from outside: running, finished or ended early."""
+"""What a run is doing, for those who look at it from outside: running, finished, failed or preempted."""
 
 import json
 import os
 from pathlib import Path
 
+from pdtrain.files import written_whole
+
 _NAME = "status.json"
 
 
 def write_status(run_dir: str | Path, state: str) -> None:
-    """Note the state of a run ("running", "finished", "failed") and its process; appears whole or not at all."""
-    path = Path(run_dir) / _NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps({"state": state, "process": os.getpid(), "host": os.uname().nodename}))
-    os.replace(temporary, path)
+    """Note the state of a run ("running", "finished", "failed", "preempted") and its process."""
+    process = os.getpid()
+    status = {"state": state, "process": process, "started": _start_of(process), "host": os.uname().nodename}
+    with written_whole(Path(run_dir) / _NAME) as temporary:
+        temporary.write_text(json.dumps(status))
+
+
+def is_finished(run_dir: str | Path) -> bool:
+    """Tell whether the run has come to its end."""
+    return _read(run_dir).get("state") == "finished"
 
 
 def is_running(run_dir: str | Path) -> bool:
     """Tell whether the run is being trained; a process of this host that has died is not."""
+    status = _read(run_dir)
+    if status.get("state") != "running":
+        return False
+    return status["host"] != os.uname().nodename or running_here(run_dir) is not None
+
+
+def running_here(run_dir: str | Path) -> int | None:
+    """Process of this host that trains the run, or None."""
+    status = _read(run_dir)
+    if status.get("state") != "running" or status["host"] != os.uname().nodename:
+        return None
+    process = status["process"]
+    return process if _start_of(process) == status["started"] else None
+
+
+def _read(run_dir: str | Path) -> dict:
     path = Path(run_dir) / _NAME
-    if not path.is_file():
-        return False
-    status = json.loads(path.read_text())
-    if status["state"] != "running":
-        return False
-    return status["host"] != os.uname().nodename or Path(f"/proc/{status['process']}").exists()
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _start_of(process: int) -> str | None:
+    """Boot of the machine and start of a process, which tell it from another of the same number; None if it is gone."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except OSError:
+        return None

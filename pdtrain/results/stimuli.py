@@ -1,12 +1,12 @@
 """Keeps what a report shows of the stimuli beside the results: a sample of the images, and all property values."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pdtrain.files import written_whole
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _SHOWN = 60
@@ -15,17 +15,11 @@ _NAME = "stimuli.npz"
 
 def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence[str]) -> None:
     """Write the first stimuli (uint8) and every stimulus's whole-image properties; appears whole or not at all."""
-    path = Path(run_dir) / _NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
     names = [name for name in properties if "@" not in name]
     values: dict[str, Any] = {f"property_{name}": stimuli.values(name).numpy() for name in names}
     images = (stimuli.pixels[:_SHOWN] * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    temporary = path.with_name(f".{os.getpid()}.{_NAME}")
-    try:
+    with written_whole(Path(run_dir) / _NAME) as temporary:
         np.savez_compressed(temporary, images=images, **values)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:

@@ -1,6 +1,5 @@
 """One Parquet file of rows per probe point, and one of per-unit values beside it; each appears whole or not at all."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from pdtrain.files import written_whole
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
 
 FOLDER = "results"
@@ -33,7 +33,6 @@ class ResultsStore:
 
     def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         if unit_rows:
             _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{_stem(point)}.units.parquet")
         path = self.path(point)
@@ -78,9 +77,5 @@ def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as temporary:
         frame.to_parquet(temporary, index=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
 
+STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
 _PROBED = re.compile(r"epoch=(\d+)-step=(\d+)")
 _NETWORK = "network."
 
@@ -74,3 +75,18 @@ def point_of(path: str | Path, content: Mapping[str, Any]) -> ProbePoint:
     if found:
         return ProbePoint(int(found[1]), int(found[2]))
     return ProbePoint(int(content.get("epoch", -1)) + 1, int(content.get("global_step", 0)))
+
+
+def resumable_checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints a run can go on from, the newest first."""
+    return sorted(Path(folder).glob("resume-step=*.ckpt"), reverse=True)
+
+
+def place_in_data(content: Mapping[str, Any]) -> tuple[int, int]:
+    """Epoch and number of its batches after which a Lightning checkpoint was made, both from 0."""
+    loops = content["loops"]["fit_loop"]
+    started = loops["epoch_progress"]["total"]["started"]
+    batches = loops["epoch_loop.batch_progress"]
+    if batches["is_last_batch"] or not started:
+        return started, 0
+    return started - 1, batches["current"]["processed"]

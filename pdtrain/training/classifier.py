@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from pdtrain.errors import RunError
+
 # schedulers that must know the length of the training, and how they call it
 _LENGTH_ARGUMENTS: dict[Any, str] = {
     torch.optim.lr_scheduler.OneCycleLR: "total_steps",
@@ -48,7 +50,7 @@ class Classifier(lightning.LightningModule):
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
         self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
-        self.loss = nn.ModuleDict({s: MeanMetric() for s in ("fit", "val")})
+        self.loss = nn.ModuleDict({s: MeanMetric(nan_strategy="disable") for s in ("fit", "val")})
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (images, classes)."""
@@ -66,6 +68,11 @@ class Classifier(lightning.LightningModule):
         images, labels = batch
         logits = self(images)
         loss = nn.functional.cross_entropy(logits, labels)
+        if not bool(torch.isfinite(loss)):
+            raise RunError(
+                f"the {label} loss is {float(loss.detach())} at step {self.global_step} (epoch {self.current_epoch}); "
+                "lower optimizer.lr, or set trainer.gradient_clip_val=1; checkpoints and results before it are kept"
+            )
         self.accuracy[stage](logits, labels)
         self.loss[stage](loss.detach(), len(labels))
         shown: dict[str, Any] = {"on_step": False, "on_epoch": True, "prog_bar": True}

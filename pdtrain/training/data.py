@@ -87,10 +87,20 @@ class EpochOrder(Sampler[tuple[int, int]]):
 
     So neither the number of workers nor going on from a checkpoint changes what is trained on. Lightning
     calls `set_epoch`.
+
+    Parameters
+    ----------
+    count
+        Number of images.
+    seed
+        Seed of the order.
+    start
+        Epoch to begin with, and how many of its images are done already.
     """
 
-    def __init__(self, count: int, *, seed: int) -> None:
-        self._count, self._seed, self._epoch = count, seed, 0
+    def __init__(self, count: int, *, seed: int, start: tuple[int, int] = (0, 0)) -> None:
+        self._count, self._seed = count, seed
+        self._epoch, self._start = start[0], start
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch (from 0) whose order comes next."""
@@ -100,7 +110,8 @@ class EpochOrder(Sampler[tuple[int, int]]):
         generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch)
         order = torch.randperm(self._count, generator=generator)
         seeds = torch.randint(2**62, (self._count,), generator=generator)
-        return zip(order.tolist(), seeds.tolist(), strict=True)
+        done = self._start[1] if self._epoch == self._start[0] else 0
+        return zip(order[done:].tolist(), seeds[done:].tolist(), strict=True)
 
     def __len__(self) -> int:
         return self._count
@@ -161,6 +172,7 @@ class ImageData(lightning.LightningDataModule):
         self._mean, self._deviation = mean, standard_deviation
         self.training_set: LabelledImages | None = None
         self.validation_set: LabelledImages | None = None
+        self._start = (0, 0)
 
     num_classes: int
     shape: tuple[int, int, int]
@@ -196,11 +208,15 @@ class ImageData(lightning.LightningDataModule):
         """Turn uint8 intensities into what the network sees."""
         return (image.float() / 255 - self._mean) / self._deviation
 
+    def start_at(self, epoch: int, batches: int) -> None:
+        """Begin the training with this epoch, after this many of its batches."""
+        self._start = (epoch, batches * self.batch_size)
+
     def train_dataloader(self) -> DataLoader:
         """Loader in the order of `EpochOrder`, augmented."""
         assert self.training_set is not None
         images = AugmentedImages(self.training_set, self._augmentation(), self.normalize)
-        order = EpochOrder(len(images), seed=self.seed)
+        order = EpochOrder(len(images), seed=self.seed, start=self._start)
         return self._loader(images, self.batch_size, order)
 
     def val_dataloader(self) -> DataLoader:

@@ -12,7 +12,7 @@ from pdtrain.errors import InputError, unknown_name
 
 
 def small_vgg(
-    num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128
+    num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128, dropout: float = 0.0
 ) -> nn.Module:
     """Build pairs of 3x3 convolutions with batch norm and pooling, then one hidden layer; any image from 8 pixels.
 
@@ -24,6 +24,8 @@ def small_vgg(
         Channels of each pair of convolutions.
     hidden
         Units of the hidden layer.
+    dropout
+        Share of the hidden units silenced at random in training.
     """
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     before, index = channels, 0
@@ -39,6 +41,8 @@ def small_vgg(
     modules["flatten"] = nn.Flatten()
     modules["hidden"] = nn.Linear(before * 16, hidden)
     modules[f"relu{index + 1}"] = nn.ReLU()
+    if dropout:
+        modules["dropout"] = nn.Dropout(dropout)
     modules["output"] = nn.Linear(hidden, num_classes)
     return nn.Sequential(modules)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from dataclasses import asdict
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from pdtrain.files import written_whole
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
 from pdtrain.training.data import ImageData, LabelledImages
 
@@ -78,16 +78,10 @@ class ObjectsData(ImageData):
 
 
 def _write(rendered: RenderedObjects, path: Path) -> None:
-    """Write under a temporary name and rename: two processes at once each leave a whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    try:
-        arrays: dict[str, Any] = {"images": rendered.images.numpy(), "labels": rendered.labels.numpy()}
-        arrays |= {f"parameter_{name}": values.numpy() for name, values in rendered.parameters.items()}
+    arrays: dict[str, Any] = {"images": rendered.images.numpy(), "labels": rendered.labels.numpy()}
+    arrays |= {f"parameter_{name}": values.numpy() for name, values in rendered.parameters.items()}
+    with written_whole(path) as temporary:
         np.savez(temporary, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read(path: Path, count: int) -> RenderedObjects | None:

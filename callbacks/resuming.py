@@ -1,0 +1,190 @@
+"""Keeps a checkpoint to go on from, so exact that a resumed run equals one that was never interrupted.
+
+Beside weights, optimiser, schedulers and callbacks, which Lightning keeps, the checkpoint holds the random streams, the
+number of lines each logger has written and, in the middle of an epoch, the metrics gathered so far. Data order,
+augmentation, unit samples and stimuli are functions of the configuration's seeds, and need no state.
+"""
+
+import random
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from pdtrain.errors import Preempted
+from pdtrain.training.checkpoints import STATE, resumable_checkpoints
+from pdtrain.training.loggers import Resumable
+
+_KEPT = 2  # the newest may be damaged by a machine that dies
+
+
+class Resuming(lightning.Callback):
+    """Writes `resume-step=SSSSSSSS.ckpt` after every epoch, and when the process is asked to leave.
+
+    SIGTERM, as clusters send it, and the signal on which Lightning requeues a SLURM job take effect after the batch, or
+    after the validation and probing, that is under way. To be the last callback: what the others do at a step, probing
+    among it, is then done when the step is saved.
+
+    Parameters
+    ----------
+    folder
+        Where the checkpoints lie; the newest two are kept.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        self._restored: dict[str, Any] | None = None
+        self._within_epoch = False
+        self._received: list[int] = []
+        self._handlers: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Restore what Lightning does not; from now on signals wait for the end of a batch."""
+        if self._restored is not None:
+            _set_random_streams(self._restored["random"][trainer.global_rank])
+            _set_metrics(pl_module, self._restored["metrics"])
+            self._restored = None
+        self._defer_signals()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save the epochs completed, when all that is logged about them has been logged."""
+        if trainer.current_epoch:
+            self._save(trainer)
+            self._leave_if_asked(trainer)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        """Save within an epoch if the process must leave; not after the last batch, since validation belongs to it."""
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or not self._asked(trainer):
+            return
+        self._within_epoch = True
+        self._save(trainer)
+        self._leave_if_asked(trainer)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save the finished training."""
+        self._save(trainer)
+        self._give_signals_back()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Let signals act as before."""
+        self._give_signals_back()
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what Lightning does not keep."""
+        checkpoint[STATE] = {
+            "random": _of_all_ranks(trainer, _random_streams()),
+            "logged": [logger.logged for logger in trainer.loggers if isinstance(logger, Resumable)],
+            "metrics": _metrics(pl_module) if self._within_epoch else {},
+        }
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
+        for counts in (progress["total"], progress["current"]):
+            # Lightning would take an epoch that was about to start for one that is over, and skip it
+            if counts["ready"] == counts["started"] + 1:
+                counts["ready"] = counts["started"]
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Remember what to restore; let the loggers go on after the lines they had written."""
+        self._restored = checkpoint.get(STATE)
+        if self._restored is not None and Path(str(trainer.ckpt_path)).parent == self._folder:  # the same run
+            loggers = [logger for logger in trainer.loggers if isinstance(logger, Resumable)]
+            for logger, logged in zip(loggers, self._restored["logged"], strict=False):
+                logger.go_on(logged)
+
+    def _save(self, trainer: lightning.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()
+        trainer.save_checkpoint(self._folder / f"resume-step={trainer.global_step:08d}.ckpt", weights_only=False)
+        if trainer.is_global_zero:
+            for old in resumable_checkpoints(self._folder)[_KEPT:]:
+                old.unlink(missing_ok=True)
+
+    def _defer_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in signal.valid_signals():
+            handler = signal.getsignal(number)
+            if type(handler).__module__.startswith("pytorch_lightning"):
+                self._handlers[number] = handler
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._received.append(number)
+
+    def _give_signals_back(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _asked(self, trainer: lightning.Trainer) -> bool:
+        """Whether any process of the training has been asked to leave."""
+        asked = bool(self._received)
+        return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
+
+    def _leave_if_asked(self, trainer: lightning.Trainer) -> None:
+        if not self._asked(trainer):
+            return
+        for number in self._received:
+            if number != signal.SIGTERM:
+                self._handlers[number](number, None)  # Lightning's: it saves once more, and requeues the SLURM job
+        raise Preempted(f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}")
+
+
+def _random_streams() -> dict[str, Any]:
+    """All global random streams, as tensors and plain values."""
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 (the global stream, which others may use)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+        "python": random.getstate(),
+    }
+
+
+def _set_random_streams(streams: dict[str, Any]) -> None:
+    torch.set_rng_state(streams["torch"])
+    if len(streams["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(streams["cuda"])
+    name, keys, *rest = streams["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    random.setstate(streams["python"])
+
+
+def _of_all_ranks(trainer: lightning.Trainer, value: Any) -> list[Any]:
+    if trainer.world_size == 1:
+        return [value]
+    values: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def _metrics(module: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """What the metrics of an epoch have gathered."""
+    return {
+        name: {key: torch.as_tensor(value).cpu().clone() for key, value in metric.metric_state.items()}
+        for name, metric in module.named_modules()
+        if isinstance(metric, Metric)
+    }
+
+
+def _set_metrics(module: nn.Module, states: dict[str, dict[str, Tensor]]) -> None:
+    for name, state in states.items():
+        metric = module.get_submodule(name)
+        assert isinstance(metric, Metric)
+        for key, value in state.items():
+            setattr(metric, key, value.to(metric.device))
+        metric._update_count = 1  # else it warns that it has seen nothing

@@ -1,0 +1,70 @@
+"""The configuration of a run, kept in its folder: what it was made from, and what may go on there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pdtrain.files import written_whole
+
+_NAME = "run.yaml"
+# what may differ between a run and its continuation, since it changes no number
+_FREE = (
+    "resume",
+    "ckpt_path",
+    "debug",
+    "report",
+    "paths",
+    "data.workers",
+    "data.root",
+    "trainer.enable_progress_bar",
+    "trainer.default_root_dir",
+)
+
+
+def save_configuration(run_dir: str | Path, config: DictConfig) -> None:
+    """Keep `config`, its interpolations unresolved."""
+    with written_whole(Path(run_dir) / _NAME) as temporary:
+        OmegaConf.save(config, temporary, resolve=False)
+
+
+def load_configuration(run_dir: str | Path) -> DictConfig | None:
+    """Configuration of the run in `run_dir`; None if there is no run."""
+    for path in (Path(run_dir) / _NAME, Path(run_dir) / ".hydra" / "config.yaml"):
+        if path.is_file():
+            config = OmegaConf.load(path)
+            assert isinstance(config, DictConfig)
+            return config
+    return None
+
+
+def holds_run(run_dir: str | Path) -> bool:
+    """Tell whether a run was begun in `run_dir`."""
+    return (Path(run_dir) / _NAME).is_file()
+
+
+def differences(stored: DictConfig, config: DictConfig) -> list[tuple[str, Any, Any]]:
+    """Keys on which the results depend and that differ, with both values."""
+    one, other = dict(_leaves(_resolved(stored))), dict(_leaves(_resolved(config)))
+    keys = [key for key in sorted(one.keys() | other.keys()) if not _is_free(key)]
+    return [(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+
+
+def _resolved(config: DictConfig) -> Any:
+    copy = config.copy()
+    OmegaConf.set_struct(copy, False)
+    copy.paths.run_dir = ""  # differs from run to run, and is part of other values
+    return OmegaConf.to_container(copy, resolve=True)
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{prefix}{key}.")
+    else:
+        yield prefix.rstrip("."), node
+
+
+def _is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)

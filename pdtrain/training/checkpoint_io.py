@@ -1,0 +1,25 @@
+"""Writes Lightning's checkpoints whole or not at all, and reads them as data."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+
+from pdtrain.files import written_whole
+from pdtrain.training.checkpoints import read_checkpoint
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Of every kind of checkpoint, a process that is killed while writing one leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write `checkpoint`; the file takes its name when it is on the disk."""
+        with written_whole(path) as temporary:
+            torch.save(checkpoint, temporary)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint as tensors and plain values only."""
+        return read_checkpoint(path)

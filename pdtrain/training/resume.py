@@ -1,0 +1,116 @@
+"""What `resume=auto` goes on from: the folder of the run, and its last good checkpoint."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from pdtrain.errors import InputError
+from pdtrain.files import remove_leftovers
+from pdtrain.results.configuration import differences, holds_run, load_configuration
+from pdtrain.results.status import is_finished, running_here
+from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins or goes on.
+
+    Attributes
+    ----------
+    run_dir
+        Its folder.
+    checkpoint
+        What it goes on from; None to begin.
+    finished
+        Whether there is nothing left to train.
+    """
+
+    run_dir: Path
+    checkpoint: Path | None = None
+    finished: bool = False
+
+
+def find_start(config: DictConfig, console: Console) -> Start:
+    """Decide where to begin or go on, and clear away what a killed process left half-written.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run and `resume` is not set, or one of another configuration, or one that another
+        process is training; or if none of its checkpoints can be read.
+    """
+    run_dir = Path(config.paths.run_dir)
+    given = None if config.ckpt_path is None else Path(config.ckpt_path)
+    if config.resume not in (None, "auto"):
+        raise InputError(f"resume={config.resume}: give auto, or null")
+    if config.resume is None and "SLURM_RESTART_COUNT" not in os.environ:
+        if holds_run(run_dir):
+            raise InputError(
+                f"hydra.run.dir={run_dir}: holds a run already; give resume=auto to go on with it, or another folder"
+            )
+        return Start(run_dir, given)
+    if not holds_run(run_dir) and (other := _unfinished_like(config)) is not None:
+        _discard(run_dir)
+        run_dir = other
+    if not holds_run(run_dir):
+        console.print(f"resume=auto: no such run to go on with; beginning in {run_dir}", soft_wrap=True)
+        return Start(run_dir, given)
+    _check_may_go_on(run_dir, config)
+    for folder in (run_dir, run_dir / "results", run_dir / "checkpoints", run_dir / "csv"):
+        remove_leftovers(folder)
+    if is_finished(run_dir):
+        return Start(run_dir, finished=True)
+    checkpoint = _last_good(run_dir / "checkpoints", console)
+    after = f"going on from {checkpoint.name}" if checkpoint else "beginning again: no checkpoint was written yet"
+    console.print(f"resume=auto: {run_dir}: {after}", soft_wrap=True)
+    return Start(run_dir, checkpoint or given)
+
+
+def _unfinished_like(config: DictConfig) -> Path | None:
+    """The latest unfinished run below `paths.runs` with the same configuration."""
+    folders = [path.parent for path in Path(config.paths.runs).glob("**/run.yaml")]
+    for folder in sorted(folders, key=lambda folder: (folder / "run.yaml").stat().st_mtime, reverse=True):
+        stored = load_configuration(folder)
+        assert stored is not None
+        if not is_finished(folder) and running_here(folder) is None and not differences(stored, config):
+            return folder
+    return None
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder that Hydra has just made, if it holds nothing of value."""
+    if folder.is_dir() and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
+        shutil.rmtree(folder)
+
+
+def _check_may_go_on(run_dir: Path, config: DictConfig) -> None:
+    process = running_here(run_dir)
+    if process is not None:
+        raise InputError(f"hydra.run.dir={run_dir}: process {process} is training it; wait for it, or end it")
+    stored = load_configuration(run_dir)
+    assert stored is not None
+    for key, before, now in differences(stored, config):
+        raise InputError(
+            f"{key}={now}: the run in {run_dir} has {before}; go on with that, or begin in another folder "
+            f"(ckpt_path={run_dir}/checkpoints/last.ckpt takes its weights along)"
+        )
+
+
+def _last_good(folder: Path, console: Console) -> Path | None:
+    """The newest checkpoint that can be read; None if none was written."""
+    checkpoints = resumable_checkpoints(folder)
+    for checkpoint in checkpoints:
+        try:
+            read_checkpoint(checkpoint)
+            return checkpoint
+        except InputError as error:
+            console.print(f"resume=auto: {error}; trying the one before", soft_wrap=True)
+    if checkpoints:
+        raise InputError(
+            f"resume=auto: no checkpoint in {folder} can be read; ckpt_path=... begins from another one in a new folder"
+        )
+    return None

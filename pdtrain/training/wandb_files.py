@@ -1,0 +1,43 @@
+"""Reads W&B's offline files: what has been logged to a run without a server that could tell."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wandb.proto import wandb_internal_pb2
+
+_HEADER_BYTES, _BLOCK_BYTES = 7, 32768
+_WHOLE, _LAST = 1, 4  # kinds of a record's parts that end it
+
+
+def records(path: str | Path) -> Iterator[Any]:
+    """Records (`wandb_internal_pb2.Record`) of one `.wandb` file, up to its torn end if its process was killed.
+
+    The format is LevelDB's log: blocks of 32 KiB hold parts of records, each after checksum, length and kind.
+    """
+    raw, position, parts = Path(path).read_bytes(), _HEADER_BYTES, b""
+    while position + _HEADER_BYTES <= len(raw):
+        left = _BLOCK_BYTES - position % _BLOCK_BYTES
+        if left < _HEADER_BYTES:
+            position += left
+            continue
+        length, kind = struct.unpack_from("<HB", raw, position + 4)
+        part = raw[position + _HEADER_BYTES : position + _HEADER_BYTES + length]
+        if len(part) < length or kind == 0:
+            return
+        parts += part
+        position += _HEADER_BYTES + length
+        if kind in (_WHOLE, _LAST):
+            yield wandb_internal_pb2.Record.FromString(parts)  # type: ignore[attr-defined]
+            parts = b""
+
+
+def logged_steps(save_dir: str | Path, run_id: str) -> int:
+    """Number of steps that earlier processes logged offline to a run: the first step that is free."""
+    free = 0
+    for path in Path(save_dir).glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"):
+        for record in records(path):
+            if record.HasField("history"):
+                free = max(free, record.history.step.num + 1)
+    return free

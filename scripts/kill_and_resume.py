@@ -1,0 +1,209 @@
+"""Kills a small run again and again, at random and at chosen moments, and resumes it with `resume=auto`.
+
+In the end the metrics, the results store, the weights and W&B's history must equal those of a run that was left alone,
+bit for bit. `python scripts/kill_and_resume.py --kills 30` prints one line per kill, and a table of the moments.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from pdtrain.training.checkpoints import resumable_checkpoints
+from pdtrain.training.wandb_files import records
+
+SMALL_RUN = [
+    "data.training_images=192",
+    "data.validation_images=100",
+    "data.pixels=16",
+    "data.geometric=1",
+    "data.workers=1",
+    "stimuli.count=100",
+    "trainer.max_epochs=4",
+    "model.network.widths=[4,8]",
+    "model.network.hidden=16",
+    "model.network.dropout=0.3",
+    "callbacks.probing.schedule.log_spaced_steps=1",
+    "+trainer.enable_progress_bar=false",
+    "logger=csv_wandb",
+    "report=false",
+]
+MOMENTS = ("any time", "training", "probing", "writing a checkpoint", "writing results")
+
+
+def command(run_dir: Path, *overrides: str) -> list[str]:
+    """Command that begins the small run in `run_dir`, or goes on with it."""
+    paths = [f"hydra.run.dir={run_dir}", f"paths.data={run_dir.parent}/data"]
+    return [sys.executable, "-m", "pdtrain.train", *SMALL_RUN, *paths, "resume=auto", *overrides]
+
+
+def start(run_dir: Path, *overrides: str) -> subprocess.Popen:
+    """Start the small run."""
+    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    with (run_dir.parent / "output.txt").open("a") as output:
+        return subprocess.Popen(command(run_dir, *overrides), stdout=output, stderr=output, env=environment)
+
+
+def finish(run_dir: Path, *overrides: str) -> None:
+    """Run to the end.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If the run fails.
+    """
+    process = start(run_dir, *overrides)
+    if process.wait():
+        raise subprocess.CalledProcessError(
+            process.returncode, process.args, (run_dir.parent / "output.txt").read_text()
+        )
+
+
+def kill_at(process: subprocess.Popen, run_dir: Path, moment: str, *, rng: random.Random, seconds: float) -> bool:
+    """SIGKILL a run of about so many seconds at a moment; False if it ended before."""
+    if moment == "any time":
+        _wait(process, lambda: False, seconds=rng.uniform(0, seconds))
+    elif moment == "training":
+        _wait(process, _changed(run_dir, "checkpoints/resume-*.ckpt"))
+        _wait(process, lambda: False, seconds=rng.uniform(0, 0.2))
+    elif moment == "probing":
+        _wait(process, _changed(run_dir, "checkpoints/last.ckpt"))
+        _wait(process, lambda: False, seconds=rng.uniform(0, 0.2))
+    else:
+        folder = "checkpoints" if moment == "writing a checkpoint" else "results"
+        skipped = rng.randrange(4)
+        for _ in range(skipped + 1):
+            _wait(process, _changed(run_dir, f"{folder}/.*"))
+    if process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def _wait(process: subprocess.Popen, happened, seconds: float = 600) -> None:
+    end = time.monotonic() + seconds
+    while process.poll() is None and not happened() and time.monotonic() < end:
+        time.sleep(0.0002)
+
+
+def _changed(run_dir: Path, pattern: str):
+    """Whether the files of a pattern are others than now, and some are there."""
+
+    def state() -> set:
+        found = set()
+        for path in run_dir.glob(pattern):
+            try:
+                found.add((path.name, path.stat().st_mtime_ns))
+            except FileNotFoundError:
+                continue
+        return found
+
+    before = state()
+    return lambda: bool(state() - before)
+
+
+def left_half_written(run_dir: Path) -> list[str]:
+    """Names of the temporary files that a killed process left."""
+    return [path.name for folder in ("checkpoints", "results", "csv") for path in (run_dir / folder).glob(".*.*")]
+
+
+def differences(run_dir: Path, reference: Path, *, wandb: bool = True) -> list[str]:
+    """Name everything in which a run differs from the reference."""
+    found = []
+    if (run_dir / "csv/metrics.csv").read_bytes() != (reference / "csv/metrics.csv").read_bytes():
+        found.append("csv/metrics.csv")
+    names = {path.name for folder in (run_dir, reference) for path in (folder / "results").iterdir()}
+    for name in sorted(names):
+        paths = [folder / "results" / name for folder in (run_dir, reference)]
+        if not all(path.exists() for path in paths):
+            found.append(f"results/{name}: only in one")
+        elif not pd.read_parquet(paths[0]).equals(pd.read_parquet(paths[1])):
+            found.append(f"results/{name}")
+    states = [torch.load(resumable_checkpoints(f / "checkpoints")[0], weights_only=True) for f in (run_dir, reference)]
+    for key in ("state_dict", "optimizer_states", "lr_schedulers"):
+        if not _equal(states[0][key], states[1][key]):
+            found.append(f"checkpoint: {key}")
+    histories = [wandb_history(folder) if wandb else [] for folder in (run_dir, reference)]
+    if histories[0] != histories[1]:
+        found.append(f"W&B history ({len(histories[0])} and {len(histories[1])} steps)")
+    return found
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return one == other
+
+
+def wandb_history(run_dir: Path) -> list[tuple[int, dict]]:
+    """All steps in all offline files of a run, in order: step and values, without times."""
+    (run_id,) = {path.name.rpartition("-")[2] for path in run_dir.glob("wandb/offline-run-*")}
+    history = []
+    for path in run_dir.glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
+        for record in records(path):
+            if record.HasField("history"):
+                items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+                values = {key: json.loads(value) for key, value in items.items() if not key.startswith("_")}
+                history.append((record.history.step.num, values))
+    return sorted(history, key=lambda step: step[0])
+
+
+def main(kills: int, seed: int, folder: Path) -> bool:
+    """Kill so many times, resume each time; tell whether every run came out equal."""
+    reference, rng = folder / "reference", random.Random(seed)
+    began = time.monotonic()
+    finish(reference)
+    seconds = time.monotonic() - began
+    counts: Counter[str] = Counter()
+    done, runs, equal = 0, 0, True
+    while done < kills:
+        run_dir = folder / f"run-{runs}"
+        runs += 1
+        ended = False
+        while not ended and done < kills:
+            moment = MOMENTS[done % len(MOMENTS)]
+            process = start(run_dir)
+            ended = not kill_at(process, run_dir, moment, rng=rng, seconds=seconds)
+            if ended and process.returncode:
+                raise RuntimeError((folder / "output.txt").read_text()[-3000:])
+            if not ended:
+                done += 1
+                left = left_half_written(run_dir)
+                counts[moment] += 1
+                counts["left a file half-written"] += bool(left)
+                print(f"kill {done}: {moment}; half-written: {', '.join(left) or 'nothing'}", flush=True)
+        finish(run_dir)
+        found = differences(run_dir, reference)
+        print(
+            f"{run_dir.name}: {'equal to the run left alone' if not found else 'DIFFERS: ' + ', '.join(found)}",
+            flush=True,
+        )
+        equal &= not found
+    print("\n| moment | kills |\n|---|---|")
+    for moment, count in counts.items():
+        print(f"| {moment} | {count} |")
+    return equal
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        sys.exit(0 if main(arguments.kills, arguments.seed, Path(temporary)) else 1)
