@@ -1,5 +1,6 @@
 """`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,7 +71,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     save_configuration(run_dir, config)
     save_stimuli(run_dir, prober.stimuli, measured_properties(config))
-    with _state_known(run_dir):
+    with _state_known(run_dir), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
         trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
         _show(config, run_dir, prober.seconds, console)
 

@@ -1,8 +1,7 @@
 import math
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +9,13 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from wandb.proto import wandb_internal_pb2
 
 from pdtrain.build import build_network
 from pdtrain.errors import InputError
 from pdtrain.results.reader import load
 from pdtrain.train import train
 from pdtrain.training.data import DEBIAN_FASHION_MNIST
+from pdtrain.training.wandb_files import records
 
 Configure = Callable[..., DictConfig]
 
@@ -81,7 +80,7 @@ def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.
     run_dir = train(configure("logger=csv_wandb"))
 
     history, metrics, config = [], [], []
-    for record in _wandb_records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):
+    for record in records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):
         if record.HasField("metric"):
             metrics.append((record.metric.glob_name, record.metric.step_metric))
         if record.HasField("history"):
@@ -97,22 +96,6 @@ def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.
     last = rows[(rows.epoch == 2) & (rows.layer == "relu1") & (rows.probe == "intrinsic_dimension")].value.iloc[0]
     assert math.isclose(float(probed[-1]["id/relu1/two_nn"]), last, rel_tol=1e-6)
     assert any(key.startswith("data") for key in config)
-
-
-def _wandb_records(path: Path) -> Iterator[wandb_internal_pb2.Record]:
-    """Read W&B's transaction log: a LevelDB log (32 KiB blocks of checksum, length, type, data) after 7 bytes."""
-    raw, position, parts = path.read_bytes(), 7, b""
-    while position + 7 <= len(raw):
-        left = 32768 - position % 32768
-        if left < 7:
-            position += left
-            continue
-        length, kind = struct.unpack_from("<HB", raw, position + 4)
-        parts += raw[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):
-            yield wandb_internal_pb2.Record.FromString(parts)
-            parts = b""
 
 
 @pytest.mark.parametrize(

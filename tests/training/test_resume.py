@@ -1,0 +1,116 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from pdtrain.errors import InputError
+from pdtrain.results.status import write_status
+from pdtrain.train import train
+from pdtrain.training.checkpoints import resumable_checkpoints
+
+Configure = Callable[..., DictConfig]
+_FAST = ["model.network.widths=[4]", "probes.unit_information=null", "probes.object_information=null"]
+
+
+def _cut_off(run_dir: Path) -> None:
+    """Leave the run as one that was killed in its last epoch."""
+    checkpoints = resumable_checkpoints(run_dir / "checkpoints")
+    checkpoints[0].unlink()
+    write_status(run_dir, "failed")
+
+
+def _same(run_dir: Path, reference: Path) -> bool:
+    metrics = [(folder / "csv" / "metrics.csv").read_text() for folder in (run_dir, reference)]
+    weights = [
+        torch.load(resumable_checkpoints(folder / "checkpoints")[0], weights_only=True)["state_dict"]
+        for folder in (run_dir, reference)
+    ]
+    return metrics[0] == metrics[1] and all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.fixture
+def finished(configure: Configure) -> Path:
+    return train(configure(*_FAST))
+
+
+def test_a_folder_that_holds_a_run_is_not_begun_again(configure: Configure, finished: Path) -> None:
+    with pytest.raises(InputError, match=r"holds a run already; give resume=auto"):
+        train(configure(*_FAST))
+
+
+def test_a_finished_run_is_left_alone(configure: Configure, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("**/*.*")}
+
+    train(configure(*_FAST, "resume=auto"))
+
+    assert "finished already" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("**/*.*")} == before
+
+
+def test_another_configuration_is_refused_by_its_key(configure: Configure, finished: Path) -> None:
+    _cut_off(finished)
+
+    with pytest.raises(InputError, match=r"optimizer.lr=0.1: the run in .* has 0.003"):
+        train(configure(*_FAST, "resume=auto", "optimizer.lr=0.1"))
+
+
+def test_the_number_of_workers_may_differ(configure: Configure, finished: Path, tmp_path: Path) -> None:
+    reference = shutil.copytree(finished, tmp_path / "reference")
+    _cut_off(finished)
+
+    train(configure(*_FAST, "resume=auto", "data.workers=2"))
+
+    assert _same(finished, reference)
+
+
+def test_the_checkpoint_before_a_damaged_one_is_used_and_said(
+    configure: Configure, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = shutil.copytree(finished, tmp_path / "reference")
+    newest, before = resumable_checkpoints(finished / "checkpoints")
+    newest.write_bytes(newest.read_bytes()[:1000])
+    write_status(finished, "failed")
+
+    train(configure(*_FAST, "resume=auto"))
+
+    said = capsys.readouterr().out
+    assert f"{newest.name}: damaged" in said and f"going on from {before.name}" in said
+    assert _same(finished, reference)
+
+
+def test_nothing_is_begun_over_checkpoints_that_are_all_damaged(configure: Configure, finished: Path) -> None:
+    for checkpoint in resumable_checkpoints(finished / "checkpoints"):
+        checkpoint.write_bytes(b"")
+    write_status(finished, "failed")
+
+    with pytest.raises(InputError, match=r"no checkpoint in .* can be read"):
+        train(configure(*_FAST, "resume=auto"))
+
+    assert len(pd.read_csv(finished / "csv" / "metrics.csv")) > 0
+
+
+def test_a_run_in_a_folder_named_by_the_time_is_found_by_its_configuration(
+    configure: Configure, finished: Path, tmp_path: Path
+) -> None:
+    _cut_off(finished)
+
+    assert train(configure(*_FAST, "resume=auto", run="another")) == finished
+    assert not (tmp_path / "another").exists()
+    assert train(configure(*_FAST, "resume=auto", "seed=1", run="third")) == tmp_path / "third"
+
+
+def test_a_run_that_is_being_trained_is_not_disturbed(configure: Configure, finished: Path) -> None:
+    write_status(finished, "running")
+
+    with pytest.raises(InputError, match="is training it"):
+        train(configure(*_FAST, "resume=auto"))
+
+
+@pytest.mark.parametrize("value", ["never", "true"])
+def test_resume_is_auto_or_null(configure: Configure, value: str) -> None:
+    with pytest.raises(InputError, match=f"resume={value.capitalize() if value == 'true' else value}: give auto"):
+        train(configure(*_FAST, f"resume={value}"))
