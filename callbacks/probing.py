@@ -1,7 +1,7 @@
 """Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
 
+import logging
 import math
-import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.rows import ProbePoint, Row
 
+_log = logging.getLogger(__name__)
 _KEY_PREFIXES = {
     "intrinsic_dimension": "id",
     "unit_information": "info",
@@ -82,7 +83,7 @@ class Probing(lightning.Callback):
         except Exception as error:
             if self._on_error == "stop":
                 raise
-            warnings.warn(f"probing failed after step {point.step}: {type(error).__name__}: {error}", stacklevel=2)
+            _log.warning("probing failed after step %d: %s: %s", point.step, type(error).__name__, error)
             return
         metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
@@ -31,7 +32,14 @@ def build_network(config: DictConfig, data: Any) -> nn.Module:
 
 def build_probes(config: DictConfig) -> list[Probe]:
     """Build every probe that is not null."""
-    return [kind(**config.probes[name]) for name, kind in PROBES.items() if config.probes[name] is not None]
+    return [_build_probe(name, kind, config.probes[name]) for name, kind in PROBES.items() if config.probes[name]]
+
+
+def _build_probe(name: str, kind: Callable[..., Probe], options: DictConfig) -> Probe:
+    try:
+        return kind(**{str(key): value for key, value in options.items()})
+    except TypeError as error:
+        raise InputError(f"probes.{name}: {error}") from error
 
 
 def build_prober(config: DictConfig, data: Any, store: ResultsStore) -> Prober:

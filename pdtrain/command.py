@@ -8,17 +8,20 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pdtrain.errors import InputError, Preempted, RunError, unknown_name
+from pdtrain.value_types import check_values
 
+_WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -38,45 +41,63 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     try:
         launch()
     except Exception as error:
-        message = _explain(error) or _composition_error(error, config_name)
-        if message is None or "debug=true" in sys.argv:
+        explained = _explain(error) or _composition_error(error, config_name)
+        if explained is None or "debug=true" in sys.argv:
             raise
-        _end(name, message, error)
+        _end(name, explained)
 
 
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
-    """Run one job; outside a sweep its input errors end the command before Hydra adds lines of its own."""
+    """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines."""
     try:
+        check_values(config, HydraConfig.get())
         task(config)
     except Preempted as error:
         print(f"{name}: {error.message}; the same command with resume=auto goes on", file=sys.stderr)
         raise
     except Exception as error:
-        message = _explain(error)
-        if message is None or config.debug or HydraConfig.get().mode == RunMode.MULTIRUN:
+        explained = _explain(error)
+        if explained is None or config.debug is True or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        _end(name, message, error)
+        _end(name, explained)
 
 
-def _end(name: str, message: str, error: BaseException) -> None:
-    """Say what happened in one line; exit code 2 for wrong input, 1 for a run that cannot go on."""
-    print(f"{name}: {message}", file=sys.stderr)
-    sys.exit(1 if any(isinstance(cause, RunError | OSError) for cause in _causes(error)) else 2)
+@dataclass(frozen=True)
+class _Explained:
+    line: str
+    exit_code: int = _WRONG_INPUT
 
 
-def _explain(error: BaseException) -> str | None:
+def _end(name: str, explained: _Explained) -> None:
+    print(f"{name}: {explained.line}", file=sys.stderr)
+    sys.exit(explained.exit_code)
+
+
+def _explain(error: BaseException) -> _Explained | None:
     """One line for an error that users can mend; None for any other."""
     for cause in _causes(error):
-        if isinstance(cause, InputError | RunError):
-            return _without_worker(str(cause))
+        if isinstance(cause, InputError):
+            return _Explained(_without_worker(str(cause)))
+        if isinstance(cause, RunError):
+            return _Explained(str(cause), _CANNOT_GO_ON)
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
-            return (
-                f"{cause.filename or 'writing'}: {cause.strerror}; what was written before is whole: "
-                "make room, and go on with resume=auto"
-            )
+            kept = "what was written before is whole: make room, and go on with resume=auto"
+            return _Explained(f"{cause.filename or 'writing'}: {cause.strerror}; {kept}", _CANNOT_GO_ON)
+        if isinstance(cause, OSError) and cause.filename:
+            return _Explained(f"{cause.filename}: {cause.strerror}", _CANNOT_GO_ON)
         if isinstance(cause, MissingMandatoryValue):
-            return f"{cause.full_key}: a value is needed; give {cause.full_key}=..."
+            return _Explained(f"{cause.full_key}: a value is needed; give {cause.full_key}=...")
+    if isinstance(error, InstantiationException):
+        return _Explained(_instantiation_error(error))
     return None
+
+
+def _instantiation_error(error: InstantiationException) -> str:
+    """Hydra says: Error in call to target 'torch.optim.AdamW': ValueError('Invalid ...') full_key: optimizer"""
+    text = str(error)
+    key = text.partition("full_key: ")[2].strip() or "configuration"
+    reason = str(error.__cause__ or text.partition("full_key: ")[0])
+    return f"{key}: {' '.join(reason.split())}"
 
 
 def _without_worker(message: str) -> str:
@@ -84,13 +105,13 @@ def _without_worker(message: str) -> str:
     return message.strip().splitlines()[-1].partition(": ")[2] if message.startswith("Caught ") else message
 
 
-def _composition_error(error: BaseException, config_name: str) -> str | None:
+def _composition_error(error: BaseException, config_name: str) -> _Explained | None:
     """One line for an error in the command line itself."""
     text = " ".join(line for cause in _causes(error) for line in str(cause).splitlines())
     if isinstance(error, MissingConfigException) and "Could not find '" in text:
-        return _unknown_choice(text)
+        return _Explained(_unknown_choice(text))
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _nearest_key(text, config_name) or " ".join(text.split())
+        return _Explained(_nearest_key(text, config_name) or " ".join(text.split()))
     return None
 
 

@@ -20,6 +20,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield temporary
         _to_disk(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = str(path)  # what the user knows it by
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -62,6 +62,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     classifier = _classifier(config, data)
     probes, prober = build_probes(config), build_prober(config, data, ResultsStore(run_dir))
     callbacks = _callbacks(config, prober, probes)
+    classifier.check_optimizer()
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))

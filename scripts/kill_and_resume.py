@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -41,17 +42,17 @@ SMALL_RUN = [
 MOMENTS = ("any time", "training", "probing", "writing a checkpoint", "writing results")
 
 
-def command(run_dir: Path, *overrides: str) -> list[str]:
+def command(run_dir: Path, *overrides: str, small: Sequence[str] = SMALL_RUN) -> list[str]:
     """Command that begins the small run in `run_dir`, or goes on with it."""
     paths = [f"hydra.run.dir={run_dir}", f"paths.data={run_dir.parent}/data"]
-    return [sys.executable, "-m", "pdtrain.train", *SMALL_RUN, *paths, "resume=auto", *overrides]
+    return [sys.executable, "-m", "pdtrain.train", *small, *paths, "resume=auto", *overrides]
 
 
-def start(run_dir: Path, *overrides: str) -> subprocess.Popen:
-    """Start the small run."""
+def start(run_dir: Path, *overrides: str, output: Path | None = None) -> subprocess.Popen:
+    """Start the small run; what it prints goes to `output`, else beside its folder."""
     environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
-    with (run_dir.parent / "output.txt").open("a") as output:
-        return subprocess.Popen(command(run_dir, *overrides), stdout=output, stderr=output, env=environment)
+    with (output or run_dir.parent / "output.txt").open("a") as file:
+        return subprocess.Popen(command(run_dir, *overrides), stdout=file, stderr=file, env=environment)
 
 
 def finish(run_dir: Path, *overrides: str) -> None:

@@ -1,5 +1,7 @@
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hydra import compose, initialize_config_module
@@ -16,6 +18,17 @@ TINY = [
     "+trainer.enable_progress_bar=false",
     "report=false",
 ]
+
+
+@pytest.fixture(scope="session")
+def kill_and_resume() -> ModuleType:
+    """The script that kills and resumes: its small run, and its comparison of two runs."""
+    path = Path(__file__).parents[1] / "scripts" / "kill_and_resume.py"
+    specification = importlib.util.spec_from_file_location("kill_and_resume", path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pdtrain.activations.hooks import bare, listening
-from pdtrain.errors import unknown_name
+from pdtrain.errors import InputError, unknown_name
 
 INPUT = "input"
 _WEIGHTED = (nn.Conv2d, nn.Linear)
@@ -105,6 +105,8 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None) -> li
         pooled = [a for a, b in pairwise(stages) if a.depth == b.depth and b.kind == "pooling"]
         chosen = [layer for layer in stages if layer not in pooled]
         return chosen if layers[-1] in chosen else [*chosen, layers[-1]]
+    if not patterns:
+        raise InputError("layers.names=[]: name at least one layer, or null for the default ones")
     for pattern in patterns:
         if not any(_matches(layer, pattern) for layer in layers):
             raise unknown_name("layers.names", pattern, [layer.name for layer in layers], of="layer")

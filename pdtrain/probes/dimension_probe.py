@@ -57,6 +57,10 @@ class DimensionProbe:
         seed: int = 0,
     ) -> None:
         key = "probes.intrinsic_dimension"
+        if not estimators:
+            raise InputError(f"{key}.estimators=[]: name at least one, or switch the probe off with {key}=null")
+        if projected_features is not None and projected_features < 1:
+            raise InputError(f"{key}.projected_features={projected_features}: give 1 or more, or null")
         for estimator in estimators:
             if not is_estimator(estimator):
                 raise unknown_name(f"{key}.estimators", estimator, [*ESTIMATORS, *ALIASES], of="estimator")
@@ -79,6 +83,12 @@ class DimensionProbe:
         if len(stimuli) < MINIMUM_POINTS:
             raise InputError(
                 f"stimuli.count={len(stimuli)}: intrinsic dimension needs at least {MINIMUM_POINTS} stimuli"
+            )
+        scales = self._options["scales"]
+        if len(stimuli) >> scales < MINIMUM_POINTS:
+            raise InputError(
+                f"probes.intrinsic_dimension.scales={scales}: halving {len(stimuli)} stimuli so often leaves fewer "
+                f"than {MINIMUM_POINTS}"
             )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:

@@ -82,6 +82,7 @@ class Prober:
         parameter = next(model.parameters())
         image = self.stimuli.images[:1].to(parameter.device, parameter.dtype)
         layers = select_layers(trace_layers(model, image), self._patterns)
+        self.stimuli.check_properties([self._index_property], key="probes.index_property")
         for probe in probes:
             probe.check(self.stimuli)
         self._recorder = Recorder(layers, len(self.stimuli), **self._recorder_options)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
+from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 
 _NAME = "run.yaml"
@@ -30,13 +32,27 @@ def save_configuration(run_dir: str | Path, config: DictConfig) -> None:
 
 
 def load_configuration(run_dir: str | Path) -> DictConfig | None:
-    """Configuration of the run in `run_dir`; None if there is no run."""
+    """Configuration of the run in `run_dir`; None if there is no run.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
     for path in (Path(run_dir) / _NAME, Path(run_dir) / ".hydra" / "config.yaml"):
         if path.is_file():
-            config = OmegaConf.load(path)
-            assert isinstance(config, DictConfig)
-            return config
+            return _read(path)
     return None
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        config = OmegaConf.load(path)
+    except (YAMLError, OSError) as error:
+        raise InputError(f"{path}: damaged; put back the configuration of the run") from error
+    if not isinstance(config, DictConfig) or not {"data", "model", "paths"} <= set(config):
+        raise InputError(f"{path}: no configuration of a run")
+    return config
 
 
 def holds_run(run_dir: str | Path) -> bool:

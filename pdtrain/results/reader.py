@@ -38,8 +38,15 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) ->
         raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
     frames = []
     for file in files:
-        frame = pd.read_parquet(file)
+        frame = _read(file)
         run = file.parents[len(Path(folder).parts)]
         frame.insert(0, "run", str(run.relative_to(root)))
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:  # pyarrow's errors among them
+        raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error

@@ -48,16 +48,16 @@ class StimulusSet:
             return self.parameters[name].float()
         return PROPERTIES[name].measure(self.pixels)
 
-    def check_properties(self, names: Sequence[str]) -> None:
-        """Raise InputError for a name that is no property of these stimuli."""
+    def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
+        """Raise InputError for a name, given as `key`, that is no property of these stimuli."""
         for name in names:
             base, _, scope = name.partition("@")
             if scope and (scope != RECEPTIVE_FIELD or base not in LOCAL_PROPERTIES):
                 allowed = ", ".join(f"{local}@{RECEPTIVE_FIELD}" for local in LOCAL_PROPERTIES)
-                raise InputError(f"probes.unit_information.properties={name}: choose the local ones from {allowed}")
+                raise InputError(f"{key}={name}: choose the local ones from {allowed}")
             if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
                 allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]
-                raise unknown_name("probes.unit_information.properties", name, allowed_names, of="property")
+                raise unknown_name(key, name, allowed_names, of="property")
 
 
 def random_sample(count: int, size: int, *, seed: int) -> Int[Tensor, " size"]:

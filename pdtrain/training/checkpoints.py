@@ -27,6 +27,9 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
     """
     if not Path(path).is_file():
         raise InputError(f"{key}={path}: no such file")
+    with Path(path).open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
+            raise InputError(f"{key}={path}: damaged, or no checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pdtrain.errors import RunError
+from pdtrain.errors import InputError, RunError
 
 # schedulers that must know the length of the training, and how they call it
 _LENGTH_ARGUMENTS: dict[Any, str] = {
@@ -82,10 +82,23 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
-        optimizer = self._optimizer(self.network.parameters())
+        return self._build_optimizer(int(self.trainer.estimated_stepping_batches))
+
+    def check_optimizer(self) -> None:
+        """Raise InputError if the optimiser or the scheduler refuses its options."""
+        self._build_optimizer(steps=100)
+
+    def _build_optimizer(self, steps: int) -> Any:
+        try:
+            optimizer = self._optimizer(self.network.parameters())
+        except (TypeError, ValueError) as error:
+            raise InputError(f"optimizer: {error}") from error
         if self._scheduler is None:
             return optimizer
         length = _LENGTH_ARGUMENTS.get(getattr(self._scheduler, "func", None))
-        options = {length: int(self.trainer.estimated_stepping_batches)} if length else {}
-        scheduler = self._scheduler(optimizer, **options)
+        options = {length: steps} if length else {}
+        try:
+            scheduler = self._scheduler(optimizer, **options)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"scheduler: {error}") from error
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

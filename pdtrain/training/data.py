@@ -166,6 +166,8 @@ class ImageData(lightning.LightningDataModule):
         for key, strength in (("geometric", geometric), ("photometric", photometric)):
             if not 0 <= strength <= 1:
                 raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
+        if standard_deviation <= 0:
+            raise InputError(f"data.standard_deviation={standard_deviation}: give a number above 0")
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
         self._subset, self._validation_fraction, self._shuffled = subset, validation_fraction, shuffled_labels
         self._geometric, self._photometric, self._flip = geometric, photometric, flip

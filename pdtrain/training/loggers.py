@@ -2,10 +2,11 @@
 
 import csv
 import json
+import logging
 import os
-import warnings
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +18,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.training.wandb_files import logged_steps
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -150,6 +153,7 @@ class WandbLogger(loggers.WandbLogger):
     @rank_zero_experiment
     def experiment(self) -> Any:
         """The `wandb.Run`, opened on first use."""
+        import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
 
         try:
@@ -159,12 +163,13 @@ class WandbLogger(loggers.WandbLogger):
                 f"logger=wandb: {_first_line(error)} Log in, or log offline with WANDB_MODE=offline"
             ) from error
         except CommError as error:
-            warnings.warn(
-                f"logger=wandb: no connection ({_first_line(error)}); logging offline, "
-                f"`wandb sync {self._save_dir}/wandb/offline-run-*` sends it later",
-                stacklevel=2,
+            _log.warning(
+                "logger=wandb: no connection (%s); logging offline, `wandb sync %s/wandb/offline-run-*` sends it later",
+                _first_line(error),
+                self._save_dir,
             )
-            self._offline = True
+            wandb.teardown()
+            self._wandb_init["mode"] = "offline"
             return super().experiment
 
     @rank_zero_only
@@ -192,7 +197,7 @@ class WandbLogger(loggers.WandbLogger):
             raise
         except Exception as error:  # whatever W&B dies of: the training is worth more
             self._dead = True
-            warnings.warn(f"logger=wandb: W&B died ({_first_line(error)}); nothing more is sent there", stacklevel=2)
+            _abandon_wandb(error)
 
     @rank_zero_only
     def save(self) -> None:
@@ -232,4 +237,14 @@ def close_wandb(state: str) -> None:
             wandb.run.mark_preempting()
         wandb.finish(exit_code=0 if state == "finished" else 1)
     except Exception as error:
-        warnings.warn(f"logger=wandb: W&B died ({_first_line(error)})", stacklevel=2)
+        _abandon_wandb(error)
+
+
+def _abandon_wandb(error: Exception) -> None:
+    """Say once that W&B died, and keep its own attempts to end well from failing at the exit of the process."""
+    import wandb
+
+    _log.warning("logger=wandb: W&B died (%s); nothing more is sent there", _first_line(error))
+    with suppress(Exception):
+        wandb.teardown(1)
+    wandb.run = None

@@ -27,6 +27,8 @@ def small_vgg(
     dropout
         Share of the hidden units silenced at random in training.
     """
+    if not widths or min(widths) < 1:
+        raise InputError(f"model.network.widths={list(widths)}: give at least one number of channels, each 1 or more")
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     before, index = channels, 0
     for stage, width in enumerate(widths, start=1):

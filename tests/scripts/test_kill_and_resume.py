@@ -1,6 +1,5 @@
 """Real processes, killed and asked to leave: what goes on equals what was left alone."""
 
-import importlib.util
 import os
 import signal
 import time
@@ -9,29 +8,18 @@ from types import ModuleType
 
 import pytest
 
-_SCRIPT = Path(__file__).parents[2] / "scripts" / "kill_and_resume.py"
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("kill_and_resume", _SCRIPT)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
 
 @pytest.mark.slow
-def test_a_run_killed_at_five_moments_equals_one_left_alone(script: ModuleType, tmp_path: Path) -> None:
-    assert script.main(5, 1, tmp_path)
+def test_a_run_killed_at_five_moments_equals_one_left_alone(kill_and_resume: ModuleType, tmp_path: Path) -> None:
+    assert kill_and_resume.main(5, 1, tmp_path)
 
 
-def test_sigterm_saves_within_the_epoch_and_says_run_me_again(script: ModuleType, tmp_path: Path) -> None:
+def test_sigterm_saves_within_the_epoch_and_says_run_me_again(kill_and_resume: ModuleType, tmp_path: Path) -> None:
     run_dir, reference = tmp_path / "run", tmp_path / "reference"
     long_epoch = ["data.training_images=1600", "data.batch_size=2", "trainer.max_epochs=2", "logger=csv"]
-    script.finish(reference, *long_epoch)
+    kill_and_resume.finish(reference, *long_epoch)
 
-    process = script.start(run_dir, *long_epoch)
+    process = kill_and_resume.start(run_dir, *long_epoch)
     while not list((run_dir / "results").glob("epoch=0000-step=00000064.rows*")):
         assert process.poll() is None
         time.sleep(0.001)
@@ -41,12 +29,12 @@ def test_sigterm_saves_within_the_epoch_and_says_run_me_again(script: ModuleType
     assert "asked to leave after step" in (tmp_path / "output.txt").read_text()
     (checkpoint,) = (run_dir / "checkpoints").glob("resume-*.ckpt")
     assert 0 < int(checkpoint.stem.rpartition("=")[2]) < 800, "in the middle of the first epoch"
-    script.finish(run_dir, *long_epoch)
-    assert script.differences(run_dir, reference, wandb=False) == []
+    kill_and_resume.finish(run_dir, *long_epoch)
+    assert kill_and_resume.differences(run_dir, reference, wandb=False) == []
 
 
 def test_lightning_requeues_a_slurm_job_which_then_goes_on_by_itself(
-    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kill_and_resume: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir, requeued = tmp_path / "run", tmp_path / "requeued"
     scontrol = tmp_path / "bin" / "scontrol"
@@ -58,7 +46,7 @@ def test_lightning_requeues_a_slurm_job_which_then_goes_on_by_itself(
         monkeypatch.setenv(f"SLURM_{name}", value)
     options = ["data.training_images=1600", "data.batch_size=2", "trainer.max_epochs=2", "logger=csv", "resume=null"]
 
-    process = script.start(run_dir, *options)
+    process = kill_and_resume.start(run_dir, *options)
     while not list((run_dir / "results").glob("epoch=0000-step=00000064.rows*")):
         assert process.poll() is None, (tmp_path / "output.txt").read_text()
         time.sleep(0.001)
@@ -67,6 +55,6 @@ def test_lightning_requeues_a_slurm_job_which_then_goes_on_by_itself(
     assert process.wait() == 75
     assert requeued.read_text() == "requeue 7\n"
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    script.finish(run_dir, *options)
+    kill_and_resume.finish(run_dir, *options)
     assert "going on from resume-step" in (tmp_path / "output.txt").read_text()
     assert list((run_dir / "results").glob("epoch=0002-step=00001600.rows*"))

@@ -1,0 +1,94 @@
+"""Checks every value of a configuration against the type of its default, before anything is built from it."""
+
+from typing import Any
+
+from hydra import compose
+from hydra.conf import HydraConf
+from omegaconf import DictConfig, OmegaConf
+
+from pdtrain.errors import InputError
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a group"}
+_AT_LEAST = {
+    "seed": 0,
+    "trainer.max_epochs": -1,
+    "data.batch_size": 1,
+    "data.workers": 0,
+    "data.identities": 2,
+    "data.pixels": 4,
+    "data.training_images": 1,
+    "data.validation_images": 1,
+    "data.split_seed": 0,
+    "layers.max_units": 1,
+    "stimuli.identities": 1,
+    "probes.batch_size": 1,
+    "model.network.hidden": 1,
+}
+# null by default: what else they may be
+_WHEN_GIVEN: dict[str, Any] = {
+    "ckpt_path": "a path",
+    "data.subset": 1000,
+    "data.validation_fraction": 0.2,
+    "layers.names": ["relu*"],
+    "probes.intrinsic_dimension.projected_features": 512,
+    "callbacks.probing.schedule.log_spaced_steps": 1,
+    "model.network.weights": "DEFAULT",
+}
+# libraries' own options, of which many may be null though they have a default
+_MAY_BE_NULL = ("trainer", "callbacks", "logger", "scheduler")
+
+
+def check_values(config: DictConfig, hydra: HydraConf) -> None:
+    """Compare `config` with what its groups say by themselves, without the values of the command line.
+
+    Raises
+    ------
+    InputError
+        For the first value of another type than its default, or below the least it may be. A whole number is a number;
+        a group may be null: it is switched off.
+    """
+    chosen = hydra.runtime.choices.items()
+    choices = [f"{group}={choice}" for group, choice in chosen if choice is not None and not group.startswith("hydra/")]
+    defaults = compose(hydra.job.config_name, choices)
+    _compare(_plain(config), _plain(defaults), "")
+
+
+def _plain(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config, resolve=False)
+
+
+def _compare(value: Any, default: Any, key: str) -> None:
+    if isinstance(value, dict) and isinstance(default, dict):
+        for name in value.keys() & default.keys():
+            _compare(value[name], default[name], f"{key}.{name}" if key else name)
+        return
+    if default is None:
+        default = value if value is None else _WHEN_GIVEN.get(key)
+    if not _suits(value, default, key):
+        raise InputError(f"{key}={_shown(value)}: {_NAMES[type(default)]} is needed, such as {_shown(default)}")
+    if isinstance(value, list) and isinstance(default, list) and default:
+        for item in value:
+            _compare(item, default[0], key)
+    if key in _AT_LEAST and isinstance(value, int) and value < _AT_LEAST[key]:
+        raise InputError(f"{key}={value}: give {_AT_LEAST[key]} or more")
+
+
+def _suits(value: Any, default: Any, key: str) -> bool:
+    if default is None or _is_reference(value) or _is_reference(default):
+        return True
+    if value is None:
+        return isinstance(default, dict) or key.startswith(_MAY_BE_NULL)
+    if isinstance(default, float):
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, float):
+        return False
+    return type(value) is type(default)
+
+
+def _is_reference(value: Any) -> bool:
+    """Whether a value is missing or refers to another key, which is checked itself."""
+    return isinstance(value, str) and (value == "???" or "${" in value)
+
+
+def _shown(value: Any) -> str:
+    return str(value).replace("True", "true").replace("False", "false").replace("None", "null")

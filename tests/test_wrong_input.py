@@ -1,0 +1,276 @@
+"""Wrong configurations and files through the command line: one line that names the key, and nothing half-written."""
+
+import gzip
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+
+from pdtrain import probe, train
+from pdtrain.report import command as report
+
+_TINY = [
+    "data.training_images=64", "data.validation_images=100", "stimuli.count=100", "data.pixels=16",
+    "trainer.max_epochs=1", "report=false", "+trainer.enable_progress_bar=false",
+]  # fmt: skip
+
+# what the user gives, and what the line must say
+_TRAIN = [
+    ("seed=x", "seed=x: a whole number"),
+    ("seed=1.5", "seed=1.5: a whole number"),
+    ("seed=null", "seed=null: a whole number"),
+    ("seed=-1", "seed=-1"),
+    ("trainer.max_epochs=abc", "trainer.max_epochs=abc"),
+    ("trainer.max_epochs=2.5", "trainer.max_epochs=2.5"),
+    ("trainer.max_epochs=-3", "trainer.max_epochs=-3"),
+    ("trainer.max_epochs", "missing EQUAL"),
+    ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs"),
+    ("trainer.devices=0", "trainer"),
+    ("trainer.accelerator=quantum", "trainer"),
+    ("trainer=cluster", "trainer=cluster: no such choice"),
+    ("+trainer.precision=3", "trainer"),
+    ("+trainer.gradient_clip_val=abc", "trainer"),
+    ("+trainer.colour=red", "trainer"),
+    ("optimizer=nadam", "optimizer=nadam: no such choice"),
+    ("optimizer.lr=fast", "optimizer.lr=fast: a number"),
+    ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),
+    ("optimizer.weight_decay=-1", "optimizer: Invalid weight_decay"),
+    ("+optimizer.colour=red", "optimizer"),
+    ("scheduler=never", "scheduler=never: no such choice"),
+    ("+scheduler.pct_start=7", "scheduler"),
+    ("data=cifar1000", "data=cifar1000: no such choice"),
+    ("data.batch_size=0", "data.batch_size=0"),
+    ("data.batch_size=big", "data.batch_size=big"),
+    ("data.workers=-1", "data.workers=-1"),
+    ("data.subset=0", "data.subset=0"),
+    ("data.subset=many", "data.subset=many"),
+    ("data.validation_fraction=2", "data.validation_fraction=2"),
+    ("data.geometric=2", "data.geometric=2"),
+    ("data.photometric=-1", "data.photometric=-1"),
+    ("data.flip=maybe", "data.flip=maybe: true or false"),
+    ("data.shuffled_labels=2", "data.shuffled_labels=2"),
+    ("data.standard_deviation=0", "data.standard_deviation=0"),
+    ("data.identities=0", "data.identities=0"),
+    ("data.pixels=0", "data.pixels=0"),
+    ("data.training_images=0", "data.training_images=0"),
+    ("data.validation_images=-1", "data.validation_images=-1"),
+    ("data.transformations.position=far", "data.transformations.position=far"),
+    ("data.transformations.size=[0.6]", "data.transformations.size"),
+    ("+data.transformations.colour=1", "data.transformations=colour: no such transformation"),
+    ("data.transformations={position:", "no viable alternative"),
+    ("model=vgg17", "model=vgg17: no such choice"),
+    ("model.network.widths=[]", "model.network.widths"),
+    ("model.network.widths=[0]", "model.network.widths"),
+    ("model.network.widths=[a]", "model.network.widths=a"),
+    ("model.network.hidden=0", "model.network.hidden=0"),
+    ("model.network.dropout=3", "model.network: dropout"),
+    ("model=torchvision", "model.network.name: a value is needed"),
+    ("model=torchvision model.network.name=resnet19", "model.network.name=resnet19"),
+    ("model=resnet18 model.network.weights=BEST", "model.network.weights=BEST"),
+    ("model=vgg16", "data.pixels=16: the image is too small"),
+    ("layers.names=5", "layers.names=5"),
+    ("layers.names=[conv9]", "layers.names=conv9: no such layer"),
+    ("layers.names=[]", "layers.names"),
+    ("layers.max_units=0", "layers.max_units=0"),
+    ("layers.memory_bytes=10", "layers.memory_bytes=10: too little"),
+    ("stimuli=films", "stimuli=films: no such choice"),
+    ("stimuli.count=0", "stimuli.count=0"),
+    ("stimuli.count=5000", "stimuli.count=5000"),
+    ("stimuli=objects stimuli.identities=0", "stimuli.identities=0"),
+    ("stimuli=objects_factorial stimuli.levels={colour:[1]}", "stimuli.levels"),
+    ("probes.batch_size=0", "probes.batch_size=0"),
+    ("probes.index_property=beauty", "probes.index_property=beauty"),
+    ("probes.intrinsic_dimension.estimators=[three_nn]", "estimators=three_nn: no such estimator"),
+    ("probes.intrinsic_dimension.estimators=[]", "probes.intrinsic_dimension.estimators"),
+    ("probes.intrinsic_dimension.subsample_fraction=2", "subsample_fraction=2"),
+    ("probes.intrinsic_dimension.resamplings=-1", "resamplings=-1"),
+    ("probes.intrinsic_dimension.scales=-1", "scales=-1"),
+    ("probes.intrinsic_dimension.scales=30", "scales=30"),
+    ("probes.intrinsic_dimension.projected_features=0", "projected_features=0"),
+    ("probes.unit_information.properties=[luminence]", "did you mean luminance"),
+    ("probes.unit_information.bins=1", "bins=1"),
+    ("probes.unit_information.bins=50", "needs at least 2500 stimuli"),
+    ("probes.unit_information.correction=best", "correction=best"),
+    ("probes.unit_information.shuffles=-5", "shuffles=-5"),
+    ("probes.object_information.bins=1", "bins=1"),
+    ("+probes.unit_information.colour=1", "probes.unit_information"),
+    ("probes=full probes.discriminability.folds=1", "folds=1"),
+    ("callbacks.probing.schedule.every_epochs=0", "every_epochs=0"),
+    ("callbacks.probing.schedule.log_spaced_steps=0", "log_spaced_steps=0"),
+    ("callbacks.probing.on_error=shrug", "on_error=shrug"),
+    ("callbacks.checkpoint.mode=best", "callbacks.checkpoint"),
+    ("logger=tensorboard", "logger=tensorboard: no such choice"),
+    ("experiment=everything", "experiment=everything: no such choice"),
+    ("resume=maybe", "resume=maybe: give auto"),
+    ("ckpt_path=/nowhere.ckpt", "ckpt_path=/nowhere.ckpt: no such file"),
+    ("hydra.run.dir=/proc/nowhere", "/proc/nowhere"),
+    ("paths.data=/proc/nowhere", "/proc/nowhere"),
+    ("compile=perhaps", "compile=perhaps: true or false"),
+    ("data=imagefolder", "data.root: a value is needed"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must fail with one line; return the line."""
+
+    def run(name: str, main: Callable[[], None], arguments: list[str]) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        GlobalHydra.instance().clear()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        for handler in [h for h in logging.root.handlers if isinstance(h, logging.FileHandler)]:
+            handler.close()
+        assert ended.value.code in (1, 2)
+        shown = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+        assert len(shown) == 1 and shown[0].startswith(f"{name}: "), shown
+        return shown[0]
+
+    return run
+
+
+def _written(folder: Path) -> list[str]:
+    """Names of the files of a run, without Hydra's own."""
+    files = [path.relative_to(folder) for path in folder.glob("**/*") if path.is_file()]
+    return [str(path) for path in files if ".hydra" not in path.parts]
+
+
+def _tiny(given: str) -> list[str]:
+    """What makes the run small, but for what is given or would not exist."""
+    kept = [option for option in _TINY if option.partition("=")[0] not in given]
+    if "data=" in given:
+        kept = [option for option in kept if "_images" not in option]
+    return [option for option in kept if "factorial" not in given or "stimuli" not in option]
+
+
+@pytest.mark.parametrize(("given", "said"), _TRAIN, ids=[given for given, _ in _TRAIN])
+def test_wrong_values_of_training(given: str, said: str, refuse: Callable[..., str], tmp_path: Path) -> None:
+    line = refuse("pdtrain-train", train.main, [*_tiny(given), "hydra.run.dir=run", *given.split(" ")])
+
+    assert said in line
+    assert [name for name in _written(tmp_path) if not name.endswith(".log") and not name.startswith("data/")] == []
+
+
+def _image_folder(path: Path) -> Path:
+    for index in range(8):
+        folder = path / f"class{index % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (index, 0, 0)).save(folder / f"{index}.png")
+    return path
+
+
+def _torn_image(path: Path) -> str:
+    (_image_folder(path / "images") / "class0" / "bad.png").write_bytes(b"\x89PNG no image")
+    return f"data=imagefolder data.pixels=16 data.root={path}/images"
+
+
+def _empty_folder(path: Path) -> str:
+    (path / "empty").mkdir()
+    return f"data=imagefolder data.root={path}/empty"
+
+
+def _text_as_checkpoint(path: Path) -> str:
+    (path / "bad.ckpt").write_text("no checkpoint")
+    return f"ckpt_path={path}/bad.ckpt"
+
+
+def _torn_checkpoint(path: Path) -> str:
+    torch.save({"state_dict": {"a": torch.zeros(1000)}}, path / "torn.ckpt")
+    (path / "torn.ckpt").write_bytes((path / "torn.ckpt").read_bytes()[:2000])
+    return f"ckpt_path={path}/torn.ckpt"
+
+
+def _list_as_checkpoint(path: Path) -> str:
+    torch.save([1, 2], path / "list.ckpt")
+    return f"ckpt_path={path}/list.ckpt"
+
+
+def _state_dict_as_checkpoint(path: Path) -> str:
+    torch.save({"a": torch.zeros(1)}, path / "weights.pth")
+    return f"ckpt_path={path}/weights.pth"
+
+
+def _few_stimuli(path: Path) -> str:
+    _image_folder(path / "shown")
+    return f"stimuli=imagefolder stimuli.root={path}/shown stimuli.count=100"
+
+
+_FILES = [
+    (_torn_image, "bad.png: corrupt image file"),
+    (_empty_folder, "empty or missing"),
+    (_text_as_checkpoint, "bad.ckpt: damaged, or no checkpoint"),
+    (_torn_checkpoint, "torn.ckpt: damaged, or no checkpoint"),
+    (_list_as_checkpoint, "holds a list"),
+    (_state_dict_as_checkpoint, "no Lightning checkpoint"),
+    (_few_stimuli, "8 images found, stimuli.count=100 asked for"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), _FILES, ids=[make.__name__ for make, _ in _FILES])
+def test_wrong_files_of_training(make: Callable, said: str, refuse: Callable[..., str], tmp_path: Path) -> None:
+    given = make(tmp_path)
+    line = refuse("pdtrain-train", train.main, [*_tiny(given), "hydra.run.dir=run", *given.split(" ")])
+
+    assert said in line
+
+
+def test_a_damaged_data_file(refuse: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(100))[:-9])
+    monkeypatch.setattr("pdtrain.training.data.DEBIAN_FASHION_MNIST", tmp_path)
+
+    line = refuse("pdtrain-train", train.main, ["data=fashion_mnist", "hydra.run.dir=run"])
+
+    assert "train-images-idx3-ubyte.gz: damaged file" in line
+
+
+def _run_with(path: Path, **files: str) -> str:
+    (path / "run").mkdir()
+    for name, content in files.items():
+        file = path / "run" / name.replace("__", "/").replace("_dot_", ".")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    return f"run_dir={path}/run"
+
+
+_OTHERS = [
+    ("probe", lambda path: "", "run_dir: give run_dir="),
+    ("probe", lambda path: "run_dir=/nowhere", "run_dir=/nowhere: no run there"),
+    ("probe", lambda path: "state_dict=/nowhere.pth", "out: give out="),
+    ("probe", lambda path: "run_dir=x probe_set=training", "probe_set=training"),
+    ("probe", lambda path: "run_dir=x force=perhaps", "force=perhaps: true or false"),
+    ("probe", lambda path: "run_dir=x probes=none", "probes=none: no such choice"),
+    ("probe", lambda path: "run_dirs=x", "run_dirs: no such key; did you mean run_dir?"),
+    ("probe", lambda path: _run_with(path, run_dot_yaml="a: [1"), "run.yaml"),
+    ("probe", lambda path: _run_with(path, run_dot_yaml="a: 1"), "run.yaml"),
+    ("report", lambda path: "", "run_dir: a value is needed"),
+    ("report", lambda path: "run_dir=/nowhere", "run_dir=/nowhere: no results"),
+    ("report", lambda path: _run_with(path, **{"results__epoch=0000-step=00000000_dot_rows_dot_parquet": "torn"}),
+     "epoch=0000-step=00000000.rows.parquet: damaged"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("which", "make", "said"), _OTHERS)
+def test_wrong_input_of_the_other_commands(
+    which: str, make: Callable[[Path], str], said: str, refuse: Callable[..., str], tmp_path: Path
+) -> None:
+    main = {"probe": probe.main, "report": report.main}[which]
+
+    line = refuse(f"pdtrain-{which}", main, make(tmp_path).split())
+
+    assert said in line
+
+
+def test_a_status_file_from_elsewhere_is_no_reason_to_fail(tmp_path: Path) -> None:
+    from pdtrain.results.status import is_running
+
+    status = {"state": "running", "process": 1, "started": None, "host": "elsewhere"}
+    (tmp_path / "status.json").write_text(json.dumps(status))
+
+    assert is_running(tmp_path)

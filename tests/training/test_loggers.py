@@ -1,0 +1,119 @@
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import wandb
+
+from pdtrain.errors import InputError
+from pdtrain.training.loggers import CsvLogger, WandbLogger, close_wandb
+from pdtrain.training.wandb_files import logged_steps, records
+
+
+@pytest.fixture(autouse=True)
+def forgotten_session() -> Iterator[None]:
+    yield
+    wandb.teardown()
+
+
+def test_csv_goes_on_after_the_lines_of_a_checkpoint(tmp_path: Path) -> None:
+    whole, first = CsvLogger(tmp_path / "whole"), CsvLogger(tmp_path / "cut")
+    for step in range(4):
+        whole.log_metrics({"loss": step / 3, f"only{step}": 1.0}, step)
+    whole.save()
+    for step in range(3):
+        first.log_metrics({"loss": step / 3, f"only{step}": 1.0}, step)
+    first.save()
+
+    second = CsvLogger(tmp_path / "cut")
+    second.go_on(2)
+    for step in (2, 3):
+        second.log_metrics({"loss": step / 3, f"only{step}": 1.0}, step)
+    second.finalize("finished")
+
+    assert second.path.read_bytes() == whole.path.read_bytes()
+    assert pd.read_csv(second.path).loss.tolist() == [step / 3 for step in range(4)]
+
+
+def _history(folder: Path) -> list[tuple[int, float]]:
+    found = []
+    for path in folder.glob("wandb/offline-run-*/*.wandb"):
+        for record in records(path):
+            if record.HasField("history"):
+                values = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+                found.append((record.history.step.num, float(values["loss"])))
+    return sorted(found)
+
+
+def test_wandb_goes_on_in_the_same_run_with_what_it_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    first = WandbLogger(save_dir=tmp_path, project="test")
+    for step in range(3):
+        first.log_metrics({"loss": step / 3}, step)
+    first.save()
+    close_wandb("failed")
+    (lost,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    whole = lost.read_bytes()
+    while logged_steps(tmp_path, (tmp_path / "wandb_id").read_text()) > 1:
+        whole = whole[:-1]
+        lost.write_bytes(whole)  # as if W&B had died before it had written
+
+    second = WandbLogger(save_dir=tmp_path, project="test")
+    second.go_on(3)
+    second.log_metrics({"loss": 1.0}, 3)
+    close_wandb("finished")
+
+    assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)]
+    names = {path.name.rpartition("-")[2] for path in tmp_path.glob("wandb/offline-run-*")}
+    assert names == {(tmp_path / "wandb_id").read_text()}, "one run"
+
+
+def test_wandb_that_dies_is_said_once_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    logger = WandbLogger(save_dir=tmp_path, project="test")
+    logger.log_metrics({"loss": 0.0}, 0)
+    processes = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    (service,) = [line for line in processes.splitlines() if "wandb-core" in line and f"--pid {os.getpid()}" in line]
+    os.kill(int(service.split()[0]), signal.SIGKILL)
+    time.sleep(0.5)
+
+    with caplog.at_level(logging.WARNING):
+        for step in range(1, 4):
+            logger.log_metrics({"loss": 0.0}, step)
+        close_wandb("finished")
+
+    assert len([r for r in caplog.records if "W&B died" in r.message]) == 1
+    assert logger.logged == 4
+
+
+def test_wandb_that_cannot_be_reached_is_logged_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
+
+    with caplog.at_level(logging.WARNING):
+        logger = WandbLogger(save_dir=tmp_path, project="test")
+        logger.log_metrics({"loss": 0.5}, 0)
+        close_wandb("finished")
+
+    assert "no connection" in caplog.text and "wandb sync" in caplog.text
+    assert _history(tmp_path) == [(0, 0.5)]
+
+
+def test_wandb_without_a_key_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    with pytest.raises(InputError, match=r"logger=wandb: No API key .*WANDB_MODE=offline"):
+        WandbLogger(save_dir=tmp_path, project="test").log_metrics({"loss": 0.5}, 0)
