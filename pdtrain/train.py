@@ -8,6 +8,7 @@ from typing import Any
 
 import hydra
 import pytorch_lightning as lightning
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -27,7 +28,10 @@ from pdtrain.results.store import ResultsStore
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
 from pdtrain.training.loggers import close_wandb
+from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, find_start
+
+_FAR_APART = 1_000_003  # seeds of processes do not meet those of other runs
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="train")
@@ -68,13 +72,23 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
     loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    data.check_processes(trainer.world_size)
+
+    def fit() -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
+            trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+
+    if process_rank():  # of a data-parallel run; the first process keeps the books
+        torch.manual_seed(config.seed + _FAR_APART * process_rank())
+        fit()
+        return
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     save_configuration(run_dir, config)
     save_stimuli(run_dir, prober.stimuli, measured_properties(config))
-    with _state_known(run_dir), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
-        trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+    with _state_known(run_dir):
+        fit()
         _show(config, run_dir, prober.seconds, console)
 
 

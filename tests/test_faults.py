@@ -63,10 +63,10 @@ def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume
     for index in range(160):
         folder = tmp_path / "images" / ("train" if index < 96 else "val") / f"class{index % 2}"
         folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(256, size=(16, 16, 3), dtype=np.uint8)).save(folder / f"{index}.jpg", quality=95)
+        Image.fromarray(rng.integers(256, size=(64, 64, 3), dtype=np.uint8)).save(folder / f"{index}.jpg", quality=95)
     torn = tmp_path / "images" / "train" / "class1" / "77.jpg"
     good = torn.read_bytes()
-    torn.write_bytes(good[: len(good) // 2])  # its header is fine: only decoding finds out
+    torn.write_bytes(good[: len(good) * 3 // 4])  # its header is fine: only decoding finds out
     data = ["data=imagefolder", f"data.root={tmp_path}/images", "data.pixels=16"]
     small = [option for option in kill_and_resume.SMALL_RUN if not option.startswith(("data.", "stimuli.", "logger"))]
     command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, "stimuli.count=64"])

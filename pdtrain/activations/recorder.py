@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pdtrain.activations.hooks import bare, listening
 from pdtrain.activations.layers import INPUT, Layer
+from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError
 from pdtrain.estimators.projection import SignedFold
 from pdtrain.stimuli.local_properties import Fields
@@ -124,10 +125,16 @@ class Recorder:
         return features
 
     def record(self, model: nn.Module, images: Float[Tensor, "stimuli channels height width"]) -> list[LayerResponse]:
-        """Record all layers' responses to `images`; the model is left as it was, its hooks removed."""
-        model = bare(model)
+        """Record all layers' responses to `images`; the model is left as it was, its hooks removed.
+
+        In a data-parallel run each process shows its share of the images, and all but the first return nothing.
+        """
+        model, shards = bare(model), current_shards()
         parameter = next(model.parameters())
-        kept = {layer: _Kept(layer, self, self._features[layer.name]) for layer in self.layers}
+        mine = shards.block(len(images))
+        # the first process keeps what the others send; they keep their own share only
+        rows = range(len(images)) if shards.rank == 0 else mine
+        kept = {layer: _Kept(layer, self, self._features[layer.name], rows) for layer in self.layers}
         by_call = {(layer.module, layer.call): store for layer, store in kept.items()}
         start = 0
 
@@ -138,33 +145,44 @@ class Recorder:
 
         modules = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
         with listening(model, modules, keep):
-            for start in range(0, len(images), self._batch_size):
-                batch = images[start : start + self._batch_size]
+            for start in mine[:: self._batch_size]:
+                batch = images[start : min(start + self._batch_size, mine.stop)]
                 keep(INPUT, 1, batch)
                 model(batch.to(parameter.device, parameter.dtype))
+        for store in kept.values():
+            store.collect(shards)
+        if shards.rank:
+            return []
         return [kept[layer].response(parameter.device, self.fields.get(layer.name)) for layer in self.layers]
 
 
 class _Kept:
-    """Rows of one layer as they stream in."""
+    """Rows of one layer, those of the stimuli `rows`, as they stream in."""
 
-    def __init__(self, layer: Layer, recorder: Recorder, features: int) -> None:
+    def __init__(self, layer: Layer, recorder: Recorder, features: int, rows: range) -> None:
         self._layer, self._units = layer, recorder.units[layer]
         self._fold: SignedFold | None = None
         if features < layer.units:
             self._fold = SignedFold(layer.units, features, period=layer.map_size, seed=recorder.seed)
             features = self._fold.features
-        self._rows = torch.empty(recorder.stimuli, features)
-        self._unit_rows = torch.empty(recorder.stimuli, len(self._units))
+        self._first = rows.start
+        self._rows = torch.empty(len(rows), features)
+        self._unit_rows = torch.empty(len(rows), len(self._units))
 
     def put(self, start: int, output: Tensor) -> None:
         """Keep the responses to the stimuli from `start` on."""
         step = max(1, _CHUNK_BYTES // (self._layer.units * _FLOAT_BYTES))
         for first in range(0, len(output), step):
             part = output[first : first + step].detach().flatten(1).float()
-            rows = slice(start + first, start + first + len(part))
+            begin = start - self._first + first
+            rows = slice(begin, begin + len(part))
             self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
             self._rows[rows] = (part if self._fold is None else self._fold(part)).cpu()
+
+    def collect(self, shards: Shards) -> None:
+        """Bring the rows of all processes together in the first."""
+        shards.collect(self._rows)
+        shards.collect(self._unit_rows)
 
     def response(self, device: torch.device, fields: Fields | None) -> LayerResponse:
         """What was kept."""

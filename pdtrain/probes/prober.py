@@ -10,6 +10,7 @@ from torch import nn
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
+from pdtrain.activations.sharding import current_shards
 from pdtrain.probes.indices import indices, pruned_fraction
 from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
@@ -94,7 +95,8 @@ class Prober:
     def measure(self, model: nn.Module, probes: Sequence[Probe], point: ProbePoint) -> list[Row]:
         """Record once, let every probe measure, add the indices, write the point; return its rows.
 
-        The random streams, the modes of the modules and the weights are left untouched.
+        In a data-parallel run every process calls it, and the first measures; the others return no rows. The random
+        streams, the modes of the modules and the weights are left untouched.
         """
         started = time.perf_counter()
         if self._recorder is None:
@@ -102,6 +104,8 @@ class Prober:
         assert self._recorder is not None
         with torch.random.fork_rng(devices=[]):
             responses = self._recorder.record(model, self.stimuli.images)
+            if current_shards().rank:
+                return []
             found = [probe.measure(responses, self.stimuli) for probe in probes]
         rows = [row for measurement in found for row in measurement.rows]
         unit_rows = [row for measurement in found for row in measurement.unit_rows]

@@ -50,7 +50,8 @@ class Classifier(lightning.LightningModule):
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
         self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
-        self.loss = nn.ModuleDict({s: MeanMetric(nan_strategy="disable") for s in ("fit", "val")})
+        # losses that are not finite end the run before; "disable" would ignore the weights (torchmetrics 1.9)
+        self.loss = nn.ModuleDict({s: MeanMetric(nan_strategy="ignore") for s in ("fit", "val")})
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (images, classes)."""

@@ -96,10 +96,15 @@ class EpochOrder(Sampler[tuple[int, int]]):
         Seed of the order.
     start
         Epoch to begin with, and how many of its images are done already.
+    rank, processes
+        Of a data-parallel run: each process takes every so many-th image, so that their batches together are those of
+        a single process. All get the same number: the first images come twice where they are too few.
     """
 
-    def __init__(self, count: int, *, seed: int, start: tuple[int, int] = (0, 0)) -> None:
-        self._count, self._seed = count, seed
+    def __init__(
+        self, count: int, *, seed: int, start: tuple[int, int] = (0, 0), rank: int = 0, processes: int = 1
+    ) -> None:
+        self._count, self._seed, self._rank, self._processes = count, seed, rank, processes
         self._epoch, self._start = start[0], start
 
     def set_epoch(self, epoch: int) -> None:
@@ -111,10 +116,11 @@ class EpochOrder(Sampler[tuple[int, int]]):
         order = torch.randperm(self._count, generator=generator)
         seeds = torch.randint(2**62, (self._count,), generator=generator)
         done = self._start[1] if self._epoch == self._start[0] else 0
-        return zip(order[done:].tolist(), seeds[done:].tolist(), strict=True)
+        mine = torch.arange(done + self._rank, len(self) * self._processes, self._processes) % self._count
+        return zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
 
     def __len__(self) -> int:
-        return self._count
+        return -(-self._count // self._processes)
 
 
 class ImageData(lightning.LightningDataModule):
@@ -122,8 +128,10 @@ class ImageData(lightning.LightningDataModule):
 
     Parameters
     ----------
-    batch_size, workers
-        Of the loaders.
+    batch_size
+        Images per optimiser step, of all processes together.
+    workers
+        Loading processes.
     subset
         Number of training images kept, drawn at random; None keeps all.
     validation_fraction
@@ -214,17 +222,29 @@ class ImageData(lightning.LightningDataModule):
         """Begin the training with this epoch, after this many of its batches."""
         self._start = (epoch, batches * self.batch_size)
 
+    def check_processes(self, processes: int) -> None:
+        """Raise InputError if a batch cannot be shared equally by so many processes."""
+        if self.batch_size % processes:
+            raise InputError(f"data.batch_size={self.batch_size}: give a multiple of {processes}, one part per process")
+
     def train_dataloader(self) -> DataLoader:
         """Loader in the order of `EpochOrder`, augmented."""
         assert self.training_set is not None
         images = AugmentedImages(self.training_set, self._augmentation(), self.normalize)
-        order = EpochOrder(len(images), seed=self.seed, start=self._start)
-        return self._loader(images, self.batch_size, order)
+        rank, processes = self._process()
+        order = EpochOrder(len(images), seed=self.seed, start=self._start, rank=rank, processes=processes)
+        return self._loader(images, self.batch_size // processes, order)
 
     def val_dataloader(self) -> DataLoader:
         """Loader of the validation images."""
         assert self.validation_set is not None
-        return self._loader(self.validation_set, max(self.batch_size, 250), None)
+        rank, processes = self._process()
+        mine = torch.arange(rank, len(self.validation_set), processes)
+        return self._loader(self.validation_set.select(mine), max(self.batch_size, 250), None)
+
+    def _process(self) -> tuple[int, int]:
+        """Rank of this process and number of processes that train together."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
     def _loader(self, images: Dataset, batch_size: int, order: EpochOrder | None) -> DataLoader:
         # a generator of its own: workers draw their seed from it, not from the stream of the training

@@ -12,7 +12,13 @@ from pdtrain.errors import InputError, unknown_name
 
 
 def small_vgg(
-    num_classes: int, channels: int, *, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128, dropout: float = 0.0
+    num_classes: int,
+    channels: int,
+    *,
+    widths: tuple[int, ...] = (16, 32, 64),
+    hidden: int = 128,
+    dropout: float = 0.0,
+    batch_norm: bool = True,
 ) -> nn.Module:
     """Build pairs of 3x3 convolutions with batch norm and pooling, then one hidden layer; any image from 8 pixels.
 
@@ -26,6 +32,8 @@ def small_vgg(
         Units of the hidden layer.
     dropout
         Share of the hidden units silenced at random in training.
+    batch_norm
+        Normalise after each convolution, which then needs no bias.
     """
     if not widths or min(widths) < 1:
         raise InputError(f"model.network.widths={list(widths)}: give at least one number of channels, each 1 or more")
@@ -34,8 +42,9 @@ def small_vgg(
     for stage, width in enumerate(widths, start=1):
         for _ in range(2):
             index += 1
-            modules[f"conv{index}"] = nn.Conv2d(before, width, 3, padding=1, bias=False)
-            modules[f"norm{index}"] = nn.BatchNorm2d(width)
+            modules[f"conv{index}"] = nn.Conv2d(before, width, 3, padding=1, bias=not batch_norm)
+            if batch_norm:
+                modules[f"norm{index}"] = nn.BatchNorm2d(width)
             modules[f"relu{index}"] = nn.ReLU()
             before = width
         modules[f"pool{stage}"] = nn.MaxPool2d(2)

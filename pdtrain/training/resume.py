@@ -13,6 +13,9 @@ from pdtrain.files import remove_leftovers
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.status import is_finished, running_here
 from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
+from pdtrain.training.processes import process_rank
+
+_START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,37 @@ def find_start(config: DictConfig, console: Console) -> Start:
         If the folder holds a run and `resume` is not set, or one of another configuration, or one that another
         process is training; or if none of its checkpoints can be read.
     """
+    if process_rank():
+        return _start_of_first_process(config)
+    start = _decide(config, console)
+    os.environ[_START] = f"{start.run_dir}\n{start.checkpoint or ''}"
+    return start
+
+
+def _start_of_first_process(config: DictConfig) -> Start:
+    """What the first process of a data-parallel run decided: it says so to those it starts itself."""
+    if _START in os.environ:
+        folder, checkpoint = os.environ[_START].split("\n")
+        return Start(Path(folder), Path(checkpoint) if checkpoint else None)
+    run_dir = Path(config.paths.run_dir)  # srun started them all
+    readable = _last_good(run_dir / "checkpoints", Console(quiet=True)) if _is_to_resume(config) else None
+    return Start(run_dir, readable or _given(config))
+
+
+def _is_to_resume(config: DictConfig) -> bool:
+    return config.resume is not None or "SLURM_RESTART_COUNT" in os.environ
+
+
+def _given(config: DictConfig) -> Path | None:
+    return None if config.ckpt_path is None else Path(config.ckpt_path)
+
+
+def _decide(config: DictConfig, console: Console) -> Start:
     run_dir = Path(config.paths.run_dir)
-    given = None if config.ckpt_path is None else Path(config.ckpt_path)
+    given = _given(config)
     if config.resume not in (None, "auto"):
         raise InputError(f"resume={config.resume}: give auto, or null")
-    if config.resume is None and "SLURM_RESTART_COUNT" not in os.environ:
+    if not _is_to_resume(config):
         if holds_run(run_dir):
             raise InputError(
                 f"hydra.run.dir={run_dir}: holds a run already; give resume=auto to go on with it, or another folder"

@@ -1,0 +1,48 @@
+"""Shares the stimuli among the processes of a data-parallel run, and brings their responses together in the first."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Which of `count` processes this is; process 0 is the one that measures."""
+
+    rank: int = 0
+    count: int = 1
+
+    def block(self, stimuli: int, rank: int | None = None) -> range:
+        """Stimuli of a process, this one if none is named: consecutive, and as many as the others' or one more."""
+        rank = self.rank if rank is None else rank
+        return range(stimuli * rank // self.count, stimuli * (rank + 1) // self.count)
+
+    def collect(self, rows: Tensor) -> None:
+        """Complete process 0's `rows`, shape (stimuli, features), by the blocks of the others.
+
+        Everywhere else `rows` holds the block of that process only.
+        """
+        if self.count == 1:
+            return
+        if self.rank:
+            dist.send(rows, dst=0, group=_group())
+            return
+        for rank in range(1, self.count):
+            block = self.block(len(rows), rank)
+            dist.recv(rows[block.start : block.stop], src=rank, group=_group())
+
+
+def current_shards() -> Shards:
+    """The processes that train together now; one, if training is not distributed."""
+    if not dist.is_available() or not dist.is_initialized():
+        return Shards()
+    return Shards(dist.get_rank(), dist.get_world_size())
+
+
+@cache
+def _group() -> Any:
+    """A group that can send CPU tensors, whatever the gradients travel by."""
+    return dist.new_group(backend="gloo")

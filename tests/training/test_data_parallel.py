@@ -1,0 +1,81 @@
+"""Two real processes that train together give the rows of one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pdtrain.results.reader import load
+
+_SMALL = [
+    "data.training_images=180", "data.validation_images=101", "data.pixels=16", "data.batch_size=32",
+    "stimuli.count=101", "trainer.max_epochs=2", "model.network.widths=[4,8]", "model.network.hidden=16",
+    # each process would normalise its own half of a batch: then they would not train as one
+    "model.network.batch_norm=false",
+    # in double precision sums hardly depend on their order, and steps do not add up what they do
+    "+trainer.precision=64-true",
+    "report=false", "+trainer.enable_progress_bar=false",
+]  # fmt: skip
+_KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
+
+
+def _train(folder: Path, *overrides: str) -> Path:
+    paths = [f"hydra.run.dir={folder}", f"paths.data={folder.parent}/data"]
+    command = [sys.executable, "-m", "pdtrain.train", *_SMALL, *paths, *overrides]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _assert_equal(rows: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert not rows.duplicated(_KEYS).any(), "each row once"
+    rows, expected = (frame.set_index(_KEYS).sort_index() for frame in (rows, expected))
+    assert rows.index.equals(expected.index)
+    for column in ("value", "standard_deviation", "lower", "upper"):
+        np.testing.assert_allclose(rows[column], expected[column], rtol=1e-5, atol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _train(tmp_path_factory.mktemp("runs") / "single")
+
+
+def test_two_processes_give_the_rows_of_one_through_the_whole_training(single: Path) -> None:
+    parallel = _train(single.parent / "parallel", "trainer=ddp_sim")
+
+    _assert_equal(load(parallel), load(single))
+    assert sorted(path.name for path in (parallel / "results").iterdir()) == sorted(
+        path.name for path in (single / "results").iterdir()
+    )
+    metrics = [pd.read_csv(folder / "csv" / "metrics.csv") for folder in (parallel, single)]
+    assert len(metrics[0]) == len(metrics[1])
+    np.testing.assert_allclose(metrics[0]["val/loss"].dropna(), metrics[1]["val/loss"].dropna(), rtol=1e-5)
+
+
+def test_two_processes_go_on_from_a_checkpoint_as_one_does(single: Path) -> None:
+    from pdtrain.results.status import write_status
+    from pdtrain.training.checkpoints import resumable_checkpoints
+
+    parallel = _train(single.parent / "resumed", "trainer=ddp_sim")
+    resumable_checkpoints(parallel / "checkpoints")[0].unlink()
+    (parallel / "results" / "epoch=0002-step=00000012.rows.parquet").unlink()
+    write_status(parallel, "failed")
+
+    _train(parallel, "trainer=ddp_sim", "resume=auto")
+
+    _assert_equal(load(parallel), load(single))
+    assert len(pd.read_csv(parallel / "csv" / "metrics.csv")) == len(pd.read_csv(single / "csv" / "metrics.csv"))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    paths = [f"hydra.run.dir={tmp_path}/run", f"paths.data={tmp_path}/data"]
+    command = [sys.executable, "-m", "pdtrain.train", *_SMALL, *paths, "trainer=ddp_sim", "data.batch_size=33"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("pdtrain-train")]
+    assert len(lines) == 1 and "data.batch_size=33: give a multiple of 2" in lines[0]
