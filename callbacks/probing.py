@@ -1,7 +1,6 @@
 """Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
 
 import logging
-import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +12,10 @@ from torch import nn
 
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
-from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.metrics import KEY_PREFIXES, metrics_of
+from pdtrain.results.rows import ProbePoint
 
 _log = logging.getLogger(__name__)
-_KEY_PREFIXES = {
-    "intrinsic_dimension": "id",
-    "unit_information": "info",
-    "object_information": "object",
-    "discriminability": "discriminability",
-    "index": "index",
-}
 
 
 class Probing(lightning.Callback):
@@ -53,7 +46,7 @@ class Probing(lightning.Callback):
         self.prober.prepare(_network(pl_module), self._probes(trainer))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                for prefix in _KEY_PREFIXES.values():
+                for prefix in KEY_PREFIXES.values():
                     logger.experiment.define_metric(f"{prefix}/*", step_metric="epoch")
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -96,17 +89,3 @@ class Probing(lightning.Callback):
 
 def _network(pl_module: lightning.LightningModule) -> nn.Module:
     return cast(nn.Module, pl_module.network)
-
-
-def metrics_of(rows: list[Row]) -> dict[str, float]:
-    """Name finite values as loggers know them: `id/<layer>/two_nn`, `info/<layer>/<property>/mean`, `index/<name>`."""
-    metrics = {}
-    for row in rows:
-        parts = [_KEY_PREFIXES[row.probe], row.layer]
-        if row.probe == "unit_information":
-            parts.append(row.property)
-        key = "/".join(part for part in [*parts, row.quantity] if part)
-        metrics[key] = row.value
-        if row.probe == "intrinsic_dimension":
-            metrics[f"{key}_std"] = row.standard_deviation
-    return {key: value for key, value in metrics.items() if math.isfinite(value)}

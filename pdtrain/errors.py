@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 100  # of the names one can choose from
+
 
 class InputError(ValueError):
     """Wrong configuration, data or file: the message names the key or file at fault and the mend."""
@@ -27,4 +29,5 @@ def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> In
     names = list(allowed)
     nearest = get_close_matches(given, names, n=1)
     hint = f" did you mean {nearest[0]}?" if nearest else ""
-    return InputError(f"{key}={given}: no such {of};{hint} choose from {', '.join(names)}")
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return InputError(f"{key}={given}: no such {of};{hint} choose from {shown}")

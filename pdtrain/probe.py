@@ -24,6 +24,7 @@ from pdtrain.results.configuration import load_configuration
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.results.wandb_results import WandbResults
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
@@ -58,13 +59,13 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     if config.state_dict is not None:
         if config.out is None:
             raise InputError("out: give out=..., the folder for the rows of state_dict")
-        job = _Job(config, Path(config.out), console)
-        return job.probe([Path(config.state_dict)], key="state_dict")
+        with _Job(config, Path(config.out), console) as job:
+            return job.probe([Path(config.state_dict)], key="state_dict")
     written = []
     for run_dir in _runs(Path(config.run_dir)):
-        job = _Job(with_stored(config, run_dir, overrides or []), run_dir, console)
-        for checkpoints in _checkpoints(config, run_dir):
-            written += job.probe(checkpoints, key="ckpt_path")
+        with _Job(with_stored(config, run_dir, overrides or []), run_dir, console) as job:
+            for checkpoints in _checkpoints(config, run_dir):
+                written += job.probe(checkpoints, key="ckpt_path")
     return written
 
 
@@ -81,6 +82,14 @@ class _Job:
         self._prober: Prober = build_prober(config, self._data, self._store)
         self._prober.prepare(self._network, self._probes)
         self._console, self._force = console, config.force
+        self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
+
+    def __enter__(self) -> "_Job":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._wandb is not None:
+            self._wandb.close()
 
     def probe(self, checkpoints: list[Path], *, key: str) -> list[Path]:
         """Probe those that have no rows yet, earliest first; return the files written."""
@@ -92,7 +101,9 @@ class _Job:
             point = point_of(path, load_network(self._network, path, key=key))
             if self._is_done(point):
                 continue
-            self._prober.measure(self._network, self._probes, point)
+            rows = self._prober.measure(self._network, self._probes, point)
+            if self._wandb is not None:
+                self._wandb.send(point, rows)
             written.append(self._store.path(point))
             self._console.print(f"{path.name}: epoch {point.epoch}, step {point.step} -> {written[-1]}", soft_wrap=True)
         return written

@@ -69,7 +69,7 @@ def activations(points: int = 5000) -> tuple[str, Tensor]:
     from pdtrain.stimuli.objects import render_objects
 
     if _FASHION_MNIST.exists():
-        from pdtrain.training.data import read_idx
+        from pdtrain.training.image_sets import read_idx
 
         name, images = "conv2 on Fashion-MNIST", read_idx(_FASHION_MNIST)[:points, None]
     else:

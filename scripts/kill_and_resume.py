@@ -20,8 +20,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from pdtrain.results.wandb_files import records
 from pdtrain.training.checkpoints import resumable_checkpoints
-from pdtrain.training.wandb_files import records
 
 SMALL_RUN = [
     "data.training_images=192",

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import torch
 from hydra import compose, initialize_config_module
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from pdtrain.errors import InputError
 from pdtrain.probe import probe
 from pdtrain.results.reader import load
+from pdtrain.results.wandb_files import records
 from pdtrain.train import train
 from pdtrain.training.models import torchvision_model
 
@@ -21,13 +22,9 @@ _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
 
 @pytest.fixture
 def run_dir(configure: Callable[..., DictConfig]) -> Path:
-    """A tiny finished run, with its configuration where Hydra stores it."""
+    """A tiny finished run."""
     config = configure("model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3")
-    run_dir = train(config)
-    (run_dir / ".hydra").mkdir()
-    stored = OmegaConf.to_container(config, resolve=True)
-    (run_dir / ".hydra" / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(stored)))
-    return run_dir
+    return train(config)
 
 
 def _probe(*overrides: str) -> list[Path]:
@@ -39,6 +36,10 @@ def _probe(*overrides: str) -> list[Path]:
 def test_rows_after_the_fact_equal_those_of_training(run_dir: Path) -> None:
     _probe(f"run_dir={run_dir}")
 
+    _assert_same_rows(run_dir)
+
+
+def _assert_same_rows(run_dir: Path) -> None:
     online, later = (load(run_dir, probe_set=name).set_index(_KEYS).sort_index() for name in ("training", "probe"))
     assert online.index.equals(later.index) and sorted(online.reset_index().epoch.unique()) == [0, 1, 2]
     for column in ("value", "standard_deviation", "lower", "upper"):
@@ -88,6 +89,56 @@ def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
 
     rows = load(tmp_path / "out", probe_set="probe")
     assert set(rows[rows.layer != ""].layer) == {"network.fc"} and set(rows.epoch) == {0}
+
+
+@pytest.mark.slow
+def test_every_row_of_the_default_experiment_is_the_same_after_the_fact(
+    configure: Callable[..., DictConfig],
+) -> None:
+    fewer = ["data.training_images=1280", "trainer.max_epochs=2", "+trainer.enable_progress_bar=false", "report=false"]
+    run_dir = train(configure(tiny=fewer))
+
+    _probe(f"run_dir={run_dir}")
+
+    _assert_same_rows(run_dir)
+
+
+@pytest.mark.parametrize("to", ["same", "new"])
+def test_rows_after_the_fact_are_sent_to_wandb(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run_dir = train(configure("model.network.widths=[4]", "logger=csv_wandb"))
+    before = {path.name for path in run_dir.glob("wandb/offline-run-*")}
+
+    _probe(f"run_dir={run_dir}", f"wandb={to}", "probe_set=later")
+
+    (made,) = [path for path in run_dir.glob("wandb/offline-run-*") if path.name not in before]
+    assert ((run_dir / "wandb_id").read_text() in made.name) == (to == "same")
+    history, groups = [], set()
+    for record in records(next(made.glob("*.wandb"))):
+        if record.HasField("run"):
+            groups.add(record.run.run_group)
+        if record.HasField("history"):
+            values = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
+            history.append((record.history.step.num, float(values["epoch"]), float(values["later/id/relu1/two_nn"])))
+    rows = load(run_dir, probe_set="later")
+    expected = rows[(rows.layer == "relu1") & (rows.quantity == "two_nn")].value.tolist()
+    assert [epoch for _, epoch, _ in history] == [0, 1, 2] and [value for *_, value in history] == expected
+    if to == "same":
+        assert history[0][0] == 7, "after the three points and the four lines of the training"
+    else:
+        assert groups == {(run_dir / "wandb_id").read_text()}
+
+
+@pytest.mark.parametrize(
+    ("to", "message"), [("same", "was not logged to W&B"), ("elsewhere", "wandb=elsewhere: choose same or new")]
+)
+def test_wandb_runs_that_cannot_be(configure: Callable[..., DictConfig], to: str, message: str) -> None:
+    run_dir = train(configure("model.network.widths=[4]"))
+
+    with pytest.raises(InputError, match=message):
+        _probe(f"run_dir={run_dir}", f"wandb={to}")
 
 
 class _Malice:

@@ -91,7 +91,6 @@ _TRAIN = [
     ("probes.intrinsic_dimension.subsample_fraction=2", "subsample_fraction=2"),
     ("probes.intrinsic_dimension.resamplings=-1", "resamplings=-1"),
     ("probes.intrinsic_dimension.scales=-1", "scales=-1"),
-    ("probes.intrinsic_dimension.scales=30", "scales=30"),
     ("probes.intrinsic_dimension.projected_features=0", "projected_features=0"),
     ("probes.unit_information.properties=[luminence]", "did you mean luminance"),
     ("probes.unit_information.bins=1", "bins=1"),
@@ -223,7 +222,7 @@ def test_wrong_files_of_training(make: Callable, said: str, refuse: Callable[...
 
 def test_a_damaged_data_file(refuse: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(100))[:-9])
-    monkeypatch.setattr("pdtrain.training.data.DEBIAN_FASHION_MNIST", tmp_path)
+    monkeypatch.setattr("pdtrain.training.image_sets.DEBIAN_FASHION_MNIST", tmp_path)
 
     line = refuse("pdtrain-train", train.main, ["data=fashion_mnist", "hydra.run.dir=run"])
 

@@ -84,12 +84,6 @@ class DimensionProbe:
             raise InputError(
                 f"stimuli.count={len(stimuli)}: intrinsic dimension needs at least {MINIMUM_POINTS} stimuli"
             )
-        scales = self._options["scales"]
-        if len(stimuli) >> scales < MINIMUM_POINTS:
-            raise InputError(
-                f"probes.intrinsic_dimension.scales={scales}: halving {len(stimuli)} stimuli so often leaves fewer "
-                f"than {MINIMUM_POINTS}"
-            )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""

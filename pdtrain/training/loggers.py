@@ -17,7 +17,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
-from pdtrain.training.wandb_files import logged_steps
+from pdtrain.results.wandb_files import logged_steps, stored_id
+from pdtrain.training.processes import process_rank
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +137,10 @@ class WandbLogger(loggers.WandbLogger):
     """
 
     def __init__(self, *, save_dir: str | Path, **options: Any) -> None:
-        super().__init__(save_dir=save_dir, id=options.pop("id", None) or stored_id(save_dir), **options)
+        run_id = options.pop("id", None)
+        if run_id is None and process_rank() == 0:
+            run_id = stored_id(save_dir)
+        super().__init__(save_dir=save_dir, id=run_id, **options)
         self._wandb_init.pop("anonymous", None)  # W&B warns of it
         self._journal = Path(save_dir) / "wandb_lines.jsonl"
         self._lines: list[dict[str, Any]] = []
@@ -208,18 +212,6 @@ class WandbLogger(loggers.WandbLogger):
                 journal.flush()
                 os.fsync(journal.fileno())
             self._saved = len(self._lines)
-
-
-@rank_zero_only
-def stored_id(run_dir: str | Path) -> str:
-    """Id of the run at W&B, made on first use: every process that goes on with the run, or probes it, logs there."""
-    from wandb.sdk.lib.runid import generate_id
-
-    path = Path(run_dir) / "wandb_id"
-    if not path.exists():
-        with written_whole(path) as temporary:
-            temporary.write_text(generate_id())
-    return path.read_text()
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import torchvision
 from torch import nn
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.training.checkpoints import load_network
 
 
 def small_vgg(
@@ -74,7 +76,7 @@ def torchvision_model(
     num_classes, channels
         Outputs, replacing the last layer where `weights` has another number; grey images are repeated to 3 channels.
     weights
-        Name of torchvision weights, e.g. "DEFAULT"; None for an untrained network.
+        Name of torchvision weights, e.g. "DEFAULT", or a file with a state dict; None for an untrained network.
     small_images
         For AlexNet, VGGs and ResNets: the form for images of about 32 pixels (`_SMALL_FORMS`).
 
@@ -100,10 +102,15 @@ def torchvision_model(
     return network if channels == 3 else nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))
 
 
+_WEIGHT_FILES = (".pth", ".pt", ".ckpt")
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
 def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
+    if Path(weights).suffix in _WEIGHT_FILES:
+        network = torchvision.models.get_model(name, weights=None, **options)
+        load_network(network, weights, key="model.network.weights")
+        return network
     known = [w.name for w in torchvision.models.get_model_weights(name)] + ["DEFAULT"]
     if weights.rpartition(".")[2] not in known:
         raise unknown_name("model.network.weights", weights, known, of=f"weights of {name}")
@@ -115,6 +122,44 @@ def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
             f"model.network.weights={weights}: cannot be downloaded ({error}); connect to the network, or put the file "
             f"of {url} into {torch.hub.get_dir()}/checkpoints"
         ) from error
+
+
+def timm_model(num_classes: int, channels: int, *, name: str, weights: str | None = None, **options: Any) -> nn.Module:
+    """Build a timm classification model by name (`pip install timm`).
+
+    Parameters
+    ----------
+    num_classes, channels
+        Outputs; channels of the image.
+    weights
+        "DEFAULT" downloads timm's own; a file gives a state dict; None is an untrained network.
+    options
+        As `timm.create_model`.
+
+    Raises
+    ------
+    InputError
+        If timm is not installed, or for an unknown model, or weights that do not fit or cannot be had.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError("model=timm: timm is not installed; pip install timm") from error
+    if not timm.is_model(name):
+        raise unknown_name("model.network.name", name, timm.list_models(), of="timm model")
+    pretrained = weights == "DEFAULT"
+    if weights is not None and not pretrained and Path(weights).suffix not in _WEIGHT_FILES:
+        raise InputError(f"model.network.weights={weights}: give DEFAULT, or a file with a state dict")
+    try:
+        network = timm.create_model(name, pretrained, num_classes=num_classes, in_chans=channels, **options)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"model.network.weights={weights}: cannot be had ({str(error).splitlines()[0]}); connect to the network, "
+            "or give a file with a state dict"
+        ) from error
+    if weights is not None and not pretrained:
+        load_network(network, weights, key="model.network.weights")
+    return network
 
 
 def _drop_auxiliary_outputs(network: Any) -> None:

@@ -10,7 +10,7 @@ import torchvision
 from PIL import Image
 
 from pdtrain.errors import InputError
-from pdtrain.training.data import ImageFolderData, TorchvisionData
+from pdtrain.training.image_sets import ImageFolderData, TorchvisionData
 from pdtrain.training.objects_data import ObjectsData
 
 

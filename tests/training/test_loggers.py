@@ -11,8 +11,8 @@ import pytest
 import wandb
 
 from pdtrain.errors import InputError
+from pdtrain.results.wandb_files import logged_steps, records
 from pdtrain.training.loggers import CsvLogger, WandbLogger, close_wandb
-from pdtrain.training.wandb_files import logged_steps, records
 
 
 @pytest.fixture(autouse=True)

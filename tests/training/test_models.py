@@ -1,9 +1,12 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
 
 from pdtrain.errors import InputError
-from pdtrain.training.models import small_vgg, torchvision_model
+from pdtrain.training.models import small_vgg, timm_model, torchvision_model
 
 
 def test_small_vgg_is_small() -> None:
@@ -59,3 +62,40 @@ def test_weights_that_cannot_be_had_say_where_to_put_them(monkeypatch: pytest.Mo
 
     with pytest.raises(InputError, match=r"weights=DEFAULT: cannot be downloaded.*alexnet.*\.pth into"):
         torchvision_model(7, 3, name="alexnet", weights="DEFAULT")
+
+
+def test_timm_models_take_any_channels_and_classes() -> None:
+    model = timm_model(7, 1, name="resnet10t").eval()
+
+    assert model(torch.rand(1, 1, 64, 64)).shape == (1, 7)
+
+
+def test_an_unknown_timm_model_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"model.network.name=resnet19: no such timm model; did you mean resnet1"):
+        timm_model(7, 1, name="resnet19")
+
+
+@pytest.mark.parametrize("build", [torchvision_model, timm_model])
+def test_weights_come_from_a_file(build: Callable[..., torch.nn.Module], tmp_path: Path) -> None:
+    classes = 1000 if build is torchvision_model else 7
+    source = build(classes, 3, name="resnet18")
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+
+    model = build(7, 3, name="resnet18", weights=str(tmp_path / "weights.pth"))
+
+    assert torch.equal(model.state_dict()["layer1.0.conv1.weight"], source.state_dict()["layer1.0.conv1.weight"])
+    assert model.eval()(torch.rand(1, 3, 64, 64)).shape == (1, 7)
+    with pytest.raises(InputError, match=r"model.network.weights=.*another architecture"):
+        build(7, 3, name="resnet34", weights=str(tmp_path / "weights.pth"))
+
+
+def test_torchvision_weights_come_from_the_torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = torchvision.models.SqueezeNet1_1_Weights.DEFAULT
+    source = torchvision.models.squeezenet1_1()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(source.state_dict(), tmp_path / "hub" / "checkpoints" / weights.url.rpartition("/")[2])
+
+    model = torchvision_model(7, 3, name="squeezenet1_1", weights="DEFAULT")
+
+    assert torch.equal(model.state_dict()["features.0.weight"], source.state_dict()["features.0.weight"])

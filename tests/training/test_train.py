@@ -13,9 +13,9 @@ from omegaconf import DictConfig
 from pdtrain.build import build_network
 from pdtrain.errors import InputError
 from pdtrain.results.reader import load
+from pdtrain.results.wandb_files import records
 from pdtrain.train import train
-from pdtrain.training.data import DEBIAN_FASHION_MNIST
-from pdtrain.training.wandb_files import records
+from pdtrain.training.image_sets import DEBIAN_FASHION_MNIST
 
 Configure = Callable[..., DictConfig]
 

@@ -1,4 +1,4 @@
-"""Reads W&B's offline files: what has been logged to a run without a server that could tell."""
+"""What a run keeps of W&B: its id there, and the offline files, which tell what has been logged without a server."""
 
 import struct
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from wandb.proto import wandb_internal_pb2
+
+from pdtrain.files import written_whole
 
 _HEADER_BYTES, _BLOCK_BYTES = 7, 32768
 _WHOLE, _LAST = 1, 4  # kinds of a record's parts that end it
@@ -31,6 +33,17 @@ def records(path: str | Path) -> Iterator[Any]:
         if kind in (_WHOLE, _LAST):
             yield wandb_internal_pb2.Record.FromString(parts)  # type: ignore[attr-defined]
             parts = b""
+
+
+def stored_id(run_dir: str | Path) -> str:
+    """Id of the run at W&B, made on first use: every process that goes on with the run, or probes it, logs there."""
+    from wandb.sdk.lib.runid import generate_id
+
+    path = Path(run_dir) / "wandb_id"
+    if not path.exists():
+        with written_whole(path) as temporary:
+            temporary.write_text(generate_id())
+    return path.read_text()
 
 
 def logged_steps(save_dir: str | Path, run_id: str) -> int:

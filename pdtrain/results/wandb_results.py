@@ -1,0 +1,69 @@
+"""Sends what is probed after the fact to W&B: into the run of the training, or into one of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from pdtrain.errors import InputError
+from pdtrain.results.configuration import load_configuration
+from pdtrain.results.metrics import metrics_of
+from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.status import is_finished
+from pdtrain.results.wandb_files import logged_steps, stored_id
+
+
+class WandbResults:
+    """A W&B run that receives probe points, its metrics named `<probe set>/id/...` over epochs.
+
+    Parameters
+    ----------
+    run_dir
+        Folder of the training run.
+    probe_set
+        Name of what is measured.
+    to
+        "same": the training's own run, by its stored id. "new": a run beside it, in the group of its id.
+
+    Raises
+    ------
+    InputError
+        If `to` is neither, or if the same run is wanted and the training was not logged to W&B or is not finished.
+    """
+
+    def __init__(self, run_dir: str | Path, probe_set: str, *, to: str) -> None:
+        import wandb
+
+        if to not in ("same", "new"):
+            raise InputError(f"wandb={to}: choose same or new")
+        if to == "same" and not (Path(run_dir) / "wandb_id").is_file():
+            raise InputError(f"wandb=same: {run_dir} was not logged to W&B; wandb=new makes a run")
+        if to == "same" and not is_finished(run_dir):
+            raise InputError(f"wandb=same: {run_dir} is not finished, and its own steps come first; use wandb=new")
+        config = load_configuration(run_dir)
+        logger = OmegaConf.select(config, "logger.wandb") if config is not None else None
+        options: dict[str, Any] = {"project": logger.project if logger is not None else "pdtrain", "dir": str(run_dir)}
+        if to == "same":
+            options |= {"id": stored_id(run_dir), "resume": "allow"}
+        else:
+            name = Path(run_dir).resolve().name
+            options |= {"name": f"{name} {probe_set}", "group": _group(Path(run_dir)), "job_type": "probe"}
+        self._probe_set = probe_set
+        self._run = wandb.init(**options)
+        self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
+        self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id))
+
+    def send(self, point: ProbePoint, rows: list[Row]) -> None:
+        """Send one probe point."""
+        metrics = {f"{self._probe_set}/{key}": value for key, value in metrics_of(rows).items()}
+        place = {"epoch": point.epoch, "trainer/global_step": point.step}
+        self._run.log(metrics | place, step=self._step, commit=True)
+        self._step += 1
+
+    def close(self) -> None:
+        """End the run."""
+        self._run.finish()
+
+
+def _group(run_dir: Path) -> str:
+    return stored_id(run_dir) if (run_dir / "wandb_id").is_file() else run_dir.resolve().name
