@@ -21,7 +21,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)  # what the user knows it by
+        if error.errno is not None:
+            error.filename = str(path)  # what the user knows it by
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -153,7 +153,7 @@ def _equal(one: object, other: object) -> bool:
 
 def wandb_history(run_dir: Path) -> list[tuple[int, dict]]:
     """All steps in all offline files of a run, in order: step and values, without times."""
-    (run_id,) = {path.name.rpartition("-")[2] for path in run_dir.glob("wandb/offline-run-*")}
+    run_id = (run_dir / "wandb_id").read_text()
     history = []
     for path in run_dir.glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
         for record in records(path):

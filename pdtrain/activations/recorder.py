@@ -4,6 +4,7 @@ A layer that fits its share of the budget is kept exactly. A larger one is proje
 many features as its share holds; its sampled units stay exact values.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from pdtrain.estimators.projection import SignedFold
 from pdtrain.stimuli.local_properties import Fields
 from pdtrain.stimuli.stimulus_set import random_sample
 
+_log = logging.getLogger(__name__)
 _FEWEST_FEATURES = 256  # below this a projection says little
 _CHUNK_BYTES = 64 * 2**20  # outputs are converted and projected in portions of about this size
 _FLOAT_BYTES = 4
@@ -136,7 +138,7 @@ class Recorder:
         rows = range(len(images)) if shards.rank == 0 else mine
         kept = {layer: _Kept(layer, self, self._features[layer.name], rows) for layer in self.layers}
         by_call = {(layer.module, layer.call): store for layer, store in kept.items()}
-        start = 0
+        start = mine.start
 
         def keep(name: str, call: int, output: Tensor) -> None:
             # taken at once: a later in-place operation may change the output
@@ -145,15 +147,28 @@ class Recorder:
 
         modules = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
         with listening(model, modules, keep):
-            for start in mine[:: self._batch_size]:
+            while start < mine.stop:
                 batch = images[start : min(start + self._batch_size, mine.stop)]
-                keep(INPUT, 1, batch)
-                model(batch.to(parameter.device, parameter.dtype))
+                try:
+                    keep(INPUT, 1, batch)
+                    model(batch.to(parameter.device, parameter.dtype))
+                except torch.OutOfMemoryError:
+                    self._halve_batches()
+                else:
+                    start += len(batch)
         for store in kept.values():
             store.collect(shards)
         if shards.rank:
             return []
         return [kept[layer].response(parameter.device, self.fields.get(layer.name)) for layer in self.layers]
+
+    def _halve_batches(self) -> None:
+        """Show fewer stimuli at once from now on; they give the same responses."""
+        if self._batch_size == 1:
+            raise torch.OutOfMemoryError("the device's memory does not suffice for a single stimulus")
+        self._batch_size //= 2
+        torch.cuda.empty_cache()
+        _log.warning("the device's memory is full: probing with %d stimuli at once", self._batch_size)
 
 
 class _Kept:

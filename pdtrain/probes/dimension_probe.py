@@ -1,5 +1,6 @@
 """Intrinsic dimension of every recorded layer: all stimuli together, single classes' manifolds, and over scales."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from pdtrain.estimators.dimension import (
 )
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
+
+_log = logging.getLogger(__name__)
 
 
 class DimensionProbe:
@@ -104,6 +107,7 @@ class DimensionProbe:
         try:
             return intrinsic_dimension(response.representation.to(response.device), labels=labels, **self._options)
         except torch.OutOfMemoryError:
+            _log.warning("layer %s: the device's memory is full; estimating on the CPU", response.layer.name)
             return intrinsic_dimension(response.representation, labels=labels, **self._options)
 
     def _with_projection_error(self, response: LayerResponse, report: DimensionReport) -> DimensionReport:

@@ -49,7 +49,7 @@ def stored_id(run_dir: str | Path) -> str:
 def logged_steps(save_dir: str | Path, run_id: str) -> int:
     """Number of steps that earlier processes logged offline to a run: the first step that is free."""
     free = 0
-    for path in Path(save_dir).glob(f"wandb/offline-run-*-{run_id}/run-{run_id}.wandb"):
+    for path in Path(save_dir).glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
         for record in records(path):
             if record.HasField("history"):
                 free = max(free, record.history.step.num + 1)

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -82,7 +83,7 @@ def _decide(config: DictConfig, console: Console) -> Start:
                 f"hydra.run.dir={run_dir}: holds a run already; give resume=auto to go on with it, or another folder"
             )
         return Start(run_dir, given)
-    if not holds_run(run_dir) and (other := _unfinished_like(config)) is not None:
+    if not holds_run(run_dir) and not _is_named() and (other := _unfinished_like(config)) is not None:
         _discard(run_dir)
         run_dir = other
     if not holds_run(run_dir):
@@ -97,6 +98,13 @@ def _decide(config: DictConfig, console: Console) -> Start:
     after = f"going on from {checkpoint.name}" if checkpoint else "beginning again: no checkpoint was written yet"
     console.print(f"resume=auto: {run_dir}: {after}", soft_wrap=True)
     return Start(run_dir, checkpoint or given)
+
+
+def _is_named() -> bool:
+    """Whether the command line names the run's folder."""
+    if not HydraConfig.initialized():
+        return False
+    return any(override.startswith("hydra.run.dir=") for override in HydraConfig.get().overrides.hydra)
 
 
 def _unfinished_like(config: DictConfig) -> Path | None:

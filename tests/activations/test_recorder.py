@@ -162,3 +162,32 @@ def test_units_are_the_same_every_time() -> None:
     first, second = (Recorder([layer], 10, max_units=30).units[layer] for _ in range(2))
 
     assert torch.equal(first, second) and len(first.unique()) == 30
+
+
+class _SmallDevice(nn.Module):
+    """A network whose device holds the activations of 16 images, no more."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.network[:4](images)
+        if len(images) > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.network[4:](features)
+
+
+def test_a_full_device_memory_halves_the_batches_and_changes_nothing(
+    model: nn.Module, images: torch.Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["network.relu1", "network.output"]
+    expected = _record(_SmallDevice(model), images, names, batch_size=10)
+
+    found = _record(_SmallDevice(model), images, names, batch_size=64)
+
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.representation, b.representation, atol=1e-5, rtol=1e-5)
+    assert [record.message for record in caplog.records] == [
+        f"the device's memory is full: probing with {size} stimuli at once" for size in (32, 16)
+    ]

@@ -69,8 +69,8 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(tmp_path: Path, monkeyp
     close_wandb("finished")
 
     assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)]
-    names = {path.name.rpartition("-")[2] for path in tmp_path.glob("wandb/offline-run-*")}
-    assert names == {(tmp_path / "wandb_id").read_text()}, "one run"
+    names = {path.stem for path in tmp_path.glob("wandb/offline-run-*/*.wandb")}
+    assert names == {f"run-{(tmp_path / 'wandb_id').read_text()}"}, "one run"
 
 
 def test_wandb_that_dies_is_said_once_and_ends_nothing(
