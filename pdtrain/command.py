@@ -44,7 +44,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         explained = _explain(error) or _composition_error(error, config_name)
         if explained is None or "debug=true" in sys.argv:
             raise
-        _end(name, explained)
+        end(name, explained.line, explained.exit_code)
 
 
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
@@ -59,18 +59,19 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object])
         explained = _explain(error)
         if explained is None or config.debug is True or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        _end(name, explained)
+        end(name, explained.line, explained.exit_code)
+
+
+def end(name: str, line: str, exit_code: int = _WRONG_INPUT) -> None:
+    """End the command `name` with one line."""
+    print(f"{name}: {line}", file=sys.stderr)
+    sys.exit(exit_code)
 
 
 @dataclass(frozen=True)
 class _Explained:
     line: str
     exit_code: int = _WRONG_INPUT
-
-
-def _end(name: str, explained: _Explained) -> None:
-    print(f"{name}: {explained.line}", file=sys.stderr)
-    sys.exit(explained.exit_code)
 
 
 def _explain(error: BaseException) -> _Explained | None:

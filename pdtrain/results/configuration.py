@@ -14,6 +14,7 @@ _NAME = "run.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
     "resume",
+    "sweep",
     "ckpt_path",
     "debug",
     "report",

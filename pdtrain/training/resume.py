@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -65,7 +66,7 @@ def _start_of_first_process(config: DictConfig) -> Start:
 
 
 def _is_to_resume(config: DictConfig) -> bool:
-    return config.resume is not None or "SLURM_RESTART_COUNT" in os.environ
+    return config.resume is not None or config.sweep.resume or "SLURM_RESTART_COUNT" in os.environ
 
 
 def _given(config: DictConfig) -> Path | None:
@@ -101,9 +102,11 @@ def _decide(config: DictConfig, console: Console) -> Start:
 
 
 def _is_named() -> bool:
-    """Whether the command line names the run's folder."""
+    """Whether the run's folder is given: by the command line, or by the sweep it is a job of."""
     if not HydraConfig.initialized():
         return False
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return True
     return any(override.startswith("hydra.run.dir=") for override in HydraConfig.get().overrides.hydra)
 
 

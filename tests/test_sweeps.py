@@ -1,0 +1,117 @@
+"""Real sweeps in real processes, cut off and resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+
+from pdtrain.results.reader import load
+
+_TINY = [
+    "data.training_images=64", "data.validation_images=64", "data.pixels=16", "stimuli.count=64",
+    "trainer.max_epochs=2", "model.network.hidden=16", "model.network.widths=[4]", "probes.unit_information=null",
+    "probes.object_information=null", "+trainer.enable_progress_bar=false", "report=false",
+]  # fmt: skip
+
+
+def _start(folder: Path, *overrides: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "pdtrain.train", "-m", *_TINY, *overrides]
+    environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    folder.mkdir(exist_ok=True)
+    with (folder / "output.txt").open("a") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
+
+
+def _run(folder: Path, *overrides: str) -> str:
+    process = _start(folder, *overrides)
+    assert process.wait() == 0, (folder / "output.txt").read_text()[-3000:]
+    return (folder / "output.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_three_moments_ends_as_one_left_alone(kill_and_resume: ModuleType, tmp_path: Path) -> None:
+    sweep = ["seed=1,2,3", "optimizer.lr=0.001,0.003", "logger=csv_wandb", f"paths.data={tmp_path}/data"]
+    _run(tmp_path / "alone", *sweep, "hydra.sweep.dir=sweep")
+    alone, folder = tmp_path / "alone" / "sweep", tmp_path / "killed"
+
+    for job, awaited in ((0, "checkpoints/resume-*.ckpt"), (2, "results/*.rows.parquet"), (5, "checkpoints/resume-*")):
+        process = _start(folder, *sweep, "sweep.resume=true")
+        while not list(folder.glob(f"runs/multirun/*/*/{job}/{awaited}")):
+            assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    output = _run(folder, *sweep, "sweep.resume=true")
+
+    (killed,) = folder.glob("runs/multirun/*/*")
+    assert sorted(path.name for path in killed.iterdir() if path.is_dir()) == [str(job) for job in range(6)]
+    assert "5 jobs are finished, 6 were begun" in output
+    ids = set()
+    for job in range(6):
+        assert kill_and_resume.differences(killed / str(job), alone / str(job)) == []
+        ids.add((killed / str(job) / "wandb_id").read_text())
+    assert len(ids) == 6, "each job has its own W&B run"
+
+
+def test_a_failed_job_is_run_again_and_the_others_are_left(tmp_path: Path) -> None:
+    sweep = [f"data.root={tmp_path}/images,{tmp_path}/objects", "hydra.sweep.dir=sweep"]
+    (tmp_path / "images").write_text("a file where a folder should be")
+
+    process = _start(tmp_path / "sweep", *sweep)
+    assert process.wait() == 1
+    assert "images" in (tmp_path / "sweep" / "output.txt").read_text().splitlines()[-1]
+    rows = tmp_path / "sweep" / "sweep" / "1" / "results" / "epoch=0002-step=00000002.rows.parquet"
+    before = rows.stat().st_mtime_ns
+    (tmp_path / "images").unlink()
+    _run(tmp_path / "sweep", *sweep, "sweep.resume=true")
+
+    assert rows.stat().st_mtime_ns == before
+    assert sorted(load(tmp_path / "sweep" / "sweep").run.unique()) == ["0", "1"]
+
+
+def test_another_command_or_another_start_is_refused_with_one_line(tmp_path: Path) -> None:
+    _run(tmp_path / "sweep", "seed=1", "hydra.sweep.dir=sweep")
+
+    for overrides, message in (
+        (["seed=1,2", "sweep.resume=true"], "another sweep, where seed=1 was given"),
+        (["seed=1"], "holds a sweep already; sweep.resume=true goes on"),
+    ):
+        process = _start(tmp_path / "sweep", *overrides, "hydra.sweep.dir=sweep")
+        assert process.wait() == 2
+        assert message in (tmp_path / "sweep" / "output.txt").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs"),
+    [("seeds", 5), ("depth", 12), ("width", 12), ("augmentation", 12), ("shuffled_labels", 6), ("data_size", 18)],
+)
+def test_ready_made_sweeps_have_their_jobs(name: str, jobs: int) -> None:
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("train", [f"sweep={name}"], return_hydra_config=True)
+
+    parameters = [f"{key}={value}" for key, value in config.hydra.sweeper.params.items()]
+    overrides = OverridesParser.create().parse_overrides(parameters)
+    (batch,) = BasicSweeper.split_arguments(overrides, None)
+    assert len(batch) == jobs and config.hydra.mode == RunMode.MULTIRUN
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        for job in batch:
+            compose("train", job)  # every key exists
+
+
+def test_a_ready_made_sweep_runs_without_the_multirun_flag(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pdtrain.train", "experiment=seeds", "callbacks=no_probes", *_TINY]
+    options = ["hydra.sweeper.params={seed:'0,1'}", "hydra.sweep.dir=sweep", f"paths.data={tmp_path}/data"]
+
+    done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["0", "1"]
