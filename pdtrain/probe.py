@@ -20,7 +20,7 @@ from pdtrain.build import build_network, build_prober, build_probes
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
-from pdtrain.results.configuration import load_configuration
+from pdtrain.results.configuration import load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
@@ -139,9 +139,7 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
 
 def _runs(path: Path) -> list[Path]:
     """The run at `path`, or the runs of the sweep at `path`."""
-    if load_configuration(path) is not None:
-        return [path]
-    runs = sorted({found.parent for found in path.glob("**/run.yaml")})
+    runs = runs_below(path)
     if not runs:
         raise InputError(f"run_dir={path}: no run there; give the folder of a run or a sweep")
     return runs

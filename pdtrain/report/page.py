@@ -1,33 +1,45 @@
 """The HTML page of a run: self-contained, its figures inside it and as files beside it."""
 
 import base64
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from jinja2 import Template
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
-from pdtrain.report import figures
+from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report.style import layers_of, save
+from pdtrain.report.texts import HOW_TO_READ, TITLES
 from pdtrain.results.configuration import load_configuration
-from pdtrain.results.reader import load
+from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.stimuli import load_stimuli
 
-_CAPTIONS = {
-    "accuracy": "Accuracy over epochs.",
-    "dimension": "Intrinsic dimension against depth, one line per epoch (pale to dark), untrained dashed. Bars: "
-    "95% interval. Trained networks rise, then fall: the hunchback.",
-    "information": "Mean information per unit about each property; bands: 95% interval over units. Falling with depth "
-    "after training, and below the untrained network: distillation and pruning.",
-    "objects": "Information about which of two objects is shown, whatever its view: mean over units and pairs; bands: "
-    "95% interval over units. Rising with depth after training while that about luminance falls: distillation.",
-    "units": "Share of units below a given information about luminance. A curve further left carries less.",
-    "heat_maps": "Every probe point: layers upwards, epochs to the right.",
-    "stimuli": "A sample of the stimuli shown to the network.",
-    "properties": "Properties of all stimuli. A property that hardly varies cannot be informative.",
-}
+_MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the page: one figure, or one per epoch with a slider."""
+
+    name: str
+    frames: list[tuple[str, str]]  # label, image as data URI
+
+    @property
+    def title(self) -> str:
+        """Heading."""
+        return TITLES[self.name]
+
+    @property
+    def how_to_read(self) -> str:
+        """Text beside the figure."""
+        return HOW_TO_READ[self.name]
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -39,47 +51,90 @@ def write_report(run_dir: str | Path) -> Path:
         If the run has no results.
     """
     run_dir = Path(run_dir)
-    rows = load(run_dir)
+    rows = epoch_ends(load(run_dir))
     folder = run_dir / "report"
-    drawn = {name: _embed(figure, folder, name) for name, figure in _draw(run_dir, rows).items()}
+    panels = [Panel(name, [("", _saved(figure, folder, name))]) for name, figure in _figures(run_dir, rows)]
+    panels += list(_sliders(rows))
     last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     config = load_configuration(run_dir)
-    template = Template(files("pdtrain.report").joinpath("page.html").read_text(), autoescape=True)
-    html = template.render(
+    return write_page(
+        folder / "report.html",
+        template="page.html",
         name=run_dir.resolve().name,
-        figures=[(name, _CAPTIONS[name], image) for name, image in drawn.items()],
+        panels=sorted(panels, key=lambda panel: list(TITLES).index(panel.name)),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
-    page = folder / "report.html"
-    with written_whole(page) as temporary:
+
+
+def write_page(path: Path, *, template: str, **content: object) -> Path:
+    """Fill a template of this package in, and write the page."""
+    source = files("pdtrain.report")
+    style = source.joinpath("page.css").read_text()
+    html = Template(source.joinpath(template).read_text(), autoescape=True).render(style=style, **content)
+    with written_whole(path) as temporary:
         temporary.write_text(html)
-    return page
+    return path
 
 
-def _draw(run_dir: Path, rows: pd.DataFrame) -> dict[str, Figure]:
-    drawn: dict[str, Figure] = {}
+def data_uri(svg: bytes) -> str:
+    """A vector figure as the source of an image."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+
+
+def _figures(run_dir: Path, rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     metrics = run_dir / "csv" / "metrics.csv"
     if metrics.exists():
-        drawn["accuracy"] = figures.accuracy(pd.read_csv(metrics))
-    if (rows.probe == "intrinsic_dimension").any():
-        drawn["dimension"] = figures.dimension_profile(rows)
-    if (rows.probe == "unit_information").any():
-        drawn["information"] = figures.information_profile(rows)
-        units = load(run_dir, units=True)
-        first_property = "luminance" if (units.property == "luminance").any() else units.property.iloc[0]
-        drawn["units"] = figures.unit_distribution(units, first_property)
+        yield "accuracy", dynamics.accuracy(pd.read_csv(metrics))
+    has_dimension = (rows.probe == "intrinsic_dimension").any()
+    information = rows[rows.probe == "unit_information"]
+    if has_dimension:
+        yield "dimension", profiles.dimension_profile(rows)
+    if len(information):
+        yield "information", profiles.information_profile(rows)
+        units = epoch_ends(load(run_dir, units=True))
+        foremost = _foremost(information)
+        yield "units", unit_figures.unit_distribution(units, foremost)
+        hidden = layers_of(information)[-2:][0]
+        yield "unit_map", unit_figures.unit_map(units, hidden)
+    if has_dimension or len(information):
+        yield "paths", dynamics.paths(rows, _foremost(information))
+        yield "heat_maps", dynamics.heat_maps(rows)
+    if ((rows.probe == "index") & rows.quantity.isin(["distillation", "expansion"])).any():
+        yield "indices", dynamics.pruning_and_distillation(rows)
     if rows.probe.isin(["object_information", "discriminability"]).any():
-        drawn["objects"] = figures.object_profile(rows)
-    drawn["heat_maps"] = figures.heat_maps(rows)
-    stimuli = load_stimuli(run_dir)
-    if stimuli is not None:
-        drawn["stimuli"] = figures.contact_sheet(stimuli[0])
+        yield "objects", profiles.object_profile(rows)
+    if (stimuli := load_stimuli(run_dir)) is not None:
+        yield "stimuli", stimulus_figures.contact_sheet(stimuli[0])
         if stimuli[1]:
-            drawn["properties"] = figures.property_histograms(stimuli[1])
-    return drawn
+            yield "properties", stimulus_figures.property_histograms(stimuli[1])
 
 
-def _embed(figure: Figure, folder: Path, name: str) -> str:
-    path = figures.save(figure, folder, name)
-    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+def _foremost(information: pd.DataFrame) -> str:
+    """The property of the figures that show one: luminance, or else the first measured."""
+    names = list(dict.fromkeys(information.property))
+    return "luminance" if "luminance" in names or not names else names[0]
+
+
+def _sliders(rows: pd.DataFrame) -> Iterator[Panel]:
+    epochs = sorted(rows.epoch.unique())
+    step = -(-len(epochs) // _MOST_FRAMES)
+    shown = sorted({*epochs[::step], epochs[-1]})
+    if len(shown) < 2:
+        return
+    if (rows.probe == "intrinsic_dimension").any():
+        yield Panel("dimension_slider", [(f"epoch {e}", _embedded(profiles.dimension_frame(rows, e))) for e in shown])
+    if (rows.probe == "unit_information").any():
+        frames = [(f"epoch {e}", _embedded(profiles.information_frame(rows, e))) for e in shown]
+        yield Panel("information_slider", frames)
+
+
+def _saved(figure: Figure, folder: Path, name: str) -> str:
+    return data_uri(save(figure, folder, name).read_bytes())
+
+
+def _embedded(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return data_uri(buffer.getvalue())

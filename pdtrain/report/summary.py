@@ -10,12 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pdtrain.results.reader import load
+from pdtrain.results.reader import epoch_ends, load
 
 
 def print_summary(run_dir: str | Path, console: Console) -> None:
     """Print, per layer, ID and mean information before and after training, then the indices and where files are."""
-    frame = load(run_dir)
+    frame = epoch_ends(load(run_dir))
     first, last = frame["epoch"].min(), frame["epoch"].max()
     information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
     columns = {"ID": (frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")], 1)}

@@ -56,6 +56,13 @@ def _read(path: Path) -> DictConfig:
     return config
 
 
+def runs_below(path: str | Path) -> list[Path]:
+    """Folders of the run at `path`, or of the runs of the sweep there."""
+    if load_configuration(path) is not None:
+        return [Path(path)]
+    return sorted({found.parent for found in Path(path).glob(f"**/{_NAME}")})
+
+
 def holds_run(run_dir: str | Path) -> bool:
     """Tell whether a run was begun in `run_dir`."""
     return (Path(run_dir) / _NAME).is_file()
@@ -63,7 +70,7 @@ def holds_run(run_dir: str | Path) -> bool:
 
 def differences(stored: DictConfig, config: DictConfig) -> list[tuple[str, Any, Any]]:
     """Keys on which the results depend and that differ, with both values."""
-    one, other = dict(_leaves(_resolved(stored))), dict(_leaves(_resolved(config)))
+    one, other = dict(leaves(_resolved(stored))), dict(leaves(_resolved(config)))
     keys = [key for key in sorted(one.keys() | other.keys()) if not _is_free(key)]
     return [(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
 
@@ -75,10 +82,11 @@ def _resolved(config: DictConfig) -> Any:
     return OmegaConf.to_container(copy, resolve=True)
 
 
-def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys of a nested configuration, joined by points, with their values."""
     if isinstance(node, dict) and node:
         for key, value in node.items():
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
     else:
         yield prefix.rstrip("."), node
 

@@ -50,3 +50,9 @@ def _read(file: Path) -> pd.DataFrame:
         return pd.read_parquet(file)
     except (OSError, ValueError) as error:  # pyarrow's errors among them
         raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
+
+
+def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of completed epochs only: of several points with the same number of epochs completed, the first."""
+    first = frame.groupby(["run", "epoch"])["step"].transform("min")
+    return frame[frame.step == first]

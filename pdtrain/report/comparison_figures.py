@@ -1,0 +1,53 @@
+"""Figures that compare settings: profiles along depth, and indices, with intervals over seeds."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pdtrain.report.style import grid, label_layers, title_of
+
+_STYLES = ("-", "--", "-.", ":")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+
+
+def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
+    """Mean over runs against depth, one line per setting, one panel per property; None if nothing was measured."""
+    if table.empty:
+        return None
+    properties = list(dict.fromkeys(table.property))
+    figure, drawn = grid(len(properties), height=3.4 if len(properties) == 1 else 2.6, columns=min(3, len(properties)))
+    for axes, name in zip(drawn, properties, strict=False):
+        for place, setting in enumerate(dict.fromkeys(table.setting)):
+            line = table[(table.property == name) & (table.setting == setting)].sort_values("layer_index")
+            colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+            axes.plot(line.layer_index, line["mean"], style, color=colour, marker="o", ms=3, label=setting)
+            axes.fill_between(line.layer_index, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+        axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
+        label_layers(axes, table)
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
+    return figure
+
+
+def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
+    """Every run's indices as dots, their mean and 95% interval as a bar, one panel per index."""
+    names = [
+        name for name in ("expansion", "contraction", "distillation", "active_pruning") if name in set(table.quantity)
+    ]
+    if not names:
+        return None
+    settings = list(dict.fromkeys(rows.setting))
+    figure, drawn = plt.subplots(1, len(names), figsize=(9.5, 1.6 + 0.3 * len(settings)), sharey=True, squeeze=False)
+    of_runs = rows[(rows.probe == "index") & (rows.layer == "")]
+    for axes, name in zip(drawn[0], names, strict=True):
+        for place, setting in enumerate(settings):
+            colour = _COLOURS[place % len(_COLOURS)]
+            dots = of_runs[(of_runs.quantity == name) & (of_runs.setting == setting)].value.dropna()
+            axes.plot(dots, np.full(len(dots), place), "o", ms=4, color=colour, alpha=0.5)
+            for row in table[(table.quantity == name) & (table.setting == setting)].to_dict("records"):
+                axes.plot([row["mean"]] * 2, [place - 0.25, place + 0.25], color=colour, lw=2)
+                axes.plot([row["lower"], row["upper"]], [place] * 2, color=colour, lw=1)
+        axes.set(title=title_of(name), xlabel="index")
+    drawn[0][0].set_yticks(range(len(settings)), settings, fontsize=7)
+    drawn[0][0].invert_yaxis()
+    return figure

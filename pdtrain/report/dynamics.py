@@ -1,0 +1,99 @@
+"""Figures over epochs: accuracy, every layer's path, the indices, and layer-by-epoch maps."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pdtrain.report.style import INDEX_COLOURS, TRAINED, grid, label_layers, layer_colours, layers_of, title_of
+
+_MARKERS = "osD^vP*X<>"
+
+
+def accuracy(metrics: pd.DataFrame) -> Figure:
+    """Training and validation accuracy over epochs."""
+    figure, axes = plt.subplots(figsize=(5, 3))
+    for column, label, style in (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-")):
+        if column in metrics:
+            values = metrics.dropna(subset=[column])
+            axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=TRAINED, label=label)
+    axes.set(xlabel="epochs completed", ylabel="accuracy", ylim=(0, 1))
+    axes.legend(frameon=False)
+    return figure
+
+
+def paths(rows: pd.DataFrame, index_property: str = "luminance") -> Figure:
+    """Each layer's intrinsic dimension, and its mean information about one property, over epochs."""
+    panels = [
+        (
+            "intrinsic dimension",
+            "dimensions",
+            rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")],
+        ),
+        (
+            f"{title_of(index_property)} information",
+            "bit per unit",
+            rows[(rows.probe == "unit_information") & (rows.quantity == "mean") & (rows.property == index_property)],
+        ),
+    ]
+    panels = [panel for panel in panels if len(panel[2])]
+    figure, drawn = grid(len(panels), height=3.6, columns=2)
+    colours = layer_colours(layers_of(rows))
+    for axes, (title, unit, chosen) in zip(drawn, panels, strict=False):
+        for place, (layer, colour) in enumerate(colours.items()):
+            line = chosen[chosen.layer == layer].sort_values("epoch")
+            marker = _MARKERS[place % len(_MARKERS)]
+            axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=layer)
+            axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.15, lw=0)
+        axes.set(title=title, ylabel=unit, xlabel="epochs completed")
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
+    return figure
+
+
+def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
+    """The indices over epochs with their 95% intervals, and the share of units pruned in each layer."""
+    of_run = rows[(rows.probe == "index") & (rows.layer == "")]
+    pruned = rows[(rows.probe == "index") & (rows.quantity == "pruned_fraction")]
+    figure, drawn = grid(2 + bool(len(pruned)), height=2.8)
+    for axes, names, title in (
+        (drawn[0], ("distillation", "active_pruning"), "distillation and active pruning"),
+        (drawn[1], ("expansion", "contraction"), "expansion and contraction"),
+    ):
+        for name, style in zip(names, ("-", "--"), strict=True):
+            line = of_run[of_run.quantity == name].sort_values("epoch")
+            line = line[line.value.notna()]
+            axes.plot(
+                line.epoch, line.value, style, color=INDEX_COLOURS[name], marker="o", ms=3, label=title_of(name)
+            )  # fmt: skip
+            axes.fill_between(line.epoch, line.lower, line.upper, color=INDEX_COLOURS[name], alpha=0.2, lw=0)
+        low, high = axes.get_ylim()
+        axes.set(title=title, xlabel="epochs completed", ylabel="index", ylim=(max(low, -1), min(high, 6)))
+        axes.axhline(1 if "expansion" in names else 0, color="black", lw=0.5)
+        axes.legend(frameon=False, fontsize=7, loc="center right")
+    if len(pruned):
+        last = pruned[pruned.epoch == pruned.epoch.max()].sort_values("layer_index")
+        colours = layer_colours(layers_of(rows))
+        drawn[2].bar(last.layer_index, last.value, color=[colours[layer] for layer in last.layer])
+        drawn[2].set(title=f"units that lost {title_of(last.property.iloc[0])}", ylabel="share of units", ylim=(0, 1))
+        label_layers(drawn[2], last)
+    return figure
+
+
+def heat_maps(rows: pd.DataFrame) -> Figure:
+    """Layer by epoch: intrinsic dimension and mean information per property."""
+    dimension = rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")]
+    information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
+    panels = [("intrinsic dimension", dimension)] if len(dimension) else []
+    panels += [
+        (title_of(name), information[information.property == name]) for name in dict.fromkeys(information.property)
+    ]
+    figure, drawn = grid(len(panels), height=2.6)
+    for axes, (title, chosen) in zip(drawn, panels, strict=False):
+        table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
+        image = axes.imshow(table, aspect="auto", origin="lower", cmap="viridis")
+        figure.colorbar(image, ax=axes, label="dimensions" if title == "intrinsic dimension" else "bit")
+        layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
+        axes.set_yticks(range(len(table)), layers, fontsize=6)
+        step = max(1, len(table.columns) // 10)
+        axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
+        axes.set(title=title, xlabel="epoch")
+    return figure

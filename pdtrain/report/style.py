@@ -1,0 +1,86 @@
+"""How all figures look: vector, colour-blind safe, readable in grey, one colour per layer throughout."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pdtrain.files import written_whole
+
+UNTRAINED, TRAINED = "#999999", "#0072B2"  # Okabe and Ito; distinct in grey too
+INDEX_COLOURS = {
+    "expansion": "#E69F00",
+    "contraction": "#56B4E9",
+    "distillation": "#0072B2",
+    "active_pruning": "#D55E00",
+}
+plt.rcParams.update(
+    {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "pdtrain",  # the same figure is the same file
+        "figure.constrained_layout.use": True,
+    }
+)
+
+
+def layer_colours(layers: Sequence[str]) -> dict[str, tuple]:
+    """One colour per layer, from dark at the input to light at the output."""
+    return {layer: plt.cm.viridis(0.92 * place / max(len(layers) - 1, 1)) for place, layer in enumerate(layers)}
+
+
+def layers_of(rows: pd.DataFrame) -> list[str]:
+    """Layers in the order of depth."""
+    return list(rows[rows.layer != ""].drop_duplicates("layer").sort_values("layer_index").layer)
+
+
+def grid(count: int, *, height: float, columns: int = 3) -> tuple[Figure, list]:
+    """A figure of `count` panels."""
+    columns = max(1, min(columns, count))
+    lines = -(-count // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(9.5, height * lines), squeeze=False)
+    for empty in axes.flat[count:]:
+        empty.axis("off")
+    return figure, list(axes.flat)
+
+
+def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
+    """Name the layers and their relative depth on the horizontal axis."""
+    layers = rows.drop_duplicates("layer_index").sort_values("layer_index")
+    known = layers.depth.notna().all()
+    labels = [f"{row.layer} ({row.depth:.2f})" if known else str(row.layer) for row in layers.itertuples()]
+    axes.set_xticks(layers.layer_index, labels, rotation=60, ha="right", fontsize=6)
+    axes.set_xlabel("layer (relative depth)" if known else "layer")
+
+
+def title_of(name: str) -> str:
+    """Name of a property or index as a reader would say it."""
+    return name.replace("@receptive_field", " in the receptive field").replace("_", " ")
+
+
+def ends(frame: pd.DataFrame) -> list[tuple[int, str, str]]:
+    """First and last epoch of a frame, with colour and label."""
+    first, last = int(frame.epoch.min()), int(frame.epoch.max())
+    untrained = (first, UNTRAINED, "untrained" if frame.step.min() == 0 else f"epoch {first}")
+    return [untrained] if first == last else [untrained, (last, TRAINED, f"epoch {last}")]
+
+
+def save(figure: Figure, folder: Path, name: str, *, formats: Sequence[str] = ("png", "svg")) -> Path:
+    """Write a figure in each format, close it, and return the path of the last."""
+    path = folder
+    for suffix in formats:
+        path = folder / f"{name}.{suffix}"
+        with written_whole(path) as temporary:
+            # without a date the same rows give the same file
+            figure.savefig(temporary, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+    plt.close(figure)
+    return path

@@ -1,0 +1,49 @@
+"""Titles of the report's figures, in their order on the page, and how to read each."""
+
+TITLES = {
+    "dimension_slider": "Intrinsic dimension along depth",
+    "indices": "Pruning and distillation",
+    "information_slider": "Information per unit along depth",
+    "paths": "Each layer's path",
+    "objects": "View-invariant object information",
+    "unit_map": "Which unit carries what",
+    "units": "How information is spread over units",
+    "dimension": "All dimension profiles",
+    "information": "Information, untrained and trained",
+    "heat_maps": "Every layer at every epoch",
+    "accuracy": "Accuracy",
+    "stimuli": "Stimuli",
+    "properties": "Properties of the stimuli",
+    "comparison_dimension": "Intrinsic dimension along depth, after training",
+    "comparison_information": "Information per unit along depth, after training",
+    "comparison_indices": "Indices after training",
+}
+HOW_TO_READ = {
+    "dimension_slider": "Move the slider through the epochs. Each point is a layer: how many independent directions its "
+    "responses to the stimuli fill, with a 95% interval. Grey is the untrained network, which is flat or falls. A trained "
+    "network rises, then falls: the hunchback. A high peak is expansion, a low end is contraction.",
+    "indices": "Distillation: the share of a property's information that is lost from the layer that carries most of it "
+    "to the last hidden one. Active pruning: the share lost at the last hidden layer because of training. Both are 0 when "
+    "nothing is lost and 1 when all is. Expansion: peak dimension over that of the pixels; contraction: last over peak. "
+    "Bands and bars: 95% intervals; right: the units that told something about the property before training and no more.",
+    "information_slider": "Move the slider through the epochs. Mean over units, in bits, of what one unit tells about the "
+    "property; bands: 95% interval over units. Grey is untrained. Low-level information that falls with depth, and below "
+    "the grey line, is distilled and pruned. Values around zero are nothing: the estimate is corrected for its bias.",
+    "paths": "The same values over epochs, one line per layer, dark at the input and light at the output; bands: 95% "
+    "intervals. Look for layers that part ways, and for when they do.",
+    "objects": "What one unit tells about which of two objects is shown, whatever its view; and its share in all that the "
+    "unit tells. Rising with depth while information about luminance falls is distillation. Bands: 95% interval over units.",
+    "unit_map": "Each line is a unit of the last hidden layer, each column a property. Units are sorted by the property "
+    "they tell most about. Before training, many tell a little of everything; after it, fewer, or other, columns are lit.",
+    "units": "Share of units that carry less than a given information. A curve further left carries less.",
+    "dimension": "All epochs in one figure, from pale to dark; untrained dashed.",
+    "information": "The first and the last epoch only.",
+    "heat_maps": "Layers upwards, epochs to the right, the value as colour.",
+    "accuracy": "Share of images recognised. A large gap between training and validation is memorising.",
+    "stimuli": "A sample of the images that were shown to the network to measure it.",
+    "properties": "How each property is distributed over the stimuli. What hardly varies cannot be informative.",
+    "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
+    "none for a single seed).",
+    "comparison_information": "Mean over seeds for each setting; bands as above.",
+    "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
+}

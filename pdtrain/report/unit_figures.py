@@ -1,0 +1,52 @@
+"""Figures of single units: how information is spread over them, and which unit carries what."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pdtrain.report.style import ends, grid, title_of
+
+_NOTHING_BITS = 0.01
+
+
+def unit_distribution(units: pd.DataFrame, property: str = "luminance") -> Figure:
+    """Cumulative distribution of information over units, per layer, untrained and trained."""
+    chosen = units[units.property == property]
+    layers = list(dict.fromkeys(chosen.layer))
+    figure, drawn = grid(len(layers), height=1.9, columns=5)
+    for axes, layer in zip(drawn, layers, strict=False):
+        for epoch, colour, label in ends(chosen):
+            values = np.sort(chosen[(chosen.layer == layer) & (chosen.epoch == epoch)].information_bits)
+            axes.step(values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post")
+        axes.set(title=layer, xlabel="bit", ylabel="share of units")
+    drawn[0].legend(frameon=False, fontsize=7)
+    figure.suptitle(f"{title_of(property)} information over units")
+    return figure
+
+
+def unit_map(units: pd.DataFrame, layer: str) -> Figure:
+    """Which units of a layer carry what, untrained and trained: one line per unit, sorted by its foremost property."""
+    chosen = units[(units.layer == layer) & (units.property != "object_pairs")]
+    properties = list(dict.fromkeys(chosen.property))
+    figure, drawn = plt.subplots(1, 2, figsize=(8, 4.6), sharey=True)
+    tables = [_sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in ends(chosen)]
+    top = max(float(np.nanquantile(table, 0.995)) for table in tables)
+    for axes, table, (_, _, label) in zip(drawn, tables, ends(chosen), strict=False):
+        image = axes.imshow(table, aspect="auto", cmap="viridis", vmin=0, vmax=max(top, 1e-3), interpolation="none")
+        axes.set_xticks(
+            range(len(properties)), [title_of(name) for name in properties], rotation=60, ha="right", fontsize=7
+        )
+        axes.set(title=f"{layer}, {label}", ylabel="units, sorted" if axes is drawn[0] else "")
+    if len(tables) == 1:
+        drawn[1].axis("off")
+    figure.colorbar(image, ax=drawn, label="bit")
+    return figure
+
+
+def _sorted_units(units: pd.DataFrame, properties: list[str]) -> np.ndarray:
+    """Information, shape (units, properties): by foremost property, the strongest first; the uninformative last."""
+    table = units.pivot_table(index="unit", columns="property", values="information_bits")[properties].to_numpy()
+    strength = table.max(1)
+    foremost = np.where(strength > _NOTHING_BITS, table.argmax(1), table.shape[1])
+    return table[np.lexsort((-strength, foremost))]
