@@ -135,8 +135,8 @@ def _state_known(run_dir: Path) -> Iterator[None]:
             write_status(run_dir, state)
         close_wandb(state)
         raise
+    close_wandb("finished")  # first: a finished run is never gone back to
     write_status(run_dir, "finished")
-    close_wandb("finished")
 
 
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:

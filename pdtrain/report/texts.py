@@ -4,7 +4,7 @@ TITLES = {
     "dimension_slider": "Intrinsic dimension along depth",
     "indices": "Pruning and distillation",
     "information_slider": "Information per unit along depth",
-    "paths": "Each layer's path",
+    "paths": "The path of each layer",
     "objects": "View-invariant object information",
     "unit_map": "Which unit carries what",
     "units": "How information is spread over units",

@@ -184,11 +184,16 @@ class WandbLogger(loggers.WandbLogger):
         with written_whole(self._journal) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in self._lines))
         self._saved = len(self._lines)
+        self._send()
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Add a line, and send what W&B does not have."""
+        """Add a line, and send it."""
         self._lines.append({**metrics, "trainer/global_step": step})
+        self._send()
+
+    def _send(self) -> None:
+        """Send the lines that W&B does not have."""
         if self._dead:
             return
         try:

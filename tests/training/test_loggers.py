@@ -50,13 +50,17 @@ def _history(folder: Path) -> list[tuple[int, float]]:
     return sorted(found)
 
 
-def test_wandb_goes_on_in_the_same_run_with_what_it_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_wandb_goes_on_in_the_same_run_with_what_it_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     first = WandbLogger(save_dir=tmp_path, project="test")
     for step in range(3):
         first.log_metrics({"loss": step / 3}, step)
     first.save()
     close_wandb("failed")
+    wandb.teardown()  # what goes on is another process
     (lost,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     whole = lost.read_bytes()
     while logged_steps(tmp_path, (tmp_path / "wandb_id").read_text()) > 1:
@@ -65,10 +69,11 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(tmp_path: Path, monkeyp
 
     second = WandbLogger(save_dir=tmp_path, project="test")
     second.go_on(3)
-    second.log_metrics({"loss": 1.0}, 3)
+    if goes_on:
+        second.log_metrics({"loss": 1.0}, 3)
     close_wandb("finished")
 
-    assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)]
+    assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)][: 4 if goes_on else 3]
     names = {path.stem for path in tmp_path.glob("wandb/offline-run-*/*.wandb")}
     assert names == {f"run-{(tmp_path / 'wandb_id').read_text()}"}, "one run"
 

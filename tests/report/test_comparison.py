@@ -1,0 +1,69 @@
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_module
+from scipy import stats
+
+from pdtrain.errors import InputError
+from pdtrain.report.comparison import settings, summarise, write_comparison
+from pdtrain.results.configuration import save_configuration
+from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.store import ResultsStore
+
+_VALUES = {(1, "[4]"): 2.0, (2, "[4]"): 3.0, (3, "[4]"): 4.0, (1, "[8]"): 5.0, (2, "[8]"): 7.0}
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Five runs of known values: two widths, several seeds."""
+    for job, ((seed, widths), value) in enumerate(_VALUES.items()):
+        run_dir = tmp_path / "sweep" / str(job)
+        with initialize_config_module("pdtrain.conf", version_base="1.3"):
+            overrides = [f"seed={seed}", f"model.network.widths={widths}", f"paths.run_dir={run_dir}"]
+            save_configuration(run_dir, compose("train", overrides))
+        rows = [
+            Row("", -1, float("nan"), "index", "expansion", "two_nn", value),
+            *(Row(f"relu{i}", i, i / 2, "intrinsic_dimension", "two_nn", "", value + i) for i in range(3)),
+        ]
+        store = ResultsStore(run_dir)
+        store.write(ProbePoint(0, 0), rows, [])
+        store.write(ProbePoint(1, 5), rows, [])
+    return tmp_path / "sweep"
+
+
+def test_mean_and_interval_are_students_over_seeds(sweep: Path, tmp_path: Path) -> None:
+    page = write_comparison([sweep], tmp_path / "out")
+
+    table = pd.read_csv(tmp_path / "out" / "indices.csv").set_index("setting")
+    three = table.loc["model.network.widths=[4]"]
+    low, high = stats.t.interval(0.95, 2, loc=3.0, scale=1 / math.sqrt(3))
+    assert (three["mean"], three.runs) == (3.0, 3)
+    assert (three.lower, three.upper) == (pytest.approx(low), pytest.approx(high))
+    assert table.loc["model.network.widths=[8]", "mean"] == 6.0
+    assert r"model.network.widths=[4] & expansion (two\_nn) & 3.00 &" in (tmp_path / "out" / "indices.tex").read_text()
+    assert "Comparison of 5 runs" in page.read_text()
+    assert (tmp_path / "out" / "comparison_dimension.svg").exists()
+
+
+def test_runs_are_grouped_by_what_differs_or_by_any_key(sweep: Path) -> None:
+    runs = [str(sweep / str(job)) for job in range(5)]
+
+    assert list(settings(runs, None).values()) == [f"model.network.widths={w}" for _, w in _VALUES]
+    assert list(settings(runs, "seed").values()) == [f"seed={s}" for s, _ in _VALUES]
+    with pytest.raises(InputError, match=r"by=sed: no such key of the configuration; did you mean seed\?"):
+        settings(runs, "sed")
+
+
+def test_one_run_has_no_interval() -> None:
+    rows = pd.DataFrame([Row("", -1, 0.0, "index", "expansion", "two_nn", 2.0).__dict__ | {"setting": "all runs"}])
+
+    (row,) = summarise(rows).to_dict("records")
+
+    assert row["mean"] == 2.0 and math.isnan(row["lower"]) and row["runs"] == 1
+
+
+def test_a_single_run_is_no_comparison(sweep: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least two runs"):
+        write_comparison([sweep / "0"], tmp_path / "out")
