@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as lightning
+from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.callbacks.probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
 from pytorch_lightning.loggers import WandbLogger
@@ -70,14 +71,26 @@ class Probing(lightning.Callback):
     def _probes(self, trainer: lightning.Trainer) -> list[Probe]:
         return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
 
+    def _listeners(self, trainer: lightning.Trainer) -> list[ProbeListener]:
+        return [callback for callback in trainer.callbacks if isinstance(callback, ProbeListener)]  # type: ignore[attr-defined]
+
+    def _tell(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
+        for listener in self._listeners(trainer):
+            listener.on_probe_progress(trainer, stage, done, total)
+
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
         try:
-            rows = self.prober.measure(_network(pl_module), self._probes(trainer), point)
+            rows = self.prober.measure(
+                _network(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
+            )
         except Exception as error:
             if self._on_error == "stop":
                 raise
             _log.warning("probing failed after step %d: %s: %s", point.step, type(error).__name__, error)
             return
+        if trainer.is_global_zero:
+            for listener in self._listeners(trainer):
+                listener.on_probe(trainer, point, rows)
         metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)

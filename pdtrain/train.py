@@ -9,6 +9,8 @@ from typing import Any
 import hydra
 import pytorch_lightning as lightning
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -27,7 +29,7 @@ from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
-from pdtrain.training.loggers import close_wandb
+from pdtrain.training.loggers import close_wandb, save_at_wandb
 from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, find_start
 
@@ -70,7 +72,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
-    loggers: list[Logger] = [instantiate(node) for node in config.logger.values()]
+    loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name)) for name, node in config.logger.items()]
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
     data.check_processes(trainer.world_size)
 
@@ -92,6 +94,14 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
         _show(config, run_dir, prober.seconds, console)
 
 
+def _place_at_wandb(logger: object) -> dict[str, str]:
+    """Group and name of a sweep's job at W&B, unless the configuration gives them."""
+    if logger != "wandb" or not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return {}
+    hydra_config = HydraConfig.get()
+    return {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
+
+
 def _classifier(config: DictConfig, data: Any) -> Classifier:
     return Classifier(
         build_network(config, data),
@@ -106,6 +116,8 @@ def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[
     """All callbacks, probing after those of the user, and last the one that saves what all have done."""
     nodes = {name: node for name, node in config.callbacks.items() if node is not None}
     probing, resuming = nodes.pop("probing", None), nodes.pop("resuming", None)
+    if config.trainer.get("enable_progress_bar") is False:
+        nodes.pop("progress", None)
     callbacks = [instantiate(node) for node in nodes.values()]
     if probing is not None:
         callbacks += [*map(ProbeCallback, probes), instantiate(probing, prober)]
@@ -146,6 +158,7 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
         return
     if config.report:
         write_report(run_dir)
+    save_at_wandb(run_dir)
     print_summary(run_dir, console)
     if seconds:
         console.print(

@@ -5,7 +5,7 @@ many features as its share holds; its sampled units stay exact values.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -126,10 +126,17 @@ class Recorder:
             left -= features[layer.name]
         return features
 
-    def record(self, model: nn.Module, images: Float[Tensor, "stimuli channels height width"]) -> list[LayerResponse]:
+    def record(
+        self,
+        model: nn.Module,
+        images: Float[Tensor, "stimuli channels height width"],
+        *,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[LayerResponse]:
         """Record all layers' responses to `images`; the model is left as it was, its hooks removed.
 
         In a data-parallel run each process shows its share of the images, and all but the first return nothing.
+        `progress` hears how many images of how many have been shown.
         """
         model, shards = bare(model), current_shards()
         parameter = next(model.parameters())
@@ -156,6 +163,7 @@ class Recorder:
                     self._halve_batches()
                 else:
                     start += len(batch)
+                    progress(start - mine.start, len(mine))
         for store in kept.values():
             store.collect(shards)
         if shards.rank:

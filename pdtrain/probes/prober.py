@@ -1,7 +1,7 @@
 """The one code path of probing: stimuli and a model in, rows out. Training callbacks and post-hoc probing call it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -34,6 +34,26 @@ class Probe(Protocol):
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure all layers."""
         ...
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def _say_nothing(stage: str, done: int, total: int) -> None:
+    pass
+
+
+class _Watched(list[LayerResponse]):
+    """Responses that say which of them is being measured."""
+
+    def __init__(self, responses: Sequence[LayerResponse], stage: str, progress: Progress) -> None:
+        super().__init__(responses)
+        self._stage, self._progress = stage, progress
+
+    def __iter__(self) -> Iterator[LayerResponse]:
+        for index, response in enumerate(super().__iter__()):
+            self._progress(f"{self._stage}, {response.layer.name}", index, len(self))
+            yield response
 
 
 class Prober:
@@ -92,21 +112,29 @@ class Prober:
             self._recorder.fields = receptive_fields(model, (channels, height, width), self._recorder.units)
         return layers
 
-    def measure(self, model: nn.Module, probes: Sequence[Probe], point: ProbePoint) -> list[Row]:
+    def measure(
+        self, model: nn.Module, probes: Sequence[Probe], point: ProbePoint, progress: Progress = _say_nothing
+    ) -> list[Row]:
         """Record once, let every probe measure, add the indices, write the point; return its rows.
 
         In a data-parallel run every process calls it, and the first measures; the others return no rows. The random
-        streams, the modes of the modules and the weights are left untouched.
+        streams, the modes of the modules and the weights are left untouched. `progress` hears the stage, and how many
+        of its steps of how many are done.
         """
         started = time.perf_counter()
         if self._recorder is None:
             self.prepare(model, probes)
         assert self._recorder is not None
         with torch.random.fork_rng(devices=[]):
-            responses = self._recorder.record(model, self.stimuli.images)
+            responses = self._recorder.record(
+                model, self.stimuli.images, progress=lambda done, total: progress("stimuli", done, total)
+            )
             if current_shards().rank:
                 return []
-            found = [probe.measure(responses, self.stimuli) for probe in probes]
+            found = [
+                probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
+                for probe in probes
+            ]
         rows = [row for measurement in found for row in measurement.rows]
         unit_rows = [row for measurement in found for row in measurement.unit_rows]
         rows += self._indices(rows, unit_rows, point)

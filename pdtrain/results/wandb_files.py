@@ -1,5 +1,6 @@
 """What a run keeps of W&B: its id there, and the offline files, which tell what has been logged without a server."""
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,7 @@ def stored_id(run_dir: str | Path) -> str:
     path = Path(run_dir) / "wandb_id"
     if not path.exists():
         with written_whole(path) as temporary:
-            temporary.write_text(generate_id())
+            temporary.write_text(os.environ.get("WANDB_RUN_ID") or generate_id())  # W&B's sweep agent gives one
     return path.read_text()
 
 

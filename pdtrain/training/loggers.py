@@ -127,8 +127,10 @@ class WandbLogger(loggers.WandbLogger):
     ----------
     save_dir
         Folder of the run.
+    sweep, job
+        Folder of the sweep and number of the job, for a job of a sweep: W&B's group and name where `options` give none.
     options
-        As Lightning's.
+        As Lightning's, and `wandb.init`'s.
 
     Raises
     ------
@@ -136,7 +138,11 @@ class WandbLogger(loggers.WandbLogger):
         If W&B wants an API key and there is none.
     """
 
-    def __init__(self, *, save_dir: str | Path, **options: Any) -> None:
+    def __init__(
+        self, *, save_dir: str | Path, sweep: str | None = None, job: str | None = None, **options: Any
+    ) -> None:
+        if sweep is not None:
+            options |= {"group": options.get("group") or sweep, "name": options.get("name") or f"job {job}"}
         run_id = options.pop("id", None)
         if run_id is None and process_rank() == 0:
             run_id = stored_id(save_dir)
@@ -146,6 +152,7 @@ class WandbLogger(loggers.WandbLogger):
         self._lines: list[dict[str, Any]] = []
         self._saved = 0
         self._sent: int | None = None  # how many W&B has; unknown before it is asked
+        self._media: dict[str, Any] = {}
         self._dead = False
 
     @property
@@ -192,6 +199,10 @@ class WandbLogger(loggers.WandbLogger):
         self._lines.append({**metrics, "trainer/global_step": step})
         self._send()
 
+    def attach(self, media: Mapping[str, Any]) -> None:
+        """Send figures or histograms with the next line; they are not kept, nor sent again."""
+        self._media = dict(media)
+
     def _send(self) -> None:
         """Send the lines that W&B does not have."""
         if self._dead:
@@ -200,8 +211,9 @@ class WandbLogger(loggers.WandbLogger):
             if self._sent is None:
                 self._sent = max(self.experiment.starting_step, logged_steps(str(self._save_dir), self.experiment.id))
             for number in range(self._sent, len(self._lines)):
-                self.experiment.log(self._lines[number], step=number, commit=True)
-            self._sent = max(self._sent, len(self._lines))
+                media = self._media if number == len(self._lines) - 1 else {}
+                self.experiment.log(self._lines[number] | media, step=number, commit=True)
+            self._sent, self._media = max(self._sent, len(self._lines)), {}
         except InputError:
             raise
         except Exception as error:  # whatever W&B dies of: the training is worth more
@@ -221,6 +233,23 @@ class WandbLogger(loggers.WandbLogger):
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def save_at_wandb(run_dir: str | Path) -> None:
+    """Keep results and report with W&B's run of this process, if there is one, as an artifact."""
+    import wandb
+
+    if wandb.run is None:
+        return
+    try:
+        artifact = wandb.Artifact(f"results-{wandb.run.id}", type="results", description="rows, and the report")
+        artifact.add_dir(str(Path(run_dir) / "results"), name="results")
+        for name in ("report/report.html", "run.yaml"):
+            if (path := Path(run_dir) / name).exists():
+                artifact.add_file(str(path), name=name)
+        wandb.run.log_artifact(artifact)
+    except Exception as error:
+        _abandon_wandb(error)
 
 
 def close_wandb(state: str) -> None:

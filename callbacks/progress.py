@@ -1,0 +1,123 @@
+"""The training in the terminal: bars with the probe as a task of its own, and a small table after each probe point."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as lightning
+from pdtrain.callbacks.listening import ProbeListener
+from pytorch_lightning.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from pdtrain.errors import InputError
+from pdtrain.report.point_table import point_table
+from pdtrain.results.rows import ProbePoint, Row
+
+_WIDTH = 110  # where there is no terminal to ask
+_MODES = ("auto", "bars", "plain", "quiet")
+
+
+class TerminalProgress(ProgressBar, ProbeListener):
+    """Shows how far training, validation and probing are.
+
+    Parameters
+    ----------
+    mode
+        "bars" for a terminal; "plain" prints a line per epoch and a table per probe point, for clusters and pipes;
+        "quiet" prints nothing; "auto" chooses bars or plain.
+    """
+
+    def __init__(self, mode: str = "auto") -> None:
+        super().__init__()
+        if mode not in _MODES:
+            raise InputError(f"callbacks.progress.mode={mode}: choose from {', '.join(_MODES)}")
+        self._mode = ("bars" if sys.stdout.isatty() else "plain") if mode == "auto" else mode
+        self._console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._before: Sequence[Row] = ()
+
+    def disable(self) -> None:
+        """Show nothing; Lightning calls it in all processes but the first."""
+        self._mode = "quiet"
+
+    def enable(self) -> None:
+        """Show again."""
+        self._mode = "plain"
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin the display."""
+        if self._mode == "bars":
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bars = Progress(*columns, console=self._console, transient=True)
+            self._bars.start()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *args: Any) -> None:
+        """Begin an epoch."""
+        self._show("training", 0, self.total_train_batches, f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count a batch."""
+        self._show("training", batch_idx + 1, self.total_train_batches)
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a batch."""
+        self._show("validation", batch_idx + 1, trainer.num_val_batches[dataloader_idx], "validation")
+
+    def on_validation_end(self, trainer: lightning.Trainer, *args: Any) -> None:
+        """Say how the epoch went."""
+        self._hide("validation")
+        if self._mode in ("plain", "bars"):
+            values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+            text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+            self._print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}")
+
+    def on_probe_progress(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
+        """Show how far the probe is."""
+        self._show("probing", done, total, f"probe: {stage}")
+
+    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
+        """Print the point's table, with arrows against the point before."""
+        self._hide("probing")
+        if self._mode != "quiet":
+            self._print(point_table(point, rows, self._before))
+        self._before = rows
+
+    def on_train_end(self, *args: Any) -> None:
+        """End the display."""
+        self._stop()
+
+    def on_exception(self, *args: Any) -> None:
+        """End the display."""
+        self._stop()
+
+    def _show(self, task: str, done: int, total: float, description: str | None = None) -> None:
+        if self._bars is None:
+            return
+        if task not in self._tasks:
+            self._tasks[task] = self._bars.add_task(description or task, total=total)
+        options: dict[str, Any] = {"description": description} if description else {}
+        self._bars.update(self._tasks[task], completed=done, total=total, **options)
+
+    def _hide(self, task: str) -> None:
+        if self._bars is not None and task in self._tasks:
+            self._bars.remove_task(self._tasks.pop(task))
+
+    def _print(self, what: Any) -> None:
+        self._console.print(what)
+
+    def _stop(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None

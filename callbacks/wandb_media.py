@@ -1,0 +1,72 @@
+"""What W&B shows beside lines: figures over depth and epochs, and how information is spread over units."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytorch_lightning as lightning
+from matplotlib.figure import Figure
+from pdtrain.callbacks.listening import ProbeListener
+
+from pdtrain.errors import InputError
+from pdtrain.report import dynamics, profiles
+from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.training.loggers import WandbLogger
+
+
+class WandbMedia(ProbeListener):
+    """Attaches figures and histograms to W&B's lines; does nothing without W&B.
+
+    Parameters
+    ----------
+    every_epochs
+        How often figures are drawn, since one takes about a second; after the last epoch in any case.
+    """
+
+    def __init__(self, every_epochs: int = 5) -> None:
+        if every_epochs < 1:
+            raise InputError(f"callbacks.wandb_media.every_epochs={every_epochs}: give 1 or more")
+        self._every = every_epochs
+
+    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
+        """Draw what has been measured so far."""
+        loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+        last = point.epoch == trainer.max_epochs
+        within_epoch = point.step % max(trainer.num_training_batches, 1) != 0
+        if not loggers or within_epoch or (point.epoch % self._every and not last):
+            return
+        media = self._media(trainer)
+        for logger in loggers:
+            logger.attach(media)
+
+    def _media(self, trainer: lightning.Trainer) -> dict[str, object]:
+        import wandb
+
+        run_dir = str(trainer.default_root_dir)
+        rows = epoch_ends(load(run_dir))
+        media: dict[str, object] = {}
+        if (rows.probe == "intrinsic_dimension").any():
+            media["figures/dimension"] = _image(profiles.dimension_profile(rows))
+        if (rows.probe == "unit_information").any():
+            media["figures/information"] = _image(profiles.information_profile(rows))
+            units = load(run_dir, units=True)
+            newest = units[units.step == units.step.max()]
+            for (layer, name), bits in newest.groupby(["layer", "property"]).information_bits:
+                media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(bits))
+        if media:
+            media["figures/heat_maps"] = _image(dynamics.heat_maps(rows))
+        return media
+
+
+def _image(figure: Figure) -> object:
+    import wandb
+
+    image = wandb.Image(figure)
+    plt.close(figure)
+    return image
+
+
+def _histogram(bits: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    return np.histogram(bits.to_numpy(), bins=32)

@@ -1,0 +1,85 @@
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, open_dict
+
+from pdtrain.errors import InputError
+from pdtrain.report.point_table import point_table
+from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.train import train
+
+Configure = Callable[..., DictConfig]
+
+
+def _with_progress(config: DictConfig, mode: str) -> DictConfig:
+    with open_dict(config):
+        del config.trainer.enable_progress_bar
+    config.callbacks.progress.mode = mode
+    return config
+
+
+def test_plain_mode_prints_a_line_per_epoch_and_a_table_per_point(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(_with_progress(configure(), "plain"))
+
+    shown = capsys.readouterr().out
+    assert re.findall(r"epoch (\d), step (\d)", shown) == [("0", "0"), ("1", "3"), ("2", "6")]
+    assert re.findall(r"epoch (\d)/2: val/loss", shown) == ["1", "2"]
+    assert "\x1b" not in shown and "\r" not in shown, "nothing that a log file cannot hold"
+
+
+def test_quiet_mode_prints_neither(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    train(_with_progress(configure(), "quiet"))
+
+    shown = capsys.readouterr().out
+    assert "step 3" not in shown and "val/loss" not in shown
+
+
+def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path) -> None:
+    tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100"]
+    tiny += ["trainer.max_epochs=1", "model.network.widths=[4]", "report=false", f"hydra.run.dir={tmp_path}/run"]
+    command = [sys.executable, "-m", "pdtrain.train", *tiny, f"paths.data={tmp_path}"]
+    leader, follower = pty.openpty()
+    environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
+
+    process = subprocess.Popen(command, stdout=follower, stderr=subprocess.DEVNULL, env=environment)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+
+    assert process.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
+    assert re.search(r"probe: (stimuli|intrinsic dimension, relu1|unit information, \w+)", text)
+    assert re.search(r"epoch 1/1 .*\d/\d", text)
+
+
+def test_arrows_tell_what_changed() -> None:
+    def rows(dimension: float, bits: float) -> list[Row]:
+        return [
+            Row("relu1", 0, 0.5, "intrinsic_dimension", "two_nn", "", dimension),
+            Row("relu1", 0, 0.5, "unit_information", "mean", "luminance", bits),
+        ]
+
+    table = point_table(ProbePoint(1, 5), rows(40, 0.010), rows(20, 0.030))
+
+    assert [list(column.cells) for column in table.columns] == [["relu1"], ["40 ↑"], ["10 ↓"]]
+    (steady,) = point_table(ProbePoint(1, 5), rows(20.1, 0.03), rows(20, 0.03)).columns[1].cells
+    assert steady == "20 →"
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    from pdtrain.callbacks import TerminalProgress
+
+    with pytest.raises(InputError, match=r"callbacks.progress.mode=loud: choose from auto, bars, plain, quiet"):
+        TerminalProgress("loud")
