@@ -20,11 +20,15 @@ from pdtrain.build import build_network, build_prober, build_probes
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.report.point_table import point_table
+from pdtrain.responses.areas import measure_areas
+from pdtrain.responses.table import read_responses, read_stimuli
 from pdtrain.results.configuration import load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
 from pdtrain.results.wandb_results import WandbResults
+from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
@@ -53,9 +57,11 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     """
     if config.probe_set == TRAINING:
         raise InputError(f"probe_set={TRAINING}: that name is for what training wrote; choose another")
-    if (config.run_dir is None) == (config.state_dict is None):
-        raise InputError("run_dir: give run_dir=... (a run or a sweep), or state_dict=... and out=...")
+    if sum(given is not None for given in (config.run_dir, config.state_dict, config.responses)) != 1:
+        raise InputError("run_dir: give run_dir=... (a run or a sweep), or state_dict=... or responses=... and out=...")
     console = Console()
+    if config.responses is not None:
+        return [_probe_responses(config, console)]
     if config.state_dict is not None:
         if config.out is None:
             raise InputError("out: give out=..., the folder for the rows of state_dict")
@@ -67,6 +73,32 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
             for checkpoints in _checkpoints(config, run_dir):
                 written += job.probe(checkpoints, key="ckpt_path")
     return written
+
+
+def _probe_responses(config: DictConfig, console: Console) -> Path:
+    """Measure recorded neurons, areas in place of layers."""
+    for key in ("stimuli_table", "out"):
+        if config[key] is None:
+            raise InputError(f"{key}: give {key}=... with responses=...")
+    neural = read_responses(config.responses)
+    stimuli = read_stimuli(config.stimuli_table, neural.stimuli)
+    information = config.probes.unit_information
+    if information is not None:
+        # they would be measured on images, which are not there
+        unknown = [name for name in information.properties if name not in (*stimuli.parameters, IDENTITY)]
+        if unknown:
+            console.print(f"not in the table of stimuli, left out: {', '.join(unknown)}", soft_wrap=True)
+        information.properties = [name for name in information.properties if name not in unknown]
+        if not information.properties:
+            raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.unit_information.properties")
+    found = measure_areas(
+        neural, stimuli, build_probes(config), areas=config.areas, neurons=config.neurons, seed=config.seed
+    )
+    point = ProbePoint(0, 0)
+    path = ResultsStore(config.out, probe_set=config.probe_set).write(point, found.rows, found.unit_rows)
+    console.print(point_table(point, found.rows))
+    console.print(f"rows: {path}", soft_wrap=True)
+    return path
 
 
 class _Job:

@@ -1,0 +1,147 @@
+"""Measures areas of the brain as layers of a network: the same probes, equal numbers of neurons, and noise corrected.
+
+Trials are averaged. Noise that is left raises the intrinsic dimension and lowers information; where there are trials,
+every value is also measured on random halves of them and extrapolated to infinitely many: noise falls as 1/trials, so
+that v(infinity) = 2 v(all) - v(half), as Strong et al. (1998) extrapolate in the number of samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pdtrain.activations.layers import Layer
+from pdtrain.activations.recorder import LayerResponse
+from pdtrain.errors import InputError
+from pdtrain.probes.dimension_probe import DimensionProbe
+from pdtrain.probes.prober import Probe
+from pdtrain.responses.table import NeuralResponses
+from pdtrain.results.rows import Measurement, Row
+from pdtrain.stimuli.stimulus_set import StimulusSet
+
+CORRECTED = "_noise_corrected"
+_FEWEST_NEURONS = 5
+
+
+def measure_areas(
+    neural: NeuralResponses,
+    stimuli: StimulusSet,
+    probes: Sequence[Probe],
+    *,
+    areas: Sequence[str] | None = None,
+    neurons: int | None = None,
+    draws: int = 20,
+    seed: int = 0,
+) -> Measurement:
+    """Measure every area.
+
+    Parameters
+    ----------
+    neural, stimuli
+        Responses, and what is known of the stimuli.
+    probes
+        Those of intrinsic dimension see equal numbers of neurons of each area; those of single neurons see all.
+    areas
+        Areas in the order of the hierarchy; None takes that of the table.
+    neurons
+        Neurons per area; None takes as many as the smallest area has.
+    draws
+        Random draws of neurons, and of halves of the trials, that values are averaged over.
+    seed
+        Seed of the draws.
+
+    Raises
+    ------
+    InputError
+        If an area is not in the table or has too few neurons, or a probe does not suit the stimuli.
+    """
+    areas = list(areas or dict.fromkeys(neural.areas))
+    for area in areas:
+        if area not in neural.areas:
+            raise InputError(f"areas={area}: not in the table; choose from {', '.join(dict.fromkeys(neural.areas))}")
+    fewest = min(len(neural.neurons_of(area)) for area in areas)
+    neurons = fewest if neurons is None else neurons
+    if not _FEWEST_NEURONS <= neurons <= fewest:
+        raise InputError(f"neurons={neurons}: choose from {_FEWEST_NEURONS} to {fewest}, those of the smallest area")
+    for probe in probes:
+        probe.check(stimuli)
+    generator = torch.Generator().manual_seed(seed)
+    whole = neural.responses.mean(1)
+    found = _measure(whole, neural, stimuli, probes, areas, neurons, draws, generator)
+    trials = neural.responses.shape[1]
+    if trials < 2:
+        return found
+    halves = []
+    for _ in range(max(draws // 2, 1)):
+        half = torch.randperm(trials, generator=generator)[: trials // 2]
+        means = neural.responses[:, half].mean(1)
+        halves.append(_measure(means, neural, stimuli, probes, areas, neurons, 1, generator).rows)
+    return Measurement(found.rows + _corrected(found.rows, halves, trials), found.unit_rows)
+
+
+def _measure(
+    means: Tensor,
+    neural: NeuralResponses,
+    stimuli: StimulusSet,
+    probes: Sequence[Probe],
+    areas: Sequence[str],
+    neurons: int,
+    draws: int,
+    generator: torch.Generator,
+) -> Measurement:
+    rows: list[Row] = []
+    unit_rows = []
+    every = [_response(area, place, len(areas), means, neural.neurons_of(area)) for place, area in enumerate(areas)]
+    for probe in probes:
+        if not isinstance(probe, DimensionProbe):
+            found = probe.measure(every, stimuli)
+            rows += found.rows
+            unit_rows += found.unit_rows
+            continue
+        drawn = []
+        for _ in range(draws):
+            chosen = [r.units[torch.randperm(len(r.units), generator=generator)[:neurons]] for r in every]
+            responses = [
+                _response(area, place, len(areas), means, units)
+                for place, (area, units) in enumerate(zip(areas, chosen, strict=True))
+            ]
+            drawn.append(probe.measure(responses, stimuli).rows)
+        rows += [_over_draws(same, neurons) for same in zip(*drawn, strict=True)]
+    return Measurement(rows, unit_rows)
+
+
+def _response(area: str, place: int, areas: int, means: Tensor, units: Tensor) -> LayerResponse:
+    responses = means[units].T.contiguous()
+    layer = Layer(area, area, 1, place / max(areas - 1, 1), (len(units),), "area")
+    return LayerResponse(layer, responses, False, units, responses, torch.device("cpu"))
+
+
+def _over_draws(rows: Sequence[Row], neurons: int) -> Row:
+    """Mean over draws of neurons; the interval is the mean one, widened by the spread of the draws."""
+    values = torch.tensor([row.value for row in rows], dtype=torch.float64)
+    spread = float(values.std()) if len(rows) > 1 else 0.0
+    within = float(torch.tensor([row.standard_deviation for row in rows], dtype=torch.float64).mean())
+    mean, deviation = float(values.mean()), (within**2 + spread**2) ** 0.5
+    note = f"mean over {len(rows)} draws of {neurons} neurons"
+    interval = (mean - 1.96 * deviation, mean + 1.96 * deviation)
+    return replace(rows[0], value=mean, standard_deviation=deviation, lower=interval[0], upper=interval[1], note=note)
+
+
+def _corrected(rows: Sequence[Row], halves: Sequence[Sequence[Row]], trials: int) -> list[Row]:
+    corrected = []
+    for index, row in enumerate(rows):
+        if row.quantity not in ("two_nn", "two_nn_mle", "mle", "mean", "view_invariant"):
+            continue
+        half = torch.tensor([rows_of[index].value for rows_of in halves], dtype=torch.float64)
+        share = (trials // 2) / trials
+        value = (row.value - share * float(half.mean())) / (1 - share)  # v(n) = v + c / n
+        note = f"extrapolated from {trials} and {trials // 2} trials"
+        empty = float("nan")
+        corrected.append(
+            replace(
+                row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=empty, lower=empty, upper=empty,
+                note=note,
+            )
+        )  # fmt: skip
+    return corrected
