@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Lint, types and all tests, in .venv.
+# Lint, types, documentation and all tests, in .venv.
 source "$(dirname "$0")/environment.sh" "[test]"
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy pdtrain callbacks
+.venv/bin/mkdocs build --quiet --strict --site-dir "$(mktemp -d)"
 .venv/bin/python -m pytest "$@"
