@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
@@ -47,11 +48,11 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         end(name, explained.line, explained.exit_code)
 
 
-def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], object]) -> None:
+def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) -> Any:
     """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines."""
     try:
         check_values(config, HydraConfig.get())
-        task(config)
+        return task(config)
     except Preempted as error:
         print(f"{name}: {error.message}; the same command with resume=auto goes on", file=sys.stderr)
         raise

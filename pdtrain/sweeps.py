@@ -8,6 +8,7 @@ never began.
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
@@ -16,6 +17,7 @@ from pdtrain.command import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.status import is_finished
+from pdtrain.studies import go_on_with_study
 
 _NAME = "sweep.yaml"
 _FREE = ("sweep.resume=", "debug=", "report=", "paths.")  # overrides that change no number
@@ -54,6 +56,8 @@ def _choose_folder(config: DictConfig) -> None:
         folder = _latest(Path(config.paths.runs), command) or folder
         _set_folder(config, folder)
     if config.sweep.resume:
+        if (folder / _NAME).exists():
+            go_on_with_study(config)
         Console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
     if not (folder / _NAME).exists():
         with written_whole(folder / _NAME) as temporary:
@@ -93,3 +97,23 @@ def _state(folder: Path) -> str:
         return f"no earlier sweep of this command; beginning in {folder}"
     begun = [path.parent for path in folder.glob("**/status.json")]
     return f"{folder}: {sum(map(is_finished, begun))} jobs are finished, {len(begun)} were begun"
+
+
+def metric_of(run_dir: str | Path, name: str) -> float:
+    """The last value of a metric of a finished run, as loggers name it; read from its files.
+
+    Raises
+    ------
+    InputError
+        If the run has no such metric.
+    """
+    path = Path(run_dir) / "csv" / "metrics.csv"
+    metrics = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    if name not in metrics:
+        raise InputError(f"sweep.metric={name}: {path} has no such column; choose one, such as val/accuracy")
+    return float(metrics[name].dropna().iloc[-1])
+
+
+def threads_per_job(cores: int, jobs: int) -> int:
+    """Threads of each of so many jobs at once: together no more than there are cores."""
+    return max(1, cores // max(jobs, 1))

@@ -1,5 +1,6 @@
 """`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from pdtrain.results.configuration import save_configuration
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
+from pdtrain.sweeps import metric_of, threads_per_job
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
 from pdtrain.training.loggers import close_wandb, save_at_wandb
@@ -37,8 +39,18 @@ _FAR_APART = 1_000_003  # seeds of processes do not meet those of other runs
 
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="train")
-def _launch(config: DictConfig) -> None:
-    run_job("pdtrain-train", config, train)
+def _launch(config: DictConfig) -> float | None:
+    return run_job("pdtrain-train", config, _job)
+
+
+def _job(config: DictConfig) -> float | None:
+    """Train; return what an optimising sweeper asks for."""
+    jobs = HydraConfig.get().launcher.get("n_jobs")
+    if jobs is not None:  # at once on this machine
+        cores = os.cpu_count() or 1
+        torch.set_num_threads(threads_per_job(cores, cores if jobs < 0 else jobs))
+    run_dir = train(config)
+    return None if config.sweep.metric is None else metric_of(run_dir, config.sweep.metric)
 
 
 def main() -> None:

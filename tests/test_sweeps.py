@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from pdtrain.results.reader import load
+from pdtrain.sweeps import threads_per_job
 
 _TINY = [
     "data.training_images=64", "data.validation_images=64", "data.pixels=16", "stimuli.count=64",
@@ -115,3 +118,43 @@ def test_a_ready_made_sweep_runs_without_the_multirun_flag(tmp_path: Path) -> No
 
     assert done.returncode == 0, done.stderr[-2000:]
     assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["0", "1"]
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_other_launchers_run_every_job(launcher: str, tmp_path: Path) -> None:
+    options = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else ["hydra.launcher.timeout_min=10"]
+
+    _run(tmp_path / "sweep", "seed=1,2", f"hydra/launcher={launcher}", *options, "hydra.sweep.dir=sweep")
+
+    assert sorted(load(tmp_path / "sweep" / "sweep").run.unique()) == ["0", "1"]
+
+
+def test_jobs_at_once_share_the_cores() -> None:
+    assert [threads_per_job(16, jobs) for jobs in (1, 4, 16, 32)] == [16, 4, 1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Optuna 2 with SQLAlchemy 1
+def test_an_optuna_study_goes_on_towards_its_total(tmp_path: Path) -> None:
+    search = ["sweep=optuna", "hydra.sweeper.n_trials=4", "hydra.sweep.dir=sweep", "sweep.resume=true"]
+    folder = tmp_path / "search"
+    process = _start(folder, *search)
+    while not list(folder.glob("sweep/2/checkpoints/resume-*.ckpt")):
+        assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    cut_off = (folder / "sweep" / "2" / "run.yaml").read_text()
+
+    _run(folder, *search)
+
+    import optuna
+
+    study = optuna.load_study(study_name="pdtrain", storage=f"sqlite:///{folder}/sweep/optuna.db")
+    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert len(complete) == 4
+    assert sorted(path.name for path in (folder / "sweep").iterdir() if path.is_dir()) == ["0", "1", "2", "3"]
+    assert OmegaConf.create(cut_off).optimizer == OmegaConf.load(folder / "sweep" / "2" / "run.yaml").optimizer
+    for job, trial in enumerate(complete):
+        metrics = pd.read_csv(folder / "sweep" / str(job) / "csv" / "metrics.csv")
+        assert trial.value == metrics["val/accuracy"].dropna().iloc[-1]
