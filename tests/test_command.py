@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,14 @@ def test_a_bad_job_of_a_sweep_does_not_stop_the_others(tmp_path: Path) -> None:
 
     assert done.returncode == 2 and "layers.names=conv9" in done.stderr.splitlines()[-1]
     assert list((tmp_path / "sweep" / "1" / "results").glob("*.rows.parquet"))
+
+
+def test_info_and_shell_completion(tmp_path: Path) -> None:
+    info = _run("pdtrain.train", "--info", cwd=tmp_path)
+    assert info.returncode == 0 and "Config search path" in info.stdout
+
+    for line, expected in (("pdtrain-train model=sm", "model=small_vgg"), ("pdtrain-train data.sub", "data.subset=")):
+        environment = os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+        command = [sys.executable, "-m", "pdtrain.train", "-sc", "query=bash"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+        assert done.stdout.split() == [expected]

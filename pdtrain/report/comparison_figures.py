@@ -16,15 +16,21 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
     if table.empty:
         return None
     properties = list(dict.fromkeys(table.property))
+    # networks with other layers have only their relative depth in common
+    same_layers = table.groupby("layer_index").layer.nunique().max() == 1
+    place_of = "layer_index" if same_layers else "depth"
     figure, drawn = grid(len(properties), height=3.4 if len(properties) == 1 else 2.6, columns=min(3, len(properties)))
     for axes, name in zip(drawn, properties, strict=False):
         for place, setting in enumerate(dict.fromkeys(table.setting)):
             line = table[(table.property == name) & (table.setting == setting)].sort_values("layer_index")
             colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
-            axes.plot(line.layer_index, line["mean"], style, color=colour, marker="o", ms=3, label=setting)
-            axes.fill_between(line.layer_index, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+            axes.plot(line[place_of], line["mean"], style, color=colour, marker="o", ms=3, label=setting)
+            axes.fill_between(line[place_of], line.lower, line.upper, color=colour, alpha=0.2, lw=0)
         axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
-        label_layers(axes, table)
+        if same_layers:
+            label_layers(axes, table)
+        else:
+            axes.set_xlabel("relative depth")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
     return figure
 

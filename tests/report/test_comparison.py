@@ -1,6 +1,7 @@
 import math
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
@@ -8,6 +9,7 @@ from scipy import stats
 
 from pdtrain.errors import InputError
 from pdtrain.report.comparison import settings, summarise, write_comparison
+from pdtrain.report.comparison_figures import compared_profiles
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
@@ -67,3 +69,23 @@ def test_one_run_has_no_interval() -> None:
 def test_a_single_run_is_no_comparison(sweep: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least two runs"):
         write_comparison([sweep / "0"], tmp_path / "out")
+
+
+def test_networks_with_other_layers_are_compared_at_relative_depth() -> None:
+    def line(setting: str, layers: list[str]) -> list[dict]:
+        return [
+            {"setting": setting, "layer": layer, "layer_index": i, "depth": i / (len(layers) - 1), "property": "",
+             "mean": 1.0, "lower": 0.5, "upper": 1.5}
+            for i, layer in enumerate(layers)
+        ]  # fmt: skip
+
+    same = pd.DataFrame([*line("a", ["input", "relu1", "output"]), *line("b", ["input", "relu1", "output"])])
+    other = pd.DataFrame([*line("a", ["input", "relu1", "output"]), *line("b", ["input", "output"])])
+
+    for table, label, last in ((same, "layer (relative depth)", 2), (other, "relative depth", 1)):
+        figure = compared_profiles(table, "dimensions")
+        assert figure is not None
+        axes = figure.axes[0]
+        assert axes.get_xlabel() == label
+        assert [drawn.get_xdata()[-1] for drawn in axes.lines] == [last, last]
+        plt.close(figure)
