@@ -39,6 +39,8 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         The decorated function.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
+    # W&B's service of a process that started this one: if this one is killed, the service keeps its run from the next
+    os.environ.pop("WANDB_SERVICE", None)
     try:
         launch()
     except Exception as error:
