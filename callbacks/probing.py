@@ -14,7 +14,7 @@ from torch import nn
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.metrics import KEY_PREFIXES, metrics_of
-from pdtrain.results.rows import ProbePoint
+from pdtrain.results.rows import ProbePoint, Row
 
 _log = logging.getLogger(__name__)
 
@@ -79,18 +79,14 @@ class Probing(lightning.Callback):
             listener.on_probe_progress(trainer, stage, done, total)
 
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
-        try:
-            rows = self.prober.measure(
-                _network(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
-            )
-        except Exception as error:
-            if self._on_error == "stop":
-                raise
-            _log.warning("probing failed after step %d: %s: %s", point.step, type(error).__name__, error)
+        rows = self._try_to_measure(trainer, pl_module, point)
+        failed = rows is None
+        if trainer.world_size > 1:  # all processes leave the point out, or none
+            failed = trainer.strategy.reduce_boolean_decision(failed, all=False)
+        if failed or rows is None:
             return
         if trainer.is_global_zero:
-            for listener in self._listeners(trainer):
-                listener.on_probe(trainer, point, rows)
+            self._show(trainer, point, rows)
         metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
@@ -98,6 +94,26 @@ class Probing(lightning.Callback):
             trainer.save_checkpoint(
                 self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt", weights_only=False
             )
+
+    def _try_to_measure(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint
+    ) -> list[Row] | None:
+        try:
+            return self.prober.measure(
+                _network(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
+            )
+        except Exception as error:
+            if self._on_error == "stop":
+                raise
+            _log.warning("probing failed after step %d: %s: %s", point.step, type(error).__name__, error)
+            return None
+
+    def _show(self, trainer: lightning.Trainer, point: ProbePoint, rows: list[Row]) -> None:
+        for listener in self._listeners(trainer):
+            try:
+                listener.on_probe(trainer, point, rows)
+            except Exception as error:  # a picture that cannot be drawn is no reason to end a training
+                _log.warning("%s failed after step %d: %s", type(listener).__name__, point.step, error)
 
 
 def _network(pl_module: lightning.LightningModule) -> nn.Module:

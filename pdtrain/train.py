@@ -65,7 +65,6 @@ def train(config: DictConfig) -> Path:
     config.paths.run_dir = str(start.run_dir)
     if start.finished:
         console.print(f"{start.run_dir}: finished already", soft_wrap=True)
-        _show(config, start.run_dir, [], console)
     else:
         _train(config, start, console)
     return start.run_dir
