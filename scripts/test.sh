@@ -5,4 +5,5 @@ source "$(dirname "$0")/environment.sh" "[test]"
 .venv/bin/ruff format --check .
 .venv/bin/mypy pdtrain callbacks
 .venv/bin/mkdocs build --quiet --strict --site-dir "$(mktemp -d)"
-.venv/bin/python -m pytest "$@"
+# the tests of a file stay together: some share a run
+.venv/bin/python -m pytest -n 2 --dist loadscope "$@"
