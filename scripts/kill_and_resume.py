@@ -39,6 +39,8 @@ SMALL_RUN = [
     "logger=csv_wandb",
     "report=false",
 ]
+# times; and figures and histograms, which are not sent again with a line that was lost
+_NOT_COMPARED = ("_", "figures/", "units/")
 MOMENTS = ("any time", "training", "probing", "writing a checkpoint", "writing results")
 
 
@@ -152,14 +154,14 @@ def _equal(one: object, other: object) -> bool:
 
 
 def wandb_history(run_dir: Path) -> list[tuple[int, dict]]:
-    """All steps in all offline files of a run, in order: step and values, without times."""
+    """All steps in all offline files of a run, in order: step and values, without times and pictures."""
     run_id = (run_dir / "wandb_id").read_text()
     history = []
     for path in run_dir.glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
         for record in records(path):
             if record.HasField("history"):
                 items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
-                values = {key: json.loads(value) for key, value in items.items() if not key.startswith("_")}
+                values = {key: json.loads(value) for key, value in items.items() if not key.startswith(_NOT_COMPARED)}
                 history.append((record.history.step.num, values))
     return sorted(history, key=lambda step: step[0])
 
