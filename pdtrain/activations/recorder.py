@@ -153,7 +153,7 @@ class Recorder:
                 store.put(start, output)
 
         modules = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
-        with listening(model, modules, keep):
+        with shards.same_buffers(model), listening(model, modules, keep):
             while start < mine.stop:
                 batch = images[start : min(start + self._batch_size, mine.stop)]
                 try:

@@ -1,11 +1,13 @@
 """Shares the stimuli among the processes of a data-parallel run, and brings their responses together in the first."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,27 @@ class Shards:
         for rank in range(1, self.count):
             block = self.block(len(rows), rank)
             dist.recv(rows[block.start : block.stop], src=rank, group=_group())
+
+    @contextmanager
+    def same_buffers(self, model: nn.Module) -> Iterator[None]:
+        """Give every process the first one's buffers for a while, such as the running statistics of batch norm.
+
+        Each process updates them from its own share of a batch, and a checkpoint holds those of the first.
+        """
+        if self.count == 1:
+            yield
+            return
+        buffers = list(model.buffers())
+        own = [buffer.clone() for buffer in buffers]
+        try:
+            for buffer in buffers:
+                shared = buffer.cpu()
+                dist.broadcast(shared, src=0, group=_group())
+                buffer.copy_(shared)
+            yield
+        finally:
+            for buffer, before in zip(buffers, own, strict=True):
+                buffer.copy_(before)
 
 
 def current_shards() -> Shards:

@@ -70,6 +70,22 @@ def test_two_processes_go_on_from_a_checkpoint_as_one_does(single: Path) -> None
     assert len(pd.read_csv(parallel / "csv" / "metrics.csv")) == len(pd.read_csv(single / "csv" / "metrics.csv"))
 
 
+@pytest.mark.parametrize("trainer", ["ddp", "ddp_sim"])
+def test_rows_of_two_processes_with_batch_norm_are_those_of_one_from_the_checkpoints(
+    trainer: str, tmp_path: Path
+) -> None:
+    within = ["callbacks.probing.schedule.log_spaced_steps=1"]  # validation would bring the processes together
+    # each process has seen other batches: the running statistics that count are those of the checkpoint
+    run_dir = _train(
+        tmp_path / "run", f"trainer={trainer}", "trainer.accelerator=cpu", "model.network.batch_norm=true", *within
+    )
+
+    command = [sys.executable, "-m", "pdtrain.probe", f"run_dir={run_dir}"]
+    subprocess.run(command, capture_output=True, check=True)
+
+    _assert_equal(load(run_dir), load(run_dir, probe_set="probe"))
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     paths = [f"hydra.run.dir={tmp_path}/run", f"paths.data={tmp_path}/data"]
     command = [sys.executable, "-m", "pdtrain.train", *_SMALL, *paths, "trainer=ddp_sim", "data.batch_size=33"]
