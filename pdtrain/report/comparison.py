@@ -68,7 +68,7 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, *, by: str
     return write_page(
         folder / "comparison.html",
         template="comparison.html",
-        runs=rows["run"].nunique(),
+        title=f"Comparison of {rows['run'].nunique()} runs",
         panels=panels,
         table=table.to_dict("records"),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from jinja2 import Template
+from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
@@ -60,7 +60,7 @@ def write_report(run_dir: str | Path) -> Path:
     return write_page(
         folder / "report.html",
         template="page.html",
-        name=run_dir.resolve().name,
+        title=run_dir.resolve().name,
         panels=sorted(panels, key=lambda panel: list(TITLES).index(panel.name)),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
@@ -69,9 +69,9 @@ def write_report(run_dir: str | Path) -> Path:
 
 def write_page(path: Path, *, template: str, **content: object) -> Path:
     """Fill a template of this package in, and write the page."""
-    source = files("pdtrain.report")
-    style = source.joinpath("page.css").read_text()
-    html = Template(source.joinpath(template).read_text(), autoescape=True).render(style=style, **content)
+    templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
+    style = files("pdtrain.report").joinpath("page.css").read_text()
+    html = templates.get_template(template).render(style=style, **content)
     with written_whole(path) as temporary:
         temporary.write_text(html)
     return path
