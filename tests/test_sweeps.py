@@ -120,11 +120,16 @@ def test_a_ready_made_sweep_runs_without_the_multirun_flag(tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["0", "1"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_other_launchers_run_every_job(launcher: str, tmp_path: Path) -> None:
-    options = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else ["hydra.launcher.timeout_min=10"]
-
-    _run(tmp_path / "sweep", "seed=1,2", f"hydra/launcher={launcher}", *options, "hydra.sweep.dir=sweep")
+@pytest.mark.parametrize(
+    ("launcher", "option"),
+    [
+        ("joblib", "hydra.launcher.n_jobs=2"),
+        ("submitit_local", "hydra.launcher.timeout_min=10"),
+        ("ray", "+hydra.launcher.ray.init.num_cpus=2"),
+    ],
+)
+def test_other_launchers_run_every_job(launcher: str, option: str, tmp_path: Path) -> None:
+    _run(tmp_path / "sweep", "seed=1,2", f"hydra/launcher={launcher}", option, "hydra.sweep.dir=sweep")
 
     assert sorted(load(tmp_path / "sweep" / "sweep").run.unique()) == ["0", "1"]
 
