@@ -23,7 +23,7 @@ from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.point_table import point_table
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.table import read_responses, read_stimuli
-from pdtrain.results.configuration import load_configuration, runs_below
+from pdtrain.results.configuration import keep_configuration, load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
@@ -32,6 +32,7 @@ from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
+_OF_NEURONS = ("responses", "stimuli_table", "areas", "neurons", "probes", "seed")
 _POLL_SECONDS = 5.0
 
 
@@ -91,11 +92,13 @@ def _probe_responses(config: DictConfig, console: Console) -> Path:
         information.properties = [name for name in information.properties if name not in unknown]
         if not information.properties:
             raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.unit_information.properties")
+    store = ResultsStore(config.out, probe_set=config.probe_set)
     found = measure_areas(
         neural, stimuli, build_probes(config), areas=config.areas, neurons=config.neurons, seed=config.seed
     )
     point = ProbePoint(0, 0)
-    path = ResultsStore(config.out, probe_set=config.probe_set).write(point, found.rows, found.unit_rows)
+    keep_configuration(store.folder, config, _OF_NEURONS, probe_set=config.probe_set)
+    path = store.write(point, found.rows, found.unit_rows)
     console.print(point_table(point, found.rows))
     console.print(f"rows: {path}", soft_wrap=True)
     return path
@@ -113,6 +116,7 @@ class _Job:
         self._store = ResultsStore(folder, probe_set=config.probe_set)
         self._prober: Prober = build_prober(config, self._data, self._store)
         self._prober.prepare(self._network, self._probes)
+        keep_configuration(self._store.folder, config, [*_FROM_RUN, "state_dict"], probe_set=config.probe_set)
         self._console, self._force = console, config.force
         self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
 

@@ -72,6 +72,19 @@ def test_layers_stimuli_and_probes_are_what_the_command_says(run_dir: Path) -> N
     assert (rows[rows.quantity == "mle"].n == 70).all()
 
 
+def test_rows_measured_otherwise_are_not_mixed(run_dir: Path) -> None:
+    _probe(f"run_dir={run_dir}", "ckpt_path='epoch=0002*'", "probe_set=mine", "stimuli.count=70")
+    before = load(run_dir, probe_set="mine")
+
+    with pytest.raises(InputError, match=r"stimuli.count=100: the rows of probe_set=mine were measured with 70; give"):
+        _probe(f"run_dir={run_dir}", "probe_set=mine", "force=true")
+    _probe(f"run_dir={run_dir}", "probe_set=mine", "stimuli.count=70", "data.workers=1")
+
+    after = load(run_dir, probe_set="mine")
+    assert set(after.epoch) == {0, 1, 2}
+    pd.testing.assert_frame_equal(after[after.epoch == 2].reset_index(drop=True), before)
+
+
 def test_a_sweep_is_probed_run_by_run(run_dir: Path) -> None:
     written = _probe(f"run_dir={run_dir.parent}", "ckpt_path='epoch=0000*'")
 
@@ -82,13 +95,19 @@ def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(torchvision_model(10, 1, name="resnet18", small_images=True).state_dict(), tmp_path / "weights.pth")
 
-    _probe(
-        f"state_dict={tmp_path}/weights.pth", f"out={tmp_path}/out", "model=resnet18", "data.training_images=10",
-        "data.validation_images=80", "stimuli.count=80", f"paths.data={tmp_path}", "layers.names=['*fc']",
-    )  # fmt: skip
+    options = [
+        f"out={tmp_path}/out", "model=resnet18", "data.training_images=10", "data.validation_images=80",
+        "stimuli.count=80", f"paths.data={tmp_path}", "layers.names=['*fc']",
+    ]  # fmt: skip
+
+    _probe(f"state_dict={tmp_path}/weights.pth", *options)
 
     rows = load(tmp_path / "out", probe_set="probe")
     assert set(rows[rows.layer != ""].layer) == {"network.fc"} and set(rows.epoch) == {0}
+
+    (tmp_path / "weights.pth").rename(tmp_path / "others.pth")
+    with pytest.raises(InputError, match=r"state_dict=.*others.pth: the rows of probe_set=probe were measured with"):
+        _probe(f"state_dict={tmp_path}/others.pth", *options)
 
 
 @pytest.mark.slow

@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import norm
 from torch import Tensor
 
 from pdtrain.estimators.information import joint_counts, panzeri_treves_bias, plugin_information, response_entropy
+from pdtrain.estimators.significance import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,3 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
     """Cut the range of a transformation in `folds` equally populated parts, each to be held out in turn."""
     ordered = parameter.sort().values
     return torch.searchsorted(ordered, parameter) * folds // len(parameter)
-
-
-def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927)."""
-    z = float(norm.ppf(0.5 + coverage / 2))
-    share = successes / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    reach = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return centre - reach, centre + reach

@@ -1,9 +1,9 @@
-"""Whether an information is more than chance: G-test, permutation, and control of false discoveries."""
+"""Whether an information is more than chance: G-test, permutation, false discoveries; shares of units."""
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 from torch import Tensor
 
 
@@ -51,3 +51,12 @@ def benjamini_hochberg(p_values: Float[Tensor, " tests"], rate: float) -> Bool[T
     if len(passing):
         significant[order[: int(passing[-1]) + 1]] = True
     return significant
+
+
+def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion (Wilson 1927)."""
+    z = float(norm.ppf(0.5 + coverage / 2))
+    share = successes / trials
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return centre - reach, centre + reach

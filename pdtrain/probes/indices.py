@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pdtrain.estimators.significance import wilson_interval
 from pdtrain.results.rows import Row, UnitRow
 
 
@@ -102,7 +103,8 @@ class _Profile:
 def pruned_fraction(
     unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], layers: Sequence[str], *, property: str = "luminance"
 ) -> list[Row]:
-    """Share of all units of each layer that were informative about `property` untrained and are not now."""
+    """Share of all units of each layer that were informative about `property` untrained and are not now; with the
+    95% interval (Wilson 1927) over units."""
 
     def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int], bool]:
         return {(row.layer, row.unit): row.informative for row in rows if row.property == property}
@@ -112,8 +114,12 @@ def pruned_fraction(
     for index, layer in enumerate(layers):
         lost = [was and not now[unit] for unit, was in before.items() if unit[0] == layer and unit in now]
         if lost:
-            share = float(np.mean(lost))
-            found.append(Row(layer, index, float("nan"), "index", "pruned_fraction", property, share, n=len(lost)))
+            interval = wilson_interval(sum(lost), len(lost))
+            share = sum(lost) / len(lost)
+            depth = spread = float("nan")
+            found.append(
+                Row(layer, index, depth, "index", "pruned_fraction", property, share, spread, *interval, n=len(lost))
+            )
     return found
 
 

@@ -11,6 +11,7 @@ from pdtrain.errors import InputError
 from pdtrain.estimators.copula import class_copula_information, copula_information
 from pdtrain.estimators.discretization import discretize, discretize_circular
 from pdtrain.estimators.information import CORRECTIONS, UnitInformation, unit_information
+from pdtrain.estimators.significance import wilson_interval
 from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
 from pdtrain.stimuli.properties import PROPERTIES
@@ -140,14 +141,15 @@ def _summary(index: int, response: LayerResponse, name: str, information: UnitIn
     bits = information.information_bits
     values = {statistic: float(of(bits)) for statistic, of in STATISTICS.items()}
     values["normalized_mean"] = float(_normalized(information).mean())
-    values["informative_fraction"] = float(information.informative.double().mean())
-    values["silent_fraction"] = float(information.silent.double().mean())
+    shares = {"informative_fraction": information.informative, "silent_fraction": information.silent}
+    intervals = {share: wilson_interval(int(units.sum()), len(units)) for share, units in shares.items()}
+    values |= {share: float(units.double().mean()) for share, units in shares.items()}
     error = float(bits.std() / len(bits) ** 0.5) if len(bits) > 1 else float("nan")
     layer = response.layer
     rows = []
     for statistic, value in values.items():
         spread = error if statistic == "mean" else float("nan")
-        interval = (value - 1.96 * spread, value + 1.96 * spread)
+        interval = intervals.get(statistic, (value - 1.96 * spread, value + 1.96 * spread))
         note = f"{stimuli} stimuli"
         rows.append(
             Row(

@@ -4,7 +4,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import INDEX_COLOURS, TRAINED, grid, label_layers, layer_colours, layers_of, title_of
+from pdtrain.report.style import (
+    INDEX_COLOURS,
+    TRAINED,
+    grid,
+    label_layers,
+    layer_colours,
+    layers_of,
+    outstanding_input,
+    title_of,
+)
 
 _MARKERS = "osD^vP*X<>"
 
@@ -72,7 +81,9 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
     if len(pruned):
         last = pruned[pruned.epoch == pruned.epoch.max()].sort_values("layer_index")
         colours = layer_colours(layers_of(rows))
-        drawn[2].bar(last.layer_index, last.value, color=[colours[layer] for layer in last.layer])
+        reach = [(last.value - last.lower).clip(lower=0), (last.upper - last.value).clip(lower=0)]
+        bars = {"color": [colours[layer] for layer in last.layer], "error_kw": {"lw": 0.8}}
+        drawn[2].bar(last.layer_index, last.value, yerr=reach, **bars)
         drawn[2].set(title=f"units that lost {title_of(last.property.iloc[0])}", ylabel="share of units", ylim=(0, 1))
         label_layers(drawn[2], last)
     return figure
@@ -89,8 +100,12 @@ def heat_maps(rows: pd.DataFrame) -> Figure:
     figure, drawn = grid(len(panels), height=2.6)
     for axes, (title, chosen) in zip(drawn, panels, strict=False):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
-        image = axes.imshow(table, aspect="auto", origin="lower", cmap="viridis")
-        figure.colorbar(image, ax=axes, label="dimensions" if title == "intrinsic dimension" else "bit")
+        above = outstanding_input(chosen) is not None
+        image = axes.imshow(
+            table, aspect="auto", origin="lower", cmap="viridis", vmax=table.iloc[1:].max().max() if above else None
+        )
+        unit = "dimensions" if title == "intrinsic dimension" else "bit"
+        figure.colorbar(image, ax=axes, label=unit, extend="max" if above else "neither")
         layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
         axes.set_yticks(range(len(table)), layers, fontsize=6)
         step = max(1, len(table.columns) // 10)

@@ -4,7 +4,17 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import TRAINED, UNTRAINED, ends, grid, label_layers, layer_colours, layers_of, title_of
+from pdtrain.report.style import (
+    TRAINED,
+    UNTRAINED,
+    ends,
+    grid,
+    label_layers,
+    layer_colours,
+    layers_of,
+    outstanding_input,
+    title_of,
+)
 
 
 def dimension_profile(rows: pd.DataFrame, quantity: str = "two_nn") -> Figure:
@@ -108,9 +118,13 @@ def _information(rows: pd.DataFrame, epochs: list[int]) -> Figure:
             first = epoch == chosen.epoch.min()
             _band(axes, of_property[of_property.epoch == epoch], UNTRAINED if first else TRAINED, f"epoch {epoch}")
         axes.set(title=title_of(name), ylabel="bit per unit")
-        low, high = min(0.0, of_property.lower.min()), of_property.upper.max()
+        above = outstanding_input(of_property)
+        shown = of_property if above is None else of_property[of_property.layer_index > 0]
+        low, high = min(0.0, shown.lower.min()), shown.upper.max()
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))  # the same in every frame
         axes.axhline(0, color="black", lw=0.5)
+        if above is not None:
+            axes.text(1, 1, f"input: {above:.2g} bit", transform=axes.transAxes, fontsize=7, va="top", ha="right")
         label_layers(axes, chosen)
     panels[0].legend(frameon=False)
     return figure

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from pdtrain.files import written_whole
 
+_OUTSTANDING = 3.0
 UNTRAINED, TRAINED = "#999999", "#0072B2"  # Okabe and Ito; distinct in grey too
 INDEX_COLOURS = {
     "expansion": "#E69F00",
@@ -65,6 +66,12 @@ def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
 def title_of(name: str) -> str:
     """Name of a property or index as a reader would say it."""
     return name.replace("@receptive_field", " in the receptive field").replace("_", " ")
+
+
+def outstanding_input(rows: pd.DataFrame) -> float | None:
+    """Value of the input layer if it would press all others to the axis, as that of a pixel about itself; else None."""
+    of_input, others = rows[rows.layer_index == 0].value.max(), rows[rows.layer_index > 0].value.max()
+    return float(of_input) if others > 0 and of_input > _OUTSTANDING * others else None
 
 
 def ends(frame: pd.DataFrame) -> list[tuple[int, str, str]]:

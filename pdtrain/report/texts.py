@@ -2,14 +2,14 @@
 
 TITLES = {
     "dimension_slider": "Intrinsic dimension along depth",
+    "dimension": "All dimension profiles",
     "indices": "Pruning and distillation",
     "information_slider": "Information per unit along depth",
+    "information": "Information, untrained and trained",
     "paths": "The path of each layer",
     "objects": "View-invariant object information",
     "unit_map": "Which unit carries what",
     "units": "How information is spread over units",
-    "dimension": "All dimension profiles",
-    "information": "Information, untrained and trained",
     "heat_maps": "Every layer at every epoch",
     "accuracy": "Accuracy",
     "stimuli": "Stimuli",
@@ -25,7 +25,7 @@ HOW_TO_READ = {
     "indices": "Distillation: the share of a property's information that is lost from the layer that carries most of it "
     "to the last hidden one. Active pruning: the share lost at the last hidden layer because of training. Both are 0 when "
     "nothing is lost and 1 when all is. Expansion: peak dimension over that of the pixels; contraction: last over peak. "
-    "Bands and bars: 95% intervals; right: the units that told something about the property before training and no more.",
+    "Bands, and lines on bars: 95% intervals; right: the units that told something about the property before training and no more.",
     "information_slider": "Move the slider through the epochs. Mean over units, in bits, of what one unit tells about the "
     "property; bands: 95% interval over units. Grey is untrained. Low-level information that falls with depth, and below "
     "the grey line, is distilled and pruned. Values around zero are nothing: the estimate is corrected for its bias.",
@@ -33,11 +33,13 @@ HOW_TO_READ = {
     "intervals. Look for layers that part ways, and for when they do.",
     "objects": "What one unit tells about which of two objects is shown, whatever its view; and its share in all that the "
     "unit tells. Rising with depth while information about luminance falls is distillation. Bands: 95% interval over units.",
-    "unit_map": "Each line is a unit of the last hidden layer, each column a property. Units are sorted by the property "
-    "they tell most about. Before training, many tell a little of everything; after it, fewer, or other, columns are lit.",
+    "unit_map": "Each line is a unit of the last hidden layer, each column a property; colours are stretched at the low "
+    "end. Units are sorted by the property they tell most about. Before training, many tell a little of everything; after it, fewer, or other, columns are lit.",
     "units": "Share of units that carry less than a given information. A curve further left carries less.",
-    "dimension": "All epochs in one figure, from pale to dark; untrained dashed.",
-    "information": "The first and the last epoch only.",
+    "dimension": "All epochs in one figure, from pale to dark, with 95% intervals; untrained dashed. An untrained network is "
+    "flat or falls; a trained one rises, then falls.",
+    "information": "The first and the last epoch only; bands: 95% interval over units. Below the grey line: pruned. Where the "
+    "input would dwarf all layers, as a pixel that tells all about itself, its value is written at the top.",
     "heat_maps": "Layers upwards, epochs to the right, the value as colour.",
     "accuracy": "Share of images recognised. A large gap between training and validation is memorising.",
     "stimuli": "A sample of the images that were shown to the network to measure it.",

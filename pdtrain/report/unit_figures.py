@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from pdtrain.report.style import ends, grid, title_of
@@ -19,7 +20,7 @@ def unit_distribution(units: pd.DataFrame, property: str = "luminance") -> Figur
         for epoch, colour, label in ends(chosen):
             values = np.sort(chosen[(chosen.layer == layer) & (chosen.epoch == epoch)].information_bits)
             axes.step(values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post")
-        axes.set(title=layer, xlabel="bit", ylabel="share of units")
+        axes.set(title=layer, xlabel="bit", ylabel="share of units", ylim=(0, 1.03))
     drawn[0].legend(frameon=False, fontsize=7)
     figure.suptitle(f"{title_of(property)} information over units")
     return figure
@@ -33,7 +34,8 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
     tables = [_sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in ends(chosen)]
     top = max(float(np.nanquantile(table, 0.995)) for table in tables)
     for axes, table, (_, _, label) in zip(drawn, tables, ends(chosen), strict=False):
-        image = axes.imshow(table, aspect="auto", cmap="viridis", vmin=0, vmax=max(top, 1e-3), interpolation="none")
+        norm = PowerNorm(0.5, vmin=0, vmax=max(top, 1e-3), clip=True)  # little information is seen beside much
+        image = axes.imshow(table, aspect="auto", cmap="viridis", norm=norm, interpolation="none")
         axes.set_xticks(
             range(len(properties)), [title_of(name) for name in properties], rotation=60, ha="right", fontsize=7
         )

@@ -1,6 +1,6 @@
 """The configuration of a run, kept in its folder: what it was made from, and what may go on there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 
 _NAME = "run.yaml"
+_PROBE_SET_NAME = "probe.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
     "resume",
@@ -46,14 +47,48 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
     return None
 
 
-def _read(path: Path) -> DictConfig:
+def _loaded(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
     except (YAMLError, OSError) as error:
         raise InputError(f"{path}: damaged; put back the configuration of the run") from error
-    if not isinstance(config, DictConfig) or not {"data", "model", "paths"} <= set(config):
+    if not isinstance(config, DictConfig):
+        raise InputError(f"{path}: no configuration")
+    return config
+
+
+def _read(path: Path) -> DictConfig:
+    config = _loaded(path)
+    if not {"data", "model", "paths"} <= set(config):
         raise InputError(f"{path}: no configuration of a run")
     return config
+
+
+def keep_configuration(folder: str | Path, config: DictConfig, groups: Sequence[str], *, probe_set: str) -> None:
+    """Keep what the rows of a probe set are measured with, the `groups` of `config`, or compare it with what is kept.
+
+    Raises
+    ------
+    InputError
+        If `folder` holds rows that were measured otherwise.
+    """
+    path = Path(folder) / _PROBE_SET_NAME
+    kept = OmegaConf.masked_copy(config, [*groups, "paths"])
+    if path.is_file():
+        for key, before, now in differences(_loaded(path), kept):
+            raise InputError(
+                f"{key}={now}: the rows of probe_set={probe_set} were measured with {before}; give another probe_set, "
+                f"or remove {path.parent}"
+            )
+        return
+    with written_whole(path) as temporary:
+        OmegaConf.save(kept, temporary, resolve=False)
+
+
+def probe_set_configuration(folder: str | Path) -> DictConfig | None:
+    """What the rows in the folder of a probe set were measured with; None if that is not kept."""
+    path = Path(folder) / _PROBE_SET_NAME
+    return _loaded(path) if path.is_file() else None
 
 
 def runs_below(path: str | Path) -> list[Path]:

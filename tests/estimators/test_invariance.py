@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pdtrain.estimators.discretization import discretize
-from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, wilson_interval
+from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information
+from pdtrain.estimators.significance import wilson_interval
 
 
 def _gaussian(*shape: int, seed: int = 0) -> torch.Tensor:

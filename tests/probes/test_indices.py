@@ -29,7 +29,9 @@ def test_pruned_fraction_counts_units_that_lost_their_information() -> None:
 
     before, after = units([True, True, True, False]), units([True, False, False, False])
 
-    assert pruned_fraction(after, before, ["a"])[0].value == 0.5
+    (row,) = pruned_fraction(after, before, ["a"])
+    assert row.value == 0.5
+    assert 0 < row.lower < 0.5 < row.upper < 1
 
 
 def test_indices_without_the_output_layer_end_at_the_same_hidden_layer() -> None:
