@@ -7,23 +7,40 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from pdtrain.command import run_command, run_job
+from pdtrain.errors import InputError
+from pdtrain.report.areas import holds_neurons, write_areas
 from pdtrain.report.comparison import write_comparison
-from pdtrain.report.page import write_report
+from pdtrain.report.page import report_folder, write_report
 from pdtrain.report.summary import print_summary
 from pdtrain.results.configuration import runs_below
+from pdtrain.results.store import TRAINING
+
+_OF_NEURONS = "probe"  # as pdtrain-probe names a set where none is given
 
 
 def report(config: DictConfig) -> Path:
-    """Write the page of one run, or the comparison of several runs or of a sweep; return its path."""
+    """Write the page of a run, of recorded neurons, or the comparison of several runs; return its path."""
     given = [config.run_dir] if isinstance(config.run_dir, str) else list(config.run_dir)
     console = Console()
+    neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or _OF_NEURONS)]
+    if neurons:
+        return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
+    probe_set = config.probe_set or TRAINING
     if len(given) == 1 and len(runs_below(given[0])) < 2:
-        page = write_report(given[0])
-        print_summary(given[0], console)
+        page = write_report(given[0], probe_set=probe_set)
+        print_summary(given[0], console, probe_set=probe_set)
         return page
-    out = Path(config.out or Path(given[0]) / "report")
-    page = write_comparison(given, out, by=config.by)
-    console.print(f"comparison: {page}, table: {out}/indices.csv and indices.tex", soft_wrap=True)
+    out = Path(config.out or report_folder(given[0], probe_set))
+    page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
+    return page
+
+
+def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
+    if len(neurons) > 1 or len(runs) > 1:
+        raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
+    page = write_areas(neurons[0], probe_set=config.probe_set or _OF_NEURONS, beside=next(iter(runs), None))
+    console.print(f"areas: {page}, table: {page.with_suffix('.csv')}", soft_wrap=True)
     return page
 
 

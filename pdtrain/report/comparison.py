@@ -9,14 +9,16 @@ from omegaconf import OmegaConf
 from scipy.stats import t as student
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.files import written_whole
-from pdtrain.report.comparison_figures import compared_indices, compared_profiles
+from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
+from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.store import TRAINING
 
 _CONFIDENCE = 0.95
+_OF_LAYERS = ("two_nn", "mean", "view_invariant", "accuracy", "informative_fraction", "pruned_fraction")
 _UNIMPORTANT = (
     "seed",
     "data.seed",
@@ -31,8 +33,10 @@ _UNIMPORTANT = (
 )
 
 
-def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, *, by: str | None = None) -> Path:
-    """Write `out`/comparison.html, its figures, and the table of indices as CSV and LaTeX; return the page's path.
+def write_comparison(
+    run_dirs: Sequence[str | Path], out: str | Path, *, by: str | None = None, probe_set: str = TRAINING
+) -> Path:
+    """Write `out`/comparison.html, its figures, and tables (CSV, LaTeX) of indices and layers; return the page's path.
 
     Parameters
     ----------
@@ -42,22 +46,28 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, *, by: str
         Folder to write to.
     by
         Key of the configuration that runs are grouped by; None takes all that differ but seeds.
+    probe_set
+        Rows to compare.
 
     Raises
     ------
     InputError
         If there are fewer than two runs, or none has the key.
     """
-    rows = _last_epochs(run_dirs)
-    rows["setting"] = rows["run"].map(settings(sorted(rows["run"].unique()), by))
+    every = _epochs(run_dirs, probe_set)
+    every["setting"] = every["run"].map(settings(sorted(every["run"].unique()), by))
+    rows = every[every.epoch == every.groupby("run")["epoch"].transform("max")]
     folder = Path(out)
-    table = summarise(rows[(rows.probe == "index") & (rows.layer == "")])
-    _write_table(table, folder)
+    table = summarise(_indices(rows))
+    layers = summarise(rows[(rows.layer != "") & rows.quantity.isin(_OF_LAYERS)])
+    write_table(table, folder / "indices")
+    write_table(layers, folder / "layers")
     figures = {
         "comparison_indices": compared_indices(rows, table),
-        "comparison_dimension": compared_profiles(summarise(rows[rows.quantity == "two_nn"]), "dimensions"),
+        "comparison_dynamics": compared_dynamics(summarise(_indices(every), also=["epoch"])),
+        "comparison_dimension": compared_profiles(layers[layers.quantity == "two_nn"], "dimensions"),
         "comparison_information": compared_profiles(
-            summarise(rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]), "bit per unit"
+            layers[(layers.probe == "unit_information") & (layers.quantity == "mean")], "bit per unit"
         ),
     }
     panels = [
@@ -74,15 +84,17 @@ def write_comparison(run_dirs: Sequence[str | Path], out: str | Path, *, by: str
     )
 
 
-def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+def summarise(rows: pd.DataFrame, *, also: Sequence[str] = ()) -> pd.DataFrame:
     """Mean over runs of each setting, with the 95% interval of the mean by Student's t; NaN for a single run.
+
+    `also` names columns that tell groups apart besides setting, layer and quantity.
 
     Returns
     -------
     pandas.DataFrame
         Columns setting, layer, layer_index, depth, probe, quantity, property, mean, lower, upper, runs.
     """
-    keys = ["setting", "layer", "layer_index", "depth", "probe", "quantity", "property"]
+    keys = [*also, "setting", "layer", "layer_index", "depth", "probe", "quantity", "property"]
     groups = rows.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False)["value"]
     table = groups.agg(mean="mean", deviation="std", runs="size").reset_index()
     half = student.ppf((1 + _CONFIDENCE) / 2, table.runs - 1) * table.deviation / table.runs**0.5
@@ -112,32 +124,17 @@ def _leaves_of(run: str) -> dict[str, Any]:
     return dict(leaves(OmegaConf.to_container(config, resolve=False)))
 
 
-def _last_epochs(run_dirs: Sequence[str | Path]) -> pd.DataFrame:
+def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:
     frames = []
     for run_dir in run_dirs:
-        frame = epoch_ends(load(run_dir))
+        frame = epoch_ends(load(run_dir, probe_set=probe_set))
         frame["run"] = [str(Path(run_dir) / run) for run in frame["run"]]
         frames.append(frame)
     rows = pd.concat(frames, ignore_index=True)
     if rows["run"].nunique() < 2:
         raise InputError(f"run_dir={run_dirs[0]}: a comparison needs at least two runs")
-    return rows[rows.epoch == rows.groupby("run")["epoch"].transform("max")].copy()
+    return rows
 
 
-def _write_table(table: pd.DataFrame, folder: Path) -> None:
-    shown = table[["setting", "quantity", "property", "mean", "lower", "upper", "runs"]]
-    with written_whole(folder / "indices.csv") as temporary:
-        shown.to_csv(temporary, index=False)
-    with written_whole(folder / "indices.tex") as temporary:
-        temporary.write_text(_latex(shown))
-
-
-def _latex(table: pd.DataFrame) -> str:
-    """A booktabs table, one line per setting and index."""
-    lines = [r"\begin{tabular}{llrrr}", r"\toprule", r"setting & index & mean & 95\% interval & runs \\", r"\midrule"]
-    for row in table.to_dict("records"):
-        name = f"{row['quantity']} ({row['property']})" if row["property"] else row["quantity"]
-        interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if row["lower"] == row["lower"] else "--"
-        cells = [row["setting"], name, f"{row['mean']:.2f}", interval, str(row["runs"])]
-        lines.append(" & ".join(cell.replace("_", r"\_").replace("%", r"\%") for cell in cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+def _indices(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[(rows.probe == "index") & (rows.layer == "")]

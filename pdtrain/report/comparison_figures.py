@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from pdtrain.report.style import grid, label_layers, title_of
 
+_INDICES = ("expansion", "contraction", "distillation", "active_pruning")
 _STYLES = ("-", "--", "-.", ":")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
@@ -23,7 +24,7 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
     for axes, name in zip(drawn, properties, strict=False):
         for place, setting in enumerate(dict.fromkeys(table.setting)):
             line = table[(table.property == name) & (table.setting == setting)].sort_values("layer_index")
-            colour, style = _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+            colour, style = _line_style(place)
             axes.plot(line[place_of], line["mean"], style, color=colour, marker="o", ms=3, label=setting)
             axes.fill_between(line[place_of], line.lower, line.upper, color=colour, alpha=0.2, lw=0)
         axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
@@ -37,9 +38,7 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
 
 def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
     """Every run's indices as dots, their mean and 95% interval as a bar, one panel per index."""
-    names = [
-        name for name in ("expansion", "contraction", "distillation", "active_pruning") if name in set(table.quantity)
-    ]
+    names = [name for name in _INDICES if name in set(table.quantity)]
     if not names:
         return None
     settings = list(dict.fromkeys(rows.setting))
@@ -57,3 +56,24 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
     drawn[0][0].set_yticks(range(len(settings)), settings, fontsize=7)
     drawn[0][0].invert_yaxis()
     return figure
+
+
+def compared_dynamics(table: pd.DataFrame) -> Figure | None:
+    """Mean indices over epochs, one line per setting with its 95% interval over runs; None with one epoch only."""
+    names = [name for name in _INDICES if name in set(table.quantity)]
+    if not names or table.epoch.nunique() < 2:
+        return None
+    figure, drawn = grid(len(names), height=2.6, columns=2)
+    for axes, name in zip(drawn, names, strict=False):
+        for place, setting in enumerate(dict.fromkeys(table.setting)):
+            line = table[(table.quantity == name) & (table.setting == setting)].sort_values("epoch")
+            colour, style = _line_style(place)
+            axes.plot(line.epoch, line["mean"], style, color=colour, marker="o", ms=3, label=setting)
+            axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+        axes.set(title=title_of(name), xlabel="epochs completed", ylabel="index")
+    figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
+    return figure
+
+
+def _line_style(place: int) -> tuple[str, str]:
+    return _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]

@@ -30,7 +30,7 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def paths(rows: pd.DataFrame, index_property: str = "luminance") -> Figure:
+def paths(rows: pd.DataFrame, about: str | None = "luminance") -> Figure:
     """Each layer's intrinsic dimension, and its mean information about one property, over epochs."""
     panels = [
         (
@@ -39,9 +39,9 @@ def paths(rows: pd.DataFrame, index_property: str = "luminance") -> Figure:
             rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")],
         ),
         (
-            f"{title_of(index_property)} information",
+            f"{title_of(about or '')} information",
             "bit per unit",
-            rows[(rows.probe == "unit_information") & (rows.quantity == "mean") & (rows.property == index_property)],
+            rows[(rows.probe == "unit_information") & (rows.quantity == "mean") & (rows.property == about)],
         ),
     ]
     panels = [panel for panel in panels if len(panel[2])]

@@ -17,9 +17,10 @@ from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
 from pdtrain.report.style import layers_of, save
 from pdtrain.report.texts import HOW_TO_READ, TITLES
-from pdtrain.results.configuration import load_configuration
+from pdtrain.results.configuration import load_configuration, probe_set_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.stimuli import load_stimuli
+from pdtrain.results.store import TRAINING, ResultsStore
 
 _MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
 
@@ -42,8 +43,10 @@ class Panel:
         return HOW_TO_READ[self.name]
 
 
-def write_report(run_dir: str | Path) -> Path:
+def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     """Write `run_dir`/report: figures as PNG and SVG, and report.html; return the page's path.
+
+    The report of another probe set than training's lies in a folder of its name there.
 
     Raises
     ------
@@ -51,20 +54,28 @@ def write_report(run_dir: str | Path) -> Path:
         If the run has no results.
     """
     run_dir = Path(run_dir)
-    rows = epoch_ends(load(run_dir))
-    folder = run_dir / "report"
-    panels = [Panel(name, [("", _saved(figure, folder, name))]) for name, figure in _figures(run_dir, rows)]
+    rows = epoch_ends(load(run_dir, probe_set=probe_set))
+    folder = report_folder(run_dir, probe_set)
+    figures = _figures(run_dir, rows, probe_set)
+    panels = [Panel(name, [("", _saved(figure, folder, name))]) for name, figure in figures]
     panels += list(_sliders(rows))
     last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
-    config = load_configuration(run_dir)
+    of_set = probe_set_configuration(ResultsStore(run_dir, probe_set=probe_set).folder)
+    config = of_set or load_configuration(run_dir)
     return write_page(
         folder / "report.html",
         template="page.html",
-        title=run_dir.resolve().name,
+        title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
         panels=sorted(panels, key=lambda panel: list(TITLES).index(panel.name)),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
+
+
+def report_folder(run_dir: str | Path, probe_set: str = TRAINING) -> Path:
+    """Where the report of a probe set lies."""
+    folder = Path(run_dir) / "report"
+    return folder if probe_set == TRAINING else folder / probe_set
 
 
 def write_page(path: Path, *, template: str, **content: object) -> Path:
@@ -82,38 +93,38 @@ def data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
-def _figures(run_dir: Path, rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def _figures(run_dir: Path, rows: pd.DataFrame, probe_set: str) -> Iterator[tuple[str, Figure]]:
     metrics = run_dir / "csv" / "metrics.csv"
     if metrics.exists():
         yield "accuracy", dynamics.accuracy(pd.read_csv(metrics))
     has_dimension = (rows.probe == "intrinsic_dimension").any()
     information = rows[rows.probe == "unit_information"]
+    about = foremost(information)
     if has_dimension:
         yield "dimension", profiles.dimension_profile(rows)
     if len(information):
         yield "information", profiles.information_profile(rows)
-        units = epoch_ends(load(run_dir, units=True))
-        foremost = _foremost(information)
-        yield "units", unit_figures.unit_distribution(units, foremost)
+        units = epoch_ends(load(run_dir, units=True, probe_set=probe_set))
+        yield "units", unit_figures.unit_distribution(units, str(about))
         hidden = layers_of(information)[-2:][0]
         yield "unit_map", unit_figures.unit_map(units, hidden)
     if has_dimension or len(information):
-        yield "paths", dynamics.paths(rows, _foremost(information))
+        yield "paths", dynamics.paths(rows, about)
         yield "heat_maps", dynamics.heat_maps(rows)
     if ((rows.probe == "index") & rows.quantity.isin(["distillation", "expansion"])).any():
         yield "indices", dynamics.pruning_and_distillation(rows)
     if rows.probe.isin(["object_information", "discriminability"]).any():
         yield "objects", profiles.object_profile(rows)
-    if (stimuli := load_stimuli(run_dir)) is not None:
+    if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
         yield "stimuli", stimulus_figures.contact_sheet(stimuli[0])
         if stimuli[1]:
             yield "properties", stimulus_figures.property_histograms(stimuli[1])
 
 
-def _foremost(information: pd.DataFrame) -> str:
-    """The property of the figures that show one: luminance, or else the first measured."""
+def foremost(information: pd.DataFrame) -> str | None:
+    """The property of the figures that show one: luminance, or else the first measured; None if there is none."""
     names = list(dict.fromkeys(information.property))
-    return "luminance" if "luminance" in names or not names else names[0]
+    return "luminance" if "luminance" in names else next(iter(names), None)
 
 
 def _sliders(rows: pd.DataFrame) -> Iterator[Panel]:

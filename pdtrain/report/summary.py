@@ -10,12 +10,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from pdtrain.report.page import report_folder
 from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.store import TRAINING, ResultsStore
 
 
-def print_summary(run_dir: str | Path, console: Console) -> None:
+def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRAINING) -> None:
     """Print, per layer, ID and mean information before and after training, then the indices and where files are."""
-    frame = epoch_ends(load(run_dir))
+    frame = epoch_ends(load(run_dir, probe_set=probe_set))
     first, last = frame["epoch"].min(), frame["epoch"].max()
     information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
     columns = {"ID": (frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")], 1)}
@@ -37,8 +39,8 @@ def print_summary(run_dir: str | Path, console: Console) -> None:
     for row in indices.itertuples():
         interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
         console.print(f"{row.quantity:>15} ({row.property}): {row.value:.2f}{interval}", highlight=False)
-    console.print(f"results: {Path(run_dir) / 'results'}", soft_wrap=True)
-    page = Path(run_dir) / "report" / "report.html"
+    console.print(f"results: {ResultsStore(run_dir, probe_set=probe_set).folder}", soft_wrap=True)
+    page = report_folder(run_dir, probe_set) / "report.html"
     if page.exists():
         console.print(f"report:  {page}", soft_wrap=True)
 

@@ -14,9 +14,12 @@ TITLES = {
     "accuracy": "Accuracy",
     "stimuli": "Stimuli",
     "properties": "Properties of the stimuli",
+    "areas": "Along the hierarchy",
+    "neurons": "How information is spread over neurons",
     "comparison_dimension": "Intrinsic dimension along depth, after training",
     "comparison_information": "Information per unit along depth, after training",
     "comparison_indices": "Indices after training",
+    "comparison_dynamics": "Indices over epochs",
 }
 HOW_TO_READ = {
     "dimension_slider": "Move the slider through the epochs. Each point is a layer: how many independent directions its "
@@ -44,8 +47,17 @@ HOW_TO_READ = {
     "accuracy": "Share of images recognised. A large gap between training and validation is memorising.",
     "stimuli": "A sample of the images that were shown to the network to measure it.",
     "properties": "How each property is distributed over the stimuli. What hardly varies cannot be informative.",
+    "areas": "Each point is an area, in the order of the hierarchy; where there is a network, its layers stand on the right. "
+    "Dimension is measured on equal numbers of neurons of each area, information on all. Noise in the responses raises "
+    "the dimension and hides information: the dashed line is extrapolated to infinitely many trials. Bands: 95% "
+    "intervals, of information over neurons or units. Alike if both prune (luminance falls) and distill (view-invariant "
+    "information rises); absolute values are not alike, as recordings sample few neurons.",
+    "neurons": "Share of the neurons of an area that carry less than a given information, before noise is corrected. A curve "
+    "further left carries less.",
     "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
     "none for a single seed).",
     "comparison_information": "Mean over seeds for each setting; bands as above.",
     "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
+    "comparison_dynamics": "Mean over seeds after each epoch; bands: 95% interval of the mean. Where lines part tells when a "
+    "setting begins to matter.",
 }

@@ -1,8 +1,6 @@
-"""Measures areas of the brain as layers of a network: the same probes, equal numbers of neurons, and noise corrected.
+"""Measures areas of the brain as layers of a network: the same probes, equal numbers of neurons.
 
-Trials are averaged. Noise that is left raises the intrinsic dimension and lowers information; where there are trials,
-every value is also measured on random halves of them and extrapolated to infinitely many: noise falls as 1/trials, so
-that v(infinity) = 2 v(all) - v(half), as Strong et al. (1998) extrapolate in the number of samples.
+Trials are averaged; where there are some, every value is also measured on random halves of them, to take noise off.
 """
 
 from collections.abc import Sequence
@@ -16,12 +14,14 @@ from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.prober import Probe
+from pdtrain.responses.noise import noise_corrected
 from pdtrain.responses.table import NeuralResponses
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
-CORRECTED = "_noise_corrected"
 _FEWEST_NEURONS = 5
+# the total information of units that answer without noise, as neurons do not, and the share in it
+_NOISE_FREE = ("total", "ratio")
 
 
 def measure_areas(
@@ -76,8 +76,9 @@ def measure_areas(
     for _ in range(max(draws // 2, 1)):
         half = torch.randperm(trials, generator=generator)[: trials // 2]
         means = neural.responses[:, half].mean(1)
-        halves.append(_measure(means, neural, stimuli, probes, areas, neurons, 1, generator).rows)
-    return Measurement(found.rows + _corrected(found.rows, halves, trials), found.unit_rows)
+        halves.append(_measure(means, neural, stimuli, probes, areas, neurons, 1, generator))
+    corrected = noise_corrected(found, halves, trials=trials, fewer=trials // 2)
+    return Measurement(found.rows + corrected, found.unit_rows)
 
 
 def _measure(
@@ -96,7 +97,7 @@ def _measure(
     for probe in probes:
         if not isinstance(probe, DimensionProbe):
             found = probe.measure(every, stimuli)
-            rows += found.rows
+            rows += [row for row in found.rows if row.quantity not in _NOISE_FREE]
             unit_rows += found.unit_rows
             continue
         drawn = []
@@ -126,22 +127,3 @@ def _over_draws(rows: Sequence[Row], neurons: int) -> Row:
     note = f"mean over {len(rows)} draws of {neurons} neurons"
     interval = (mean - 1.96 * deviation, mean + 1.96 * deviation)
     return replace(rows[0], value=mean, standard_deviation=deviation, lower=interval[0], upper=interval[1], note=note)
-
-
-def _corrected(rows: Sequence[Row], halves: Sequence[Sequence[Row]], trials: int) -> list[Row]:
-    corrected = []
-    for index, row in enumerate(rows):
-        if row.quantity not in ("two_nn", "two_nn_mle", "mle", "mean", "view_invariant"):
-            continue
-        half = torch.tensor([rows_of[index].value for rows_of in halves], dtype=torch.float64)
-        share = (trials // 2) / trials
-        value = (row.value - share * float(half.mean())) / (1 - share)  # v(n) = v + c / n
-        note = f"extrapolated from {trials} and {trials // 2} trials"
-        empty = float("nan")
-        corrected.append(
-            replace(
-                row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=empty, lower=empty, upper=empty,
-                note=note,
-            )
-        )  # fmt: skip
-    return corrected

@@ -1,5 +1,7 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -47,6 +49,32 @@ def test_mean_and_interval_are_students_over_seeds(sweep: Path, tmp_path: Path) 
     assert r"model.network.widths=[4] & expansion (two\_nn) & 3.00 &" in (tmp_path / "out" / "indices.tex").read_text()
     assert "Comparison of 5 runs" in page.read_text()
     assert (tmp_path / "out" / "comparison_dimension.svg").exists()
+
+
+def test_layers_are_tabulated_and_indices_drawn_over_epochs(sweep: Path, tmp_path: Path) -> None:
+    page = write_comparison([sweep], tmp_path / "out")
+
+    layers = pd.read_csv(tmp_path / "out" / "layers.csv").set_index(["setting", "layer"])
+    assert layers.loc[("model.network.widths=[4]", "relu2"), "mean"] == 3.0 + 2
+    assert layers.loc[("model.network.widths=[8]", "relu1"), "runs"] == 2
+    tex = (tmp_path / "out" / "layers.tex").read_text()
+    assert r"model.network.widths=[8] & relu1 & two\_nn & 7 & " in tex and r"\begin{tabular}{lllrrr}" in tex
+    assert 'id="comparison_dynamics"' in page.read_text()
+
+
+def test_a_click_on_a_heading_sorts(sweep: Path, tmp_path: Path, open_page: Callable[..., dict[str, Any]]) -> None:
+    page = write_comparison([sweep], tmp_path / "out", by="seed")
+    script = """
+    const button = text => [...document.querySelectorAll("th button")].find(b => b.textContent === text);
+    const column = place => [...document.querySelectorAll("tbody tr")].map(line => line.cells[place].textContent);
+    button("mean").click(); found.rising = column(3); button("mean").click(); found.falling = column(3);
+    button("setting").click(); found.settings = column(0);
+    """
+
+    found = open_page(page, script)
+
+    assert found["rising"] == ["3.50", "4.00", "5.00"] and found["falling"] == ["5.00", "4.00", "3.50"]
+    assert found["settings"] == ["seed=1", "seed=2", "seed=3"]
 
 
 def test_runs_are_grouped_by_what_differs_or_by_any_key(sweep: Path) -> None:

@@ -13,7 +13,8 @@ from pdtrain.errors import InputError
 from pdtrain.probe import probe
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
-from pdtrain.responses.areas import CORRECTED, measure_areas
+from pdtrain.responses.areas import measure_areas
+from pdtrain.responses.noise import CORRECTED
 from pdtrain.responses.table import NeuralResponses, read_responses, read_stimuli
 from pdtrain.results.reader import load
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -44,6 +45,7 @@ def test_the_simulated_example_prunes_and_distills(tmp_path: Path) -> None:
     for rising in (along("mean", "identity"), along("view_invariant", "identity")):
         assert rising == sorted(rising)
     assert rows[rows.layer != ""].drop_duplicates("layer").sort_values("layer_index").layer.tolist() == areas
+    assert not rows.quantity.isin(["total", "ratio"]).any(), "they are of units without noise"
     assert "26 neurons" in rows[rows.quantity == "two_nn"].note.iloc[0], "as many as the smallest area has"
 
 
@@ -77,6 +79,9 @@ def test_correction_brings_dimension_and_information_towards_those_without_noise
     def measured(responses: torch.Tensor) -> dict[str, float]:
         neural = NeuralResponses(responses, ("area",) * 30, names)
         rows = measure_areas(neural, stimuli, probes, draws=2).rows
+        for row in rows:
+            if row.quantity.endswith(CORRECTED):
+                assert row.lower < row.value < row.upper, "corrected values have intervals"
         return {row.quantity: row.value for row in rows}
 
     truth, found = measured(clean[:, None]), measured(noisy)

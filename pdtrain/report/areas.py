@@ -1,0 +1,60 @@
+"""The page of recorded neurons: areas in place of layers, and a network beside them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pdtrain.files import written_whole
+from pdtrain.report.area_figures import area_profiles, neuron_distribution
+from pdtrain.report.page import Panel, data_uri, foremost, write_page
+from pdtrain.report.style import save
+from pdtrain.results.configuration import probe_set_configuration
+from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.store import ResultsStore
+
+_SHOWN = ("layer", "layer_index", "quantity", "property", "value", "lower", "upper", "n", "note")
+
+
+def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
+    """Tell whether a probe set was measured on recorded neurons."""
+    config = probe_set_configuration(ResultsStore(folder, probe_set=probe_set).folder)
+    return config is not None and "responses" in config
+
+
+def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None = None) -> Path:
+    """Write `folder`/report/areas.html, its figures, and the values as areas.csv; return the page's path.
+
+    Parameters
+    ----------
+    folder
+        `out` of `pdtrain-probe responses=...`.
+    probe_set
+        Name of its rows.
+    beside
+        A run, whose layers stand beside the areas.
+    """
+    rows = load(folder, probe_set=probe_set)
+    units = load(folder, units=True, probe_set=probe_set)
+    network = None if beside is None else epoch_ends(load(beside))
+    out = Path(folder) / "report"
+    figures = {"areas": area_profiles(rows, network)}
+    if (about := foremost(rows[rows.probe == "unit_information"])) is not None:
+        figures["neurons"] = neuron_distribution(units, about)
+    table = _table(rows)
+    with written_whole(out / "areas.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    return write_page(
+        out / "areas.html",
+        template="areas.html",
+        title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
+        panels=[
+            Panel(name, [("", data_uri(save(figure, out, name).read_bytes()))]) for name, figure in figures.items()
+        ],
+        table=table.to_dict("records"),
+    )
+
+
+def _table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Values with an interval, area by area."""
+    shown = rows[rows.value.notna() & rows.lower.notna() & ~rows.quantity.str.endswith(("fraction", "_resampled"))]
+    return shown.sort_values("layer_index", kind="stable")[list(_SHOWN)].rename(columns={"layer": "area"})

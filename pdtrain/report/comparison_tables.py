@@ -1,0 +1,43 @@
+"""Tables of a comparison as files: CSV for programs, LaTeX for papers."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pdtrain.files import written_whole
+
+_COLUMNS = ["setting", "layer", "depth", "quantity", "property", "mean", "lower", "upper", "runs"]
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write what `summarise` gives as `path`.csv, and as a booktabs table, `path`.tex.
+
+    Columns are setting, layer and depth (where there are layers), quantity, property, mean, lower, upper, runs.
+    """
+    of_layers = bool((table.layer != "").any())
+    shown = table[_COLUMNS] if of_layers else table[_COLUMNS].drop(columns=["layer", "depth"])
+    with written_whole(path.with_suffix(".csv")) as temporary:
+        shown.to_csv(temporary, index=False)
+    with written_whole(path.with_suffix(".tex")) as temporary:
+        temporary.write_text(_latex(shown, of_layers=of_layers))
+
+
+def _latex(table: pd.DataFrame, *, of_layers: bool) -> str:
+    """One line per setting, layer and quantity."""
+    heading = ["setting", *(["layer"] if of_layers else []), "quantity", "mean", r"95\% interval", "runs"]
+    columns = "l" * (len(heading) - 3) + "rrr"
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(heading) + r" \\", r"\midrule"]
+    digits = ".3g" if of_layers else ".2f"
+    for row in table.to_dict("records"):
+        name = f"{row['quantity']} ({row['property']})" if row["property"] else row["quantity"]
+        interval = f"{row['lower']:{digits}} to {row['upper']:{digits}}" if row["lower"] == row["lower"] else "--"
+        layer = [row["layer"]] if of_layers else []
+        cells = [row["setting"], *layer, name, f"{row['mean']:{digits}}", interval, str(row["runs"])]
+        lines.append(" & ".join(_escaped(cell) for cell in cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _escaped(text: str) -> str:
+    for special in "&%$#_{}":
+        text = text.replace(special, rf"\{special}")
+    return text

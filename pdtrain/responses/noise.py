@@ -1,0 +1,72 @@
+"""Takes the noise of single trials off: every value is extrapolated to infinitely many trials.
+
+Noise that is left in a mean over trials raises the intrinsic dimension and lowers information. It falls as 1/trials, so
+that v(n) = v + c/n: from all n trials and from a share of them, v = (v(n) - share v(share n)) / (1 - share), as Strong
+et al. (1998) extrapolate in the number of samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pdtrain.results.rows import Measurement, Row
+
+CORRECTED = "_noise_corrected"
+_DIMENSIONS = ("two_nn", "two_nn_mle", "mle")
+# means over neurons: what is kept of each neuron
+_PER_NEURON = {("unit_information", "mean"): None, ("object_information", "view_invariant"): "object_pairs"}
+
+
+def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials: int, fewer: int) -> list[Row]:
+    """Extrapolate the rows of all trials from those of random parts of them.
+
+    Parameters
+    ----------
+    found
+        Measured on the mean of all trials.
+    parts
+        The same, each on the mean of `fewer` random trials.
+    trials, fewer
+        Number of trials of either.
+
+    Returns
+    -------
+    list of Row
+        Quantities whose names end in `CORRECTED`. The interval of a mean over neurons is that over the corrected
+        neurons; of a dimension, that of all trials widened by how the parts scatter.
+    """
+    share = fewer / trials
+    of_neurons = _of_neurons(found)
+    of_parts = [_of_neurons(part) for part in parts]
+    corrected = []
+    for index, row in enumerate(found.rows):
+        if (row.probe, row.quantity) in _PER_NEURON:
+            key = (row.layer, _PER_NEURON[row.probe, row.quantity] or row.property)
+            mean_of_parts = torch.stack([part[key] for part in of_parts]).mean(0)
+            neurons = (of_neurons[key] - share * mean_of_parts) / (1 - share)
+            value, deviation = float(neurons.mean()), float(neurons.std() / len(neurons) ** 0.5)
+        elif row.quantity in _DIMENSIONS:
+            values = torch.tensor([part.rows[index].value for part in parts], dtype=torch.float64)
+            value = (row.value - share * float(values.mean())) / (1 - share)
+            scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0)
+            deviation = (row.standard_deviation**2 + scatter**2) ** 0.5
+        else:
+            continue
+        corrected.append(
+            replace(
+                row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=deviation,
+                lower=value - 1.96 * deviation, upper=value + 1.96 * deviation,
+                note=f"extrapolated from {trials} and {fewer} trials",
+            )
+        )  # fmt: skip
+    return corrected
+
+
+def _of_neurons(measurement: Measurement) -> dict[tuple[str, str], Tensor]:
+    """Information of each neuron (bits), by area and property."""
+    bits: dict[tuple[str, str], list[float]] = {}
+    for row in measurement.unit_rows:
+        bits.setdefault((row.layer, row.property), []).append(row.information_bits)
+    return {key: torch.tensor(values, dtype=torch.float64) for key, values in bits.items()}
