@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+import yaml
 from hydra import compose, initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -132,6 +133,31 @@ def test_other_launchers_run_every_job(launcher: str, option: str, tmp_path: Pat
     _run(tmp_path / "sweep", "seed=1,2", f"hydra/launcher={launcher}", option, "hydra.sweep.dir=sweep")
 
     assert sorted(load(tmp_path / "sweep" / "sweep").run.unique()) == ["0", "1"]
+
+
+def test_the_command_of_wandbs_agents_trains_what_the_sweep_says(tmp_path: Path) -> None:
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+    sweep = yaml.safe_load((Path(__file__).parents[1] / "conf" / "sweep" / "wandb_sweep.yml").read_text())
+    assert set(sweep["parameters"]) == {"optimizer.lr", "model.network.hidden"}
+    # what an agent does with its server's answer
+    answer = {"args": {"optimizer.lr": {"value": 0.0123}, "model.network.hidden": {"value": 64}}}
+    words = create_sweep_command(sweep["command"])
+    place = words.index("${args_no_hyphens}")
+    words[place : place + 1] = create_sweep_command_args(answer)["args_no_hyphens"]
+    tiny = [option for option in _TINY if not option.startswith("model.network.hidden")]
+    command = [sys.executable, "-m", "pdtrain.train", *words[1:], *tiny, "hydra.run.dir=run"]
+    of_agent = {"WANDB_RUN_ID": "abc12345", "WANDB_SWEEP_ID": "s1", "WANDB_MODE": "offline"}
+
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | of_agent, capture_output=True, text=True, check=False)
+
+    assert words[0] == "pdtrain-train"
+    assert done.returncode == 0, done.stderr[-2000:]
+    config = OmegaConf.load(tmp_path / "run" / "run.yaml")
+    assert (config.optimizer.lr, config.model.network.hidden) == (0.0123, 64)
+    assert (tmp_path / "run" / "wandb_id").read_text() == "abc12345", "the run that the agent waits for"
+    metrics = pd.read_csv(tmp_path / "run" / "csv" / "metrics.csv")
+    assert sweep["metric"]["name"] in metrics
 
 
 def test_jobs_at_once_share_the_cores() -> None:
