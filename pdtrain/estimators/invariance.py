@@ -77,7 +77,7 @@ class Discriminability:
     fold_accuracies
         The same for each held-out part.
     chance
-        Share of the most frequent object.
+        One over the number of objects: what a classifier without preference comes to.
     stimuli
         Number of stimuli.
     """
@@ -97,6 +97,9 @@ def linear_discriminability(
 ) -> Discriminability:
     """Accuracy of a ridge classifier (scikit-learn) on object identity, each part of the views held out in turn.
 
+    Objects weigh the same in training, however many of their views are held out: otherwise the classifier prefers those
+    that the held-out part has few of, and responses that tell nothing are classified worse than by chance.
+
     Parameters
     ----------
     responses
@@ -104,7 +107,7 @@ def linear_discriminability(
     objects
         Object of each stimulus.
     held_out
-        Part of each stimulus: a range of a transformation, or a random fold (`folds_of`).
+        Part of each stimulus: a range of a transformation, or random (`folds_of`, `random_parts`).
 
     Raises
     ------
@@ -122,12 +125,13 @@ def linear_discriminability(
     right, accuracies = 0, []
     for part in parts:
         test = (held_out == part).cpu().numpy()
-        classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-1, 5, 7)))
+        ridge = RidgeClassifierCV(alphas=np.logspace(-1, 5, 7), class_weight="balanced")
+        classifier = make_pipeline(StandardScaler(), ridge)
         hits = classifier.fit(x[~test], y[~test]).predict(x[test]) == y[test]
         right += int(hits.sum())
         accuracies.append(float(hits.mean()))
     lower, upper = wilson_interval(right, len(y))
-    chance = float(np.unique(y, return_counts=True)[1].max() / len(y))
+    chance = 1 / len(objects.unique())  # of predictions without preference, as the weights make them
     return Discriminability(right / len(y), lower, upper, tuple(accuracies), chance, len(y))
 
 
@@ -135,3 +139,12 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
     """Cut the range of a transformation in `folds` equally populated parts, each to be held out in turn."""
     ordered = parameter.sort().values
     return torch.searchsorted(ordered, parameter) * folds // len(parameter)
+
+
+def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:
+    """Deal the views of each object out to `parts` at random, as evenly as their number allows."""
+    shuffled = torch.randperm(len(objects), generator=generator)
+    by_object = shuffled[objects.cpu()[shuffled].argsort(stable=True)]
+    dealt = torch.empty(len(objects), dtype=torch.int64)
+    dealt[by_object] = torch.arange(len(objects)) % parts
+    return dealt

@@ -8,7 +8,7 @@ from torch import Tensor
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.estimators.discretization import discretize
-from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information
+from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, random_parts
 from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -108,8 +108,7 @@ class DiscriminabilityProbe:
                 stimuli.parameters[self._held_out], self._folds
             ), f"{self._folds} ranges of {self._held_out}"
         generator = torch.Generator().manual_seed(self._seed)
-        order = torch.randperm(len(stimuli), generator=generator).float()
-        return folds_of(order, self._folds), f"{self._folds} random parts of the stimuli"
+        return random_parts(stimuli.labels, self._folds, generator), f"{self._folds} random parts of the stimuli"
 
 
 def _check_objects(stimuli: StimulusSet, probe: str) -> None:

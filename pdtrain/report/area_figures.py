@@ -11,6 +11,12 @@ from pdtrain.report.style import TRAINED, UNTRAINED, ends, label_layers, layer_c
 from pdtrain.responses.noise import CORRECTED
 
 _CORRECTED_COLOUR = "#D55E00"
+_UNITS = {"intrinsic_dimension": "dimensions", "discriminability": "accuracy"}
+_TITLES = {
+    "two_nn": "intrinsic dimension",
+    "view_invariant": "view-invariant object information",
+    "accuracy": "linear discriminability of objects",
+}
 _Measured = tuple[str, str, str]  # probe, quantity, property
 
 
@@ -22,11 +28,14 @@ def area_profiles(areas: pd.DataFrame, network: pd.DataFrame | None = None) -> F
     figure, drawn = plt.subplots(len(measured), columns, figsize=size, squeeze=False)
     for (probe, quantity, property), panels in zip(measured, drawn, strict=True):
         title = _title(quantity, property)
-        unit = "dimensions" if probe == "intrinsic_dimension" else "bit per neuron"
+        unit = _UNITS.get(probe, "bit per neuron")
         _draw_areas(
             panels[0], _chosen(areas, probe, quantity, property), _chosen(areas, probe, quantity + CORRECTED, property)
         )
         panels[0].set(title=title, ylabel=unit)
+        chance = _chosen(areas, probe, "chance", property)
+        if len(chance):
+            panels[0].axhline(chance.value.iloc[0], color="black", lw=0.8, ls=":", label="chance")
         if network is not None:
             _draw_network(panels[1], _chosen(network, probe, quantity, property))
             panels[1].set(title=title, ylabel=unit.replace("neuron", "unit"))
@@ -57,6 +66,7 @@ def _measured(areas: pd.DataFrame) -> Iterator[_Measured]:
         ("intrinsic_dimension", "two_nn"),
         ("unit_information", "mean"),
         ("object_information", "view_invariant"),
+        ("discriminability", "accuracy"),
     ):
         chosen = areas[(areas.probe == probe) & (areas.quantity == quantity)]
         for property in dict.fromkeys(chosen.property):
@@ -64,9 +74,7 @@ def _measured(areas: pd.DataFrame) -> Iterator[_Measured]:
 
 
 def _title(quantity: str, property: str) -> str:
-    if quantity == "two_nn":
-        return "intrinsic dimension"
-    return "view-invariant object information" if quantity == "view_invariant" else f"{title_of(property)} information"
+    return _TITLES.get(quantity, f"{title_of(property)} information")
 
 
 def _chosen(rows: pd.DataFrame, probe: str, quantity: str, property: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pdtrain.report.style import ends, grid, title_of
 
@@ -42,7 +43,7 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
         axes.set(title=f"{layer}, {label}", ylabel="units, sorted" if axes is drawn[0] else "")
     if len(tables) == 1:
         drawn[1].axis("off")
-    figure.colorbar(image, ax=drawn, label="bit")
+    figure.colorbar(image, ax=drawn, label="bit", ticks=MaxNLocator(4))
     return figure
 
 

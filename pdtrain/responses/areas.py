@@ -13,6 +13,7 @@ from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
+from pdtrain.probes.object_probe import DiscriminabilityProbe
 from pdtrain.probes.prober import Probe
 from pdtrain.responses.noise import noise_corrected
 from pdtrain.responses.table import NeuralResponses
@@ -20,6 +21,7 @@ from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _FEWEST_NEURONS = 5
+_OF_POPULATIONS = (DimensionProbe, DiscriminabilityProbe)
 # the total information of units that answer without noise, as neurons do not, and the share in it
 _NOISE_FREE = ("total", "ratio")
 
@@ -41,7 +43,8 @@ def measure_areas(
     neural, stimuli
         Responses, and what is known of the stimuli.
     probes
-        Those of intrinsic dimension see equal numbers of neurons of each area; those of single neurons see all.
+        Those of populations (dimension, discriminability) see equal numbers of neurons of each area, or the largest
+        would have most of either; those of single neurons see all.
     areas
         Areas in the order of the hierarchy; None takes that of the table.
     neurons
@@ -95,7 +98,7 @@ def _measure(
     unit_rows = []
     every = [_response(area, place, len(areas), means, neural.neurons_of(area)) for place, area in enumerate(areas)]
     for probe in probes:
-        if not isinstance(probe, DimensionProbe):
+        if not isinstance(probe, _OF_POPULATIONS):
             found = probe.measure(every, stimuli)
             rows += [row for row in found.rows if row.quantity not in _NOISE_FREE]
             unit_rows += found.unit_rows
@@ -118,12 +121,18 @@ def _response(area: str, place: int, areas: int, means: Tensor, units: Tensor) -
     return LayerResponse(layer, responses, False, units, responses, torch.device("cpu"))
 
 
+def _standard_error(row: Row) -> float:
+    """From the interval, where there is one: the standard deviation of an accuracy is its spread over parts."""
+    return (row.upper - row.lower) / (2 * 1.96) if row.upper == row.upper else row.standard_deviation
+
+
 def _over_draws(rows: Sequence[Row], neurons: int) -> Row:
     """Mean over draws of neurons; the interval is the mean one, widened by the spread of the draws."""
     values = torch.tensor([row.value for row in rows], dtype=torch.float64)
     spread = float(values.std()) if len(rows) > 1 else 0.0
-    within = float(torch.tensor([row.standard_deviation for row in rows], dtype=torch.float64).mean())
+    within = float(torch.tensor([_standard_error(row) for row in rows], dtype=torch.float64).mean())
     mean, deviation = float(values.mean()), (within**2 + spread**2) ** 0.5
-    note = f"mean over {len(rows)} draws of {neurons} neurons"
+    missing = next((row.note for row in rows if row.value != row.value and row.note), "")
+    note = f"mean over {len(rows)} draws of {neurons} neurons" + (f"; in one of them: {missing}" if missing else "")
     interval = (mean - 1.96 * deviation, mean + 1.96 * deviation)
     return replace(rows[0], value=mean, standard_deviation=deviation, lower=interval[0], upper=interval[1], note=note)

@@ -42,10 +42,11 @@ def test_quiet_mode_prints_neither(configure: Configure, capsys: pytest.CaptureF
     assert "step 3" not in shown and "val/loss" not in shown
 
 
-def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trainer", [[], ["trainer=ddp_sim", "trainer.devices=2"]], ids=["one process", "two"])
+def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path, trainer: list[str]) -> None:
     tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100"]
     tiny += ["trainer.max_epochs=1", "model.network.widths=[4]", "report=false", f"hydra.run.dir={tmp_path}/run"]
-    command = [sys.executable, "-m", "pdtrain.train", *tiny, f"paths.data={tmp_path}"]
+    command = [sys.executable, "-m", "pdtrain.train", *tiny, f"paths.data={tmp_path}", *trainer]
     leader, follower = pty.openpty()
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
 
@@ -62,6 +63,7 @@ def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path) -> None
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode(errors="replace"))
     assert re.search(r"probe: (stimuli|intrinsic dimension, relu1|unit information, \w+)", text)
     assert re.search(r"epoch 1/1 .*\d/\d", text)
+    assert len(re.findall("epoch 1, step 3", text)) == 1, "the first process speaks for all"
 
 
 def test_arrows_tell_what_changed() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pdtrain.estimators.discretization import discretize
-from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information
+from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, random_parts
 from pdtrain.estimators.significance import wilson_interval
 
 
@@ -67,6 +67,31 @@ def test_held_out_views_are_harder_than_random_ones_when_the_view_carries_the_ob
     across = linear_discriminability(responses, objects, folds_of(view, 2))
 
     assert across.accuracy < 0.2
+
+
+@pytest.mark.parametrize("views", [14, 15], ids=["parts of unequal size", "of equal size"])
+@pytest.mark.parametrize("dealt", [True, False], ids=["dealt out", "random ranges"])
+def test_responses_that_tell_nothing_are_classified_by_chance(views: int, dealt: bool) -> None:
+    objects = torch.arange(8 * views) // views
+    accuracies = []
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        responses = torch.randn(len(objects), 26, generator=generator)
+        ranges = folds_of(torch.randn(len(objects), generator=generator), 5)
+        parts = random_parts(objects, 5, generator) if dealt else ranges
+        accuracies.append(linear_discriminability(responses, objects, parts).accuracy)
+
+    error = torch.tensor(accuracies).std() / 30**0.5
+    assert abs(sum(accuracies) / 30 - 1 / 8) < 3 * error
+
+
+def test_random_parts_hold_as_many_views_of_every_object() -> None:
+    objects = torch.tensor([0, 1, 1, 0, 2, 1, 2, 0, 0, 2, 1, 2])
+
+    parts = random_parts(objects, 2, torch.Generator().manual_seed(0))
+
+    assert torch.bincount(objects * 2 + parts).tolist() == [2] * 6
+    assert not torch.equal(parts, random_parts(objects, 2, torch.Generator().manual_seed(1)))
 
 
 def test_wilson_interval_of_a_textbook_case() -> None:

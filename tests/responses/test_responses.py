@@ -13,10 +13,12 @@ from pdtrain.errors import InputError
 from pdtrain.probe import probe
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
+from pdtrain.probes.object_probe import DiscriminabilityProbe
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.noise import CORRECTED
 from pdtrain.responses.table import NeuralResponses, read_responses, read_stimuli
 from pdtrain.results.reader import load
+from pdtrain.results.rows import Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _EXAMPLE = Path(__file__).parents[2] / "docs" / "examples"
@@ -90,6 +92,27 @@ def test_correction_brings_dimension_and_information_towards_those_without_noise
         assert after < 0.75 * before, quantity
     assert found["two_nn"] > truth["two_nn"] and found["mean"] < truth["mean"], "what noise does"
     assert not any(name.endswith(CORRECTED) for name in truth), "no trials, no correction"
+
+
+def test_areas_of_more_neurons_are_not_more_discriminable_for_that() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(200) % 4
+    signal = torch.randn(4, 60, generator=generator)[labels].T
+    responses = signal[:, None] + 4 * torch.randn(60, 1, 200, generator=generator)
+    areas = ("small",) * 10 + ("large",) * 50
+    blank = torch.zeros(200, 1, 1, 1)
+    neural = NeuralResponses(responses, areas, tuple(str(i) for i in range(200)))
+
+    def accuracies(neurons: int | None, areas: list[str]) -> list[Row]:
+        stimuli = StimulusSet(blank, blank, labels, {})
+        found = measure_areas(neural, stimuli, [DiscriminabilityProbe()], areas=areas, neurons=neurons, draws=10)
+        return [row for row in found.rows if row.quantity == "accuracy"]
+
+    small, large = accuracies(None, ["small", "large"])
+    (all_of_large,) = accuracies(50, ["large"])
+    assert all_of_large.value > small.value + 0.1, "more neurons tell more"
+    assert abs(large.value - small.value) < 0.1 and large.note == "mean over 10 draws of 10 neurons"
+    assert large.lower < large.value < large.upper and large.upper - large.lower > 0.1
 
 
 def _edited(path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
