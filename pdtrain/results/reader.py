@@ -1,14 +1,18 @@
 """Reads the rows of one run, or of a whole sweep, into one pandas frame."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from omegaconf import OmegaConf
 
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, unknown_name
+from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.store import FOLDER, TRAINING
 
 
-def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) -> pd.DataFrame:
+def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, keys: Sequence[str] = ()) -> pd.DataFrame:
     """Load the results of a run folder, or of every run below a sweep folder.
 
     Parameters
@@ -19,6 +23,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) ->
         Per-unit values in place of summary rows.
     probe_set
         What `pdtrain-probe` measured under this name, in place of what training wrote.
+    keys
+        Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths"; lists become text.
 
     Returns
     -------
@@ -28,7 +34,7 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) ->
     Raises
     ------
     InputError
-        If there are no results below `path`.
+        If there are no results below `path`, or a run's configuration has no such key.
     """
     root = Path(path)
     suffix = "units" if units else "rows"
@@ -42,7 +48,21 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING) ->
         run = file.parents[len(Path(folder).parts)]
         frame.insert(0, "run", str(run.relative_to(root)))
         frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    together = pd.concat(frames, ignore_index=True)
+    for key in keys:
+        value_of = {run: _value_of(root / run, key) for run in together["run"].unique()}
+        together[key] = together["run"].map(value_of)
+    return together
+
+
+def _value_of(run_dir: Path, key: str) -> Any:
+    config = load_configuration(run_dir)
+    if config is None:
+        raise InputError(f"{run_dir}: its configuration is missing, so that keys={key} is not known")
+    values = dict(leaves(OmegaConf.to_container(config, resolve=False)))
+    if key not in values:
+        raise unknown_name("keys", key, sorted(values), of="key of the configuration")
+    return str(values[key]) if isinstance(values[key], list | dict) else values[key]
 
 
 def _read(file: Path) -> pd.DataFrame:
