@@ -23,7 +23,7 @@ from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.point_table import point_table
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.table import read_responses, read_stimuli
-from pdtrain.results.configuration import keep_configuration, load_configuration, runs_below
+from pdtrain.results.configuration import check_measured_alike, keep_configuration, load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
@@ -32,6 +32,7 @@ from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
+_OF_NETWORK = (*_FROM_RUN, "state_dict")  # what rows depend on
 _OF_NEURONS = ("responses", "stimuli_table", "areas", "neurons", "probes", "seed")
 _POLL_SECONDS = 5.0
 
@@ -97,7 +98,8 @@ def _probe_responses(config: DictConfig, console: Console) -> Path:
         neural, stimuli, build_probes(config), areas=config.areas, neurons=config.neurons, seed=config.seed
     )
     point = ProbePoint(0, 0)
-    keep_configuration(store.folder, config, _OF_NEURONS, probe_set=config.probe_set)
+    check_measured_alike(store.folder, config, _OF_NEURONS, probe_set=config.probe_set)
+    keep_configuration(store.folder, config, _OF_NEURONS)
     path = store.write(point, found.rows, found.unit_rows)
     console.print(point_table(point, found.rows))
     console.print(f"rows: {path}", soft_wrap=True)
@@ -116,8 +118,8 @@ class _Job:
         self._store = ResultsStore(folder, probe_set=config.probe_set)
         self._prober: Prober = build_prober(config, self._data, self._store)
         self._prober.prepare(self._network, self._probes)
-        keep_configuration(self._store.folder, config, [*_FROM_RUN, "state_dict"], probe_set=config.probe_set)
-        self._console, self._force = console, config.force
+        check_measured_alike(self._store.folder, config, _OF_NETWORK, probe_set=config.probe_set)
+        self._config, self._console, self._force = config, console, config.force
         self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
 
     def __enter__(self) -> "_Job":
@@ -137,6 +139,7 @@ class _Job:
             point = point_of(path, load_network(self._network, path, key=key))
             if self._is_done(point):
                 continue
+            keep_configuration(self._store.folder, self._config, _OF_NETWORK)
             rows = self._prober.measure(self._network, self._probes, point)
             if self._wandb is not None:
                 self._wandb.send(point, rows)

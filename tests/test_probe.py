@@ -99,6 +99,9 @@ def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
         f"out={tmp_path}/out", "model=resnet18", "data.training_images=10", "data.validation_images=80",
         "stimuli.count=80", f"paths.data={tmp_path}", "layers.names=['*fc']",
     ]  # fmt: skip
+    with pytest.raises(InputError, match="no such file"):
+        _probe("state_dict=/nowhere.pth", *options)
+    assert not (tmp_path / "out").exists(), "a name mistyped once does not stand in the way of the right one"
 
     _probe(f"state_dict={tmp_path}/weights.pth", *options)
 

@@ -64,25 +64,32 @@ def _read(path: Path) -> DictConfig:
     return config
 
 
-def keep_configuration(folder: str | Path, config: DictConfig, groups: Sequence[str], *, probe_set: str) -> None:
-    """Keep what the rows of a probe set are measured with, the `groups` of `config`, or compare it with what is kept.
+def check_measured_alike(folder: str | Path, config: DictConfig, groups: Sequence[str], *, probe_set: str) -> None:
+    """Compare the `groups` of `config` with what the rows in the folder of a probe set were measured with.
 
     Raises
     ------
     InputError
-        If `folder` holds rows that were measured otherwise.
+        If there are rows that were measured otherwise.
     """
-    path = Path(folder) / _PROBE_SET_NAME
-    kept = OmegaConf.masked_copy(config, [*groups, "paths"])
-    if path.is_file():
-        for key, before, now in differences(_loaded(path), kept):
-            raise InputError(
-                f"{key}={now}: the rows of probe_set={probe_set} were measured with {before}; give another probe_set, "
-                f"or remove {path.parent}"
-            )
+    kept = probe_set_configuration(folder)
+    if kept is None or not any(Path(folder).glob("*.rows.parquet")):
         return
-    with written_whole(path) as temporary:
-        OmegaConf.save(kept, temporary, resolve=False)
+    for key, before, now in differences(kept, _part(config, groups)):
+        raise InputError(
+            f"{key}={now}: the rows of probe_set={probe_set} were measured with {before}; give another probe_set, "
+            f"or remove {folder}"
+        )
+
+
+def keep_configuration(folder: str | Path, config: DictConfig, groups: Sequence[str]) -> None:
+    """Keep what the rows of a probe set are measured with: the `groups` of `config`."""
+    with written_whole(Path(folder) / _PROBE_SET_NAME) as temporary:
+        OmegaConf.save(_part(config, groups), temporary, resolve=False)
+
+
+def _part(config: DictConfig, groups: Sequence[str]) -> DictConfig:
+    return OmegaConf.masked_copy(config, [*groups, "paths"])
 
 
 def probe_set_configuration(folder: str | Path) -> DictConfig | None:
