@@ -1,5 +1,7 @@
 """Figures that compare settings: profiles along depth, and indices, with intervals over seeds."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from pdtrain.report.style import grid, label_layers, title_of
 
 _INDICES = ("expansion", "contraction", "distillation", "active_pruning")
 _STYLES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
 
@@ -24,9 +27,9 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
     for axes, name in zip(drawn, properties, strict=False):
         for place, setting in enumerate(dict.fromkeys(table.setting)):
             line = table[(table.property == name) & (table.setting == setting)].sort_values("layer_index")
-            colour, style = _line_style(place)
-            axes.plot(line[place_of], line["mean"], style, color=colour, marker="o", ms=3, label=setting)
-            axes.fill_between(line[place_of], line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+            style = _line_style(place)
+            axes.plot(line[place_of], line["mean"], ms=4, label=setting, **style)
+            axes.fill_between(line[place_of], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
         axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
         if same_layers:
             label_layers(axes, table)
@@ -67,13 +70,15 @@ def compared_dynamics(table: pd.DataFrame) -> Figure | None:
     for axes, name in zip(drawn, names, strict=False):
         for place, setting in enumerate(dict.fromkeys(table.setting)):
             line = table[(table.quantity == name) & (table.setting == setting)].sort_values("epoch")
-            colour, style = _line_style(place)
-            axes.plot(line.epoch, line["mean"], style, color=colour, marker="o", ms=3, label=setting)
-            axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
+            style = _line_style(place)
+            axes.plot(line.epoch, line["mean"], ms=4, label=setting, **style)
+            axes.fill_between(line.epoch, line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
         axes.set(title=title_of(name), xlabel="epochs completed", ylabel="index")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
     return figure
 
 
-def _line_style(place: int) -> tuple[str, str]:
-    return _COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)]
+def _line_style(place: int) -> dict[str, Any]:
+    """Colour, dashes and marker of a setting: told apart in grey too, and none twice among 140."""
+    cycle = {"color": _COLOURS, "linestyle": _STYLES, "marker": _MARKERS}
+    return {name: values[place % len(values)] for name, values in cycle.items()}

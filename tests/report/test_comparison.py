@@ -62,6 +62,23 @@ def test_layers_are_tabulated_and_indices_drawn_over_epochs(sweep: Path, tmp_pat
     assert 'id="comparison_dynamics"' in page.read_text()
 
 
+def test_lines_of_many_settings_are_told_apart_in_grey() -> None:
+    places = [
+        {"setting": f"s{i}", "layer": layer, "layer_index": j, "depth": j, "property": "", "mean": i,
+         "lower": i - 1, "upper": i + 1}
+        for i in range(28) for j, layer in enumerate(["input", "output"])
+    ]  # fmt: skip
+
+    figure = compared_profiles(pd.DataFrame(places), "dimensions")
+
+    assert figure is not None
+    lines = figure.axes[0].lines
+    without_colour = [(line.get_linestyle(), line.get_marker()) for line in lines]
+    assert len({(line.get_color(), *style) for line, style in zip(lines, without_colour, strict=True)}) == 28
+    assert len(set(without_colour[:20])) == 20
+    plt.close(figure)
+
+
 def test_a_click_on_a_heading_sorts(sweep: Path, tmp_path: Path, open_page: Callable[..., dict[str, Any]]) -> None:
     page = write_comparison([sweep], tmp_path / "out", by="seed")
     script = """
