@@ -1,19 +1,29 @@
 """Receptive fields of units: which pixels can reach them, for any network of the usual operations.
 
-The network itself is run, on bounds in place of numbers: every unit carries the first and last row and column
-that can reach it. A convolution or pooling takes the smallest and largest bounds in its window, an addition those
-of its terms, a concatenation keeps each channel's own. Padding, dilation, groups and branches need no formula.
+The network itself is run, with what reaches each unit (`reach`) in place of its activation: a convolution or pooling
+takes what reaches its window, an addition what reaches its terms, a concatenation keeps each channel's own
+(`field_rules`). So padding, dilation, groups and branches need no formula. A field is the smallest rectangle around the
+pixels that reach the unit. An operation that is not known is refused by name.
+
+A field says where a unit looks, not what scales it. What a network computes from averages over a whole map alone
+(also from sums, maxima and norms over it) is left out where it scales or shifts a map of more than one place, or is
+added to it by a convolution over both: the gates of squeeze-and-excitation and its kin. For the same reason the
+statistics of group, instance and batch norm, of layer norm over all places, and of global response normalisation are
+left out. A layer norm over channels looks at one place, and is taken for what it is; so are gates that change over the
+map (spatial, coordinate attention) and weights learned over all places (a linear layer on the flattened map).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from pdtrain.activations.field_rules import COMPARISONS, MOVES, RULES
 from pdtrain.activations.hooks import bare, listening
 from pdtrain.activations.layers import INPUT, Layer
+from pdtrain.activations.reach import Reach
 from pdtrain.errors import InputError
 from pdtrain.stimuli.local_properties import Fields
 
@@ -46,182 +56,141 @@ def receptive_fields(
     wanted = {(layer.module, layer.call): layer for layer in units}
     found: dict[str, Fields] = {}
 
-    def keep(name: str, call: int, output: Tensor) -> None:
+    def keep(name: str, call: int, output: Tensor, inputs: object = None) -> None:
         layer = wanted.get((name, call))
-        if layer is not None:
-            bounds = output.as_subclass(Tensor).flatten(1)[:, units[layer].to(output.device)]
-            found[layer.name] = _fields(bounds, image_shape)
+        if layer is None:
+            return
+        # what no activation goes into, a table of positions for example, is reached from nowhere
+        reach = output.reach if isinstance(output, _Activation) else Reach.nowhere(output.shape)
+        if reach.shape[1:] != layer.shape:
+            raise _refusal(f"layer {layer.name}")
+        found[layer.name] = reach.fields(units[layer])
 
-    image = _pixels(image_shape).to(next(model.parameters()).device)
+    parameter = next(model.parameters())
+    image = _Activation(Reach.of_pixels(*image_shape), parameter.dtype, parameter.device)
     keep(INPUT, 1, image)
     modules = list(dict.fromkeys(layer.module for layer in units if layer.module != INPUT))
-    with listening(model, modules, keep):
-        model(image.as_subclass(_Bounds))
+    try:
+        with listening(model, modules, keep):
+            model(image)
+    except InputError:
+        raise
+    except Exception as error:  # the network has run on an image before: it asks for what only numbers can give
+        raise _refusal(f"this network ({str(error).splitlines()[0]})") from error
     return found
 
 
-def _pixels(shape: tuple[int, int, int]) -> Tensor:
-    """Bounds of the pixels themselves, shape (4, channels, height, width): top, -bottom, left, -right.
+class _Activation(Tensor):
+    """A tensor of the network that holds, in place of numbers, what reaches each."""
 
-    With these signs every combination of bounds is a minimum.
-    """
-    channels, height, width = shape
-    rows = torch.arange(height, dtype=torch.float32)[:, None].expand(height, width)
-    columns = torch.arange(width, dtype=torch.float32)[None].expand(height, width)
-    return torch.stack([rows, -rows - 1, columns, -columns - 1])[:, None].expand(4, channels, height, width)
+    reach: Reach
+    # all comes down to ATen's operations, and is met there
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
+    @staticmethod
+    def __new__(cls, reach: Reach, dtype: torch.dtype, device: torch.device) -> "_Activation":
+        tensor = reach.bounds[0]
+        made = Tensor._make_wrapper_subclass(cls, tensor.shape, strides=tensor.stride(), dtype=dtype, device=device)
+        made.reach = reach
+        return made
 
-def _fields(bounds: Tensor, shape: tuple[int, int, int]) -> Fields:
-    reached = torch.isfinite(bounds[0])
-    top, bottom, left, right = bounds.masked_fill(~reached, 0).long().cpu()
-    return Fields(top, -bottom, left, -right)
+    @property
+    def data(self) -> Tensor:
+        """The same memory, as PyTorch has it; what is put in its place would go unseen."""
+        return self.detach()
 
-
-class _Bounds(Tensor):
-    """Bounds in place of activations; operations on them follow `_RULES`."""
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        raise _refusal("an assignment to .data")
 
     @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(func, "__name__", str(func))
-        with torch._C.DisableTorchFunctionSubclass():
-            if name in _SHAPE_ONLY:
-                result = func(*args, **(kwargs or {}))
-            elif name in _RULES:
-                result = _RULES[name](*args, **(kwargs or {}))
-            else:
-                raise InputError(
-                    f"probes.unit_information.properties: the receptive field through {name}() is not known; "
-                    "leave out the properties with @receptive_field"
-                )
-        return _mark(result)
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        operation = func.overloadpacket.__name__
+        schema = func._schema
+        arguments = _by_name(schema, args, kwargs or {})
+        try:
+            if func.namespace != "aten" or any(argument.is_out for argument in schema.arguments):
+                raise NotImplementedError
+            if operation == "as_strided_":
+                return _as_it_is(**arguments)
+            if operation in MOVES and func._overloadname != "dtype":
+                return _moved(func, args, kwargs or {})
+            in_place = operation.endswith("_") and operation.rstrip("_") in RULES
+            result = RULES[operation.rstrip("_") if in_place else operation](
+                **{name: _reach_within(value) for name, value in arguments.items() if name not in _NO_REACH}
+            )
+            if in_place:
+                return _overwritten(args[0], result)
+        except (NotImplementedError, KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise _refusal(f"{operation}()") from error
+        first = _activations(list(arguments.values()))[0]
+        dtype = torch.bool if operation in COMPARISONS else arguments.get("dtype") or first.dtype
+        made = [cls(result.own(), dtype, arguments.get("device") or first.device) for _ in schema.returns]
+        return made[0] if len(made) == 1 else tuple(made)
 
 
-def _mark(result: Any) -> Any:
-    if isinstance(result, Tensor):
-        return result.as_subclass(_Bounds)
-    return type(result)(_mark(item) for item in result) if type(result) in (tuple, list) else result
+_NO_REACH = {"dtype", "device", "layout", "pin_memory", "memory_format", "non_blocking"}
+_X = {"self", "input"}
 
 
-def _unchanged(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def _by_name(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an operation by their names, its defaults included."""
+    given = dict(zip((argument.name for argument in schema.arguments), args, strict=False)) | dict(kwargs)
+    named = {a.name: given.get(a.name, a.default_value) for a in schema.arguments}
+    return {"x" if name in _X else name: value for name, value in named.items()}
+
+
+def _within(value: Any, do: Callable[[Tensor], Any]) -> Any:
+    """Do something with a tensor, or with each in a list; other arguments stay as they are."""
+    if isinstance(value, list | tuple):
+        return [_within(item, do) for item in value]
+    return do(value) if isinstance(value, Tensor) else value
+
+
+def _reach_within(value: Any) -> Any:
+    return _within(value, lambda tensor: tensor.reach if isinstance(tensor, _Activation) else tensor)
+
+
+def _activations(value: Any) -> list[_Activation]:
+    if isinstance(value, list | tuple):
+        return [found for item in value for found in _activations(item)]
+    return [value] if isinstance(value, _Activation) else []
+
+
+def _moved(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Do with what reaches the units as with the units themselves; views stay views."""
+    first, *others = args
+    if not isinstance(first, _Activation) or _activations([*others, *kwargs.values()]):
+        raise NotImplementedError
+    others = _within(others, lambda tensor: tensor.cpu())
+    moved = [func(tensor, *others, **kwargs) for tensor in first.reach.tensors]
+    if isinstance(moved[0], Tensor):
+        return _Activation(Reach.of(moved), first.dtype, first.device)
+    return [_Activation(Reach.of(part), first.dtype, first.device) for part in zip(*moved, strict=True)]
+
+
+def _overwritten(target: Any, result: Reach) -> Tensor:
+    if not isinstance(target, _Activation) or target.shape != result.shape:
+        raise NotImplementedError  # a tensor made beforehand holds numbers, and cannot hold what reaches it
+    target.reach.overwrite(result.own())
+    return target
+
+
+def _as_it_is(x: Any, size: Sequence[int], stride: Sequence[int], storage_offset: int | None) -> Tensor:
+    """Strides of dimensions of one place, which pooling sets, mean nothing; others are another tensor."""
+    told = [s for s, n in zip(stride, size, strict=True) if n > 1]
+    kept = [s for s, n in zip(x.stride(), x.shape, strict=True) if n > 1]
+    if tuple(size) != tuple(x.shape) or told != kept or storage_offset:
+        raise NotImplementedError
     return x
 
 
-def _union(*terms: Any, **kwargs: Any) -> Tensor:
-    """Bounds of a sum or product; numbers and parameters reach nowhere."""
-    bounds = [term for term in terms if isinstance(term, _Bounds)]
-    others = [term for term in terms if isinstance(term, Tensor) and not isinstance(term, _Bounds)]
-    shape = torch.broadcast_shapes(*(t.shape for t in bounds), *(t.shape for t in others))
-    smallest = bounds[0].expand(shape)
-    for term in bounds[1:]:
-        smallest = torch.minimum(smallest, term)
-    return smallest
-
-
-def _window(
-    x: Tensor, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil: bool = False
-) -> Tensor:
-    """Smallest bounds in each window; what lies outside the image reaches nowhere."""
-    if ceil:  # the last window may hang over the edge: the pooling itself knows how far
-        return -nn.functional.max_pool2d(-x, kernel, stride, padding, dilation, ceil_mode=True)
-    (top, left) = (padding, padding) if isinstance(padding, int) else tuple(padding)
-    padded = nn.functional.pad(x, (left, left, top, top), value=torch.inf)
-    return -nn.functional.max_pool2d(-padded, kernel, stride, 0, dilation)
-
-
-def _convolution(
-    x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
-) -> Tensor:
-    if isinstance(padding, str):
-        raise InputError(f"the receptive field of a convolution with padding={padding} is not known; give numbers")
-    per_group = x.unflatten(1, (groups, -1)).amin(2)
-    windows = _window(per_group, tuple(weight.shape[2:]), stride, padding, dilation)
-    return windows.repeat_interleave(weight.shape[0] // groups, 1)
-
-
-def _max_pool(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Tensor:
-    return _window(x, kernel_size, stride or kernel_size, padding, dilation, ceil_mode)
-
-
-def _average_pool(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    *args: Any,
-    **kwargs: Any,
-) -> Tensor:
-    return _window(x, kernel_size, stride or kernel_size, padding, 1, ceil_mode)
-
-
-def _adaptive_pool(x: Tensor, output_size: Any, *args: Any) -> Tensor:
-    return -nn.functional.adaptive_max_pool2d(-x, output_size)
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
-    return x.amin(-1, keepdim=True).expand(*x.shape[:-1], weight.shape[0])
-
-
-def _reduction(x: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Tensor:
-    return x.flatten(1).amin(1) if dim is None else x.amin(dim, keepdim=keepdim)
-
-
-def _layer_norm(x: Tensor, normalized_shape: Any, *args: Any, **kwargs: Any) -> Tensor:
-    dims = tuple(range(-len(normalized_shape), 0))
-    return x.amin(dims, keepdim=True).expand(x.shape)
-
-
-def _group_norm(x: Tensor, num_groups: int, *args: Any, **kwargs: Any) -> Tensor:
-    grouped = x.unflatten(1, (num_groups, -1))
-    return grouped.amin(tuple(range(2, grouped.dim())), keepdim=True).expand(grouped.shape).flatten(1, 2)
-
-
-def _softmax(x: Tensor, dim: int, *args: Any, **kwargs: Any) -> Tensor:
-    return x.amin(dim, keepdim=True).expand(x.shape)
-
-
-def _pad(x: Tensor, pad: Any, *args: Any, **kwargs: Any) -> Tensor:
-    return nn.functional.pad(x, tuple(pad), value=torch.inf)
-
-
-_SHAPE_ONLY = {
-    "__get__", "__getitem__", "size", "dim", "numel", "view", "reshape", "flatten", "unflatten", "permute", "transpose",
-    "contiguous", "chunk", "split", "unbind", "cat", "concat", "concatenate", "stack", "squeeze", "unsqueeze", "expand",
-    "expand_as", "roll", "clone", "detach", "to", "float", "__len__", "is_floating_point", "type",
-}  # fmt: skip
-_RULES: dict[str, Callable[..., Any]] = (
-    dict.fromkeys(
-        ["relu", "relu_", "relu6", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "elu", "elu_", "selu", "silu",
-         "silu_", "gelu", "mish", "hardswish", "hardswish_", "hardsigmoid", "sigmoid", "sigmoid_", "tanh", "softplus",
-         "clamp", "dropout", "dropout_", "dropout2d", "feature_dropout", "batch_norm", "sqrt", "pow", "exp", "neg",
-         "__neg__"],
-        _unchanged,
+def _refusal(what: str) -> InputError:
+    return InputError(
+        f"probes.unit_information.properties: the receptive field through {what} is not known; "
+        "leave out the properties with @receptive_field"
     )
-    | dict.fromkeys(
-        ["add", "add_", "__add__", "__radd__", "__iadd__", "sub", "sub_", "__sub__", "__rsub__", "__isub__", "mul",
-         "mul_", "__mul__", "__rmul__", "__imul__", "div", "div_", "__truediv__", "__itruediv__", "minimum", "maximum"],
-        _union,
-    )
-    | dict.fromkeys(["mean", "sum", "amax", "amin"], _reduction)
-    | {
-        "conv2d": _convolution,
-        "max_pool2d": _max_pool,
-        "max_pool2d_with_indices": _max_pool,
-        "avg_pool2d": _average_pool,
-        "adaptive_avg_pool2d": _adaptive_pool,
-        "adaptive_max_pool2d": _adaptive_pool,
-        "linear": _linear,
-        "layer_norm": _layer_norm,
-        "group_norm": _group_norm,
-        "softmax": _softmax,
-        "pad": _pad,
-    }
-)  # fmt: skip

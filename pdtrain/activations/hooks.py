@@ -10,20 +10,24 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 @contextmanager
-def listening(model: nn.Module, modules: Sequence[str], receive: Callable[[str, int, Tensor], None]) -> Iterator[None]:
-    """Call `receive(module name, call, output)` whenever one of `modules` has run; calls count from 1 per forward pass.
+def listening(
+    model: nn.Module, modules: Sequence[str], receive: Callable[[str, int, Tensor, Any], None]
+) -> Iterator[None]:
+    """Call `receive(module name, call, output, inputs)` whenever one of `modules` has run.
 
-    The model runs in evaluation mode without gradients, uncompiled, and is left as it was.
+    Calls count from 1 per forward pass; one that gives no tensor is not heard. The model runs in evaluation mode
+    without gradients, uncompiled, and is left as it was.
     """
     calls: dict[str, int] = {}
     known = dict(model.named_modules())
 
-    def hear(name: str, output: Any) -> None:
+    def hear(name: str, inputs: Any, output: Any) -> None:
         calls[name] = calls.get(name, 0) + 1
-        receive(name, calls[name], first_tensor(output))
+        if (tensor := first_tensor(output)) is not None:
+            receive(name, calls[name], tensor, inputs)
 
     handles = [model.register_forward_pre_hook(lambda module, inputs: calls.clear())]
-    handles += [known[name].register_forward_hook(lambda m, i, o, name=name: hear(name, o)) for name in modules]
+    handles += [known[name].register_forward_hook(lambda m, i, o, name=name: hear(name, i, o)) for name in modules]
     training = [module for module in model.modules() if module.training]
     try:
         # hooks added to compiled modules would not run
@@ -48,20 +52,9 @@ def bare(model: nn.Module) -> nn.Module:
             return model
 
 
-def first_tensor(output: Any) -> Tensor:
-    """The output itself, or the first tensor of a tuple, list or mapping.
-
-    Raises
-    ------
-    TypeError
-        If there is none.
-    """
+def first_tensor(output: Any) -> Tensor | None:
+    """The output itself, or the first tensor of a tuple, list or mapping; None if there is none."""
     if isinstance(output, Tensor):
         return output
     values = output.values() if isinstance(output, dict) else output if isinstance(output, tuple | list) else ()
-    for value in values:
-        try:
-            return first_tensor(value)
-        except TypeError:
-            continue
-    raise TypeError(f"an output of type {type(output).__name__} holds no tensor")
+    return next((tensor for value in values if (tensor := first_tensor(value)) is not None), None)

@@ -4,9 +4,11 @@ A layer that fits its share of the budget is kept exactly. A larger one is proje
 many features as its share holds; its sampled units stay exact values.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float, Int
@@ -76,7 +78,10 @@ class Recorder:
     batch_size
         Stimuli per forward pass; results do not depend on it beyond float tolerance.
     seed
-        Seed of unit samples and projections.
+        Seed of unit samples and projections. The sample of a layer depends on it and the layer's name alone, not on
+        which other layers are recorded.
+    given_units
+        By a layer's name, units to take in place of a sample.
 
     Attributes
     ----------
@@ -100,10 +105,14 @@ class Recorder:
         memory_bytes: int = 2**30,
         batch_size: int = 100,
         seed: int = 0,
+        given_units: Mapping[str, Int[Tensor, " units"]] = MappingProxyType({}),
     ) -> None:
         self.layers = list(layers)
         self.units = {
-            layer: random_sample(layer.units, max_units, seed=seed + index) for index, layer in enumerate(self.layers)
+            layer: given_units[layer.name]
+            if layer.name in given_units
+            else random_sample(layer.units, max_units, seed=_seed_of(layer.name, seed))
+            for layer in self.layers
         }
         self.fields: Mapping[str, Fields] = {}
         self.stimuli, self.seed, self._batch_size = stimuli, seed, batch_size
@@ -147,7 +156,7 @@ class Recorder:
         by_call = {(layer.module, layer.call): store for layer, store in kept.items()}
         start = mine.start
 
-        def keep(name: str, call: int, output: Tensor) -> None:
+        def keep(name: str, call: int, output: Tensor, inputs: object = None) -> None:
             # taken at once: a later in-place operation may change the output
             if (store := by_call.get((name, call))) is not None:
                 store.put(start, output)
@@ -177,6 +186,11 @@ class Recorder:
         self._batch_size //= 2
         torch.cuda.empty_cache()
         _log.warning("the device's memory is full: probing with %d stimuli at once", self._batch_size)
+
+
+def _seed_of(layer: str, seed: int) -> int:
+    """A seed for one layer: the same wherever and whenever it is asked for, unlike Python's own hash."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{layer}".encode()).digest()[:8])
 
 
 class _Kept:

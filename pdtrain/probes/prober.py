@@ -12,6 +12,7 @@ from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
 from pdtrain.probes.indices import indices, pruned_fraction
+from pdtrain.probes.stored_units import units_of_first_version
 from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -68,7 +69,7 @@ class Prober:
     layers
         Names or glob patterns; None chooses the default set.
     max_units, memory_bytes, batch_size, seed
-        As in `Recorder`.
+        As in `Recorder`; a run of pdtrain 0.1.0 goes on with the units that it stored, whatever the seed.
     index_property
         Property of the pruning and distillation indices.
     """
@@ -106,7 +107,8 @@ class Prober:
         self.stimuli.check_properties([self._index_property], key="probes.index_property")
         for probe in probes:
             probe.check(self.stimuli)
-        self._recorder = Recorder(layers, len(self.stimuli), **self._recorder_options)
+        units = units_of_first_version(self.store, layers, self._recorder_options["max_units"])
+        self._recorder = Recorder(layers, len(self.stimuli), given_units=units, **self._recorder_options)
         if any(probe.needs_fields for probe in probes):
             channels, height, width = image.shape[1:]
             self._recorder.fields = receptive_fields(model, (channels, height, width), self._recorder.units)

@@ -1,7 +1,7 @@
 """Properties within the receptive field of each unit, from integral images: a thousand units cost about as much as one.
 
 Each equals the whole-image property of the patch that the field cuts out; a field too small for it (two pixels have
-no gradient) gives zero.
+no gradient) gives zero, and NaN for an orientation.
 """
 
 import math
@@ -63,10 +63,13 @@ def local_corner_energy(images: Images, fields: Fields) -> LocalValues:
 
 
 def local_orientation(images: Images, fields: Fields) -> LocalValues:
-    """Dominant orientation of the contours within each field, radians in [0, pi); see `orientation`."""
+    """Dominant orientation of the contours within each field, radians in [0, pi); NaN where there is none.
+
+    See `orientation`.
+    """
     dx, dy = gradient(images)
-    components = (_means(product, fields, border=1) for product in (dx.square(), dy.square(), dx * dy))
-    return contour_angle(*components).float()
+    xx, yy, xy = (_means(product, fields, border=1) for product in (dx.square(), dy.square(), dx * dy))
+    return contour_angle(xx, yy, xy, pixels=_pixels(fields, border=1)).float()
 
 
 LOCAL_PROPERTIES: dict[str, LocalProperty] = {
@@ -82,8 +85,14 @@ def _means(maps: Tensor, fields: Fields, *, border: int = 0) -> Tensor:
     """Mean of each map within each field; maps lack `border` pixels on each side, and so does what a field shows."""
     integral = torch.nn.functional.pad(maps.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
     bottom, right = (fields.bottom - 2 * border), (fields.right - 2 * border)
-    empty = (bottom <= fields.top) | (right <= fields.left)
+    empty = _pixels(fields, border=border) == 0
     top, left = fields.top.masked_fill(empty, 0), fields.left.masked_fill(empty, 0)
     bottom, right = bottom.masked_fill(empty, 0), right.masked_fill(empty, 0)
     total = integral[:, bottom, right] - integral[:, top, right] - integral[:, bottom, left] + integral[:, top, left]
-    return total / ((bottom - top) * (right - left)).clamp_min(1)
+    return total / _pixels(fields, border=border).clamp_min(1)
+
+
+def _pixels(fields: Fields, *, border: int) -> Int[Tensor, " units"]:
+    """Number of pixels that each field shows of maps without their border."""
+    rows = (fields.bottom - fields.top - 2 * border).clamp_min(0)
+    return rows * (fields.right - fields.left - 2 * border).clamp_min(0)

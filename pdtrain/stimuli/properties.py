@@ -12,6 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+# Of squared gradients summed over pixels. The smallest step of 8 bits, in one pixel of one of three channels, makes
+# gradients of 1/1530, 4e-7 squared; differences of float64 integral images leave about 1e-10 where there is nothing.
+_LEAST_GRADIENT = 1e-8
+# float32 means of as many pixels as an image has are right to about 1e-6
+_LEAST_COHERENCE = 1e-5
+
 Images = Float[Tensor, "images channels height width"]
 Values = Float[Tensor, " images"]
 
@@ -78,8 +84,12 @@ def edge_energy(images: Images) -> Values:
 
 
 def orientation(images: Images) -> Values:
-    """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen."""
-    return contour_angle(*_structure_tensor(images))
+    """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen.
+
+    NaN where there is none: for a blank image, or one that is alike in all directions.
+    """
+    xx, yy, xy = _structure_tensor(images)
+    return contour_angle(xx, yy, xy, pixels=(images.shape[2] - 2) * (images.shape[3] - 2))
 
 
 def orientation_coherence(images: Images) -> Values:
@@ -157,11 +167,16 @@ def corner_map(images: Images) -> Float[Tensor, "images h w"]:
     return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0)
 
 
-def contour_angle(xx: Tensor, yy: Tensor, xy: Tensor) -> Tensor:
-    """Orientation of contours, radians in [0, pi), from the components of the structure tensor."""
+def contour_angle(xx: Tensor, yy: Tensor, xy: Tensor, *, pixels: int | Tensor) -> Tensor:
+    """Orientation of contours, radians in [0, pi), from the mean components of the structure tensor over `pixels`.
+
+    NaN where no direction stands out: there the angle would be one of rounding errors.
+    """
     along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
     # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
-    return torch.remainder(math.pi / 2 - along_gradient, math.pi)
+    angle = torch.remainder(math.pi / 2 - along_gradient, math.pi)
+    noise = _LEAST_GRADIENT / torch.as_tensor(pixels).clamp_min(1) + _LEAST_COHERENCE * (xx + yy)
+    return torch.where(torch.hypot(xx - yy, 2 * xy) > noise, angle, torch.nan)
 
 
 def _structure_tensor(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

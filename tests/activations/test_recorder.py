@@ -164,6 +164,34 @@ def test_units_are_the_same_every_time() -> None:
     assert torch.equal(first, second) and len(first.unique()) == 30
 
 
+def test_the_units_of_a_layer_do_not_depend_on_the_other_layers() -> None:
+    layers = [Layer(name, name, 1, 0.5, (8, 20, 20), "activation") for name in ("a", "b", "c")]
+
+    together = Recorder(layers, 10, max_units=30)
+    alone = Recorder(layers[2:], 10, max_units=30)
+
+    assert torch.equal(together.units[layers[2]], alone.units[layers[2]])
+    assert not torch.equal(together.units[layers[0]], together.units[layers[1]])
+    assert not torch.equal(Recorder(layers, 10, max_units=30, seed=1).units[layers[0]], together.units[layers[0]])
+
+
+def test_the_units_of_a_layer_are_those_of_every_other_process() -> None:
+    """Python's own hash differs from process to process."""
+    layer = Layer("relu1", "relu1", 1, 0.5, (16, 32, 32), "activation")
+
+    assert Recorder([layer], 10, max_units=5).units[layer].tolist() == [146, 3941, 7198, 8423, 10810]
+
+
+def test_given_units_are_recorded_in_place_of_a_sample(model: nn.Module, images: torch.Tensor) -> None:
+    layers = select_layers(trace_layers(model, images[:1]), ["relu1", "output"])
+    given = torch.tensor([7, 11, 4000])
+
+    first, second = Recorder(layers, len(images), max_units=3, given_units={"relu1": given}).record(model, images)
+
+    assert torch.equal(first.units, given) and torch.equal(first.unit_responses, first.representation[:, given])
+    assert torch.equal(second.units, Recorder(layers[1:], len(images), max_units=3).units[layers[1]])
+
+
 class _SmallDevice(nn.Module):
     """A network whose device holds the activations of 16 images, no more."""
 

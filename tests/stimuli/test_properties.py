@@ -74,9 +74,35 @@ def test_colour_is_measured_only_where_there_is_any() -> None:
     assert PROPERTIES["colourfulness"].measure(torch.ones(1, 3, 8, 8)) == 0
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("name", set(PROPERTIES) - {"orientation"})
 def test_uniform_image_has_finite_properties(name: str) -> None:
     assert torch.isfinite(PROPERTIES[name].measure(torch.full((2, 1, 16, 16), 0.5))).all()
+
+
+def test_what_has_no_orientation_has_none_and_not_one_of_rounding_errors() -> None:
+    blank = torch.full((3, 3, 24, 24), 1 / 3)
+    blank[1] += 1e-7 * torch.rand(24, 24)
+    blank[2] = _disc()[::2, ::2][:24, :24]  # blank in part
+    images = torch.cat([blank, torch.ones(1, 3, 24, 24)])
+
+    assert PROPERTIES["orientation"].measure(images).isnan().tolist() == [True, True, False, True]
+    assert math.isnan(_measure("orientation", _disc())), "alike in all directions"
+
+
+@pytest.mark.parametrize("degrees", [0, 45, 90])
+def test_the_faintest_edge_of_an_8_bit_image_has_an_orientation(degrees: float) -> None:
+    image = torch.full((64, 64), 100.0)
+    image[(_COLUMNS - 32) * math.sin(math.radians(degrees)) + (_ROWS - 32) * math.cos(math.radians(degrees)) > 0.1] = (
+        101
+    )
+    fields = Fields(*(torch.tensor([v]) for v in (30, 35, 30, 35)))
+
+    for angle in (
+        _measure("orientation", image / 255),
+        float(LOCAL_PROPERTIES["orientation"].measure(image[None, None] / 255, fields)[0, 0]),
+    ):
+        difference = (angle - math.radians(degrees)) % math.pi
+        assert min(difference, math.pi - difference) < 0.2
 
 
 @pytest.mark.parametrize("name", LOCAL_PROPERTIES)
@@ -98,8 +124,24 @@ def test_local_properties_equal_those_of_the_patch(
         torch.testing.assert_close(local, whole, atol=2e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", LOCAL_PROPERTIES)
+@pytest.mark.parametrize("name", set(LOCAL_PROPERTIES) - {"orientation"})
 def test_a_field_of_one_pixel_or_none_has_finite_local_properties(name: str) -> None:
     fields = Fields(*(torch.tensor(v) for v in ([4, 4], [5, 4], [7, 7], [8, 7])))
 
     assert torch.isfinite(LOCAL_PROPERTIES[name].measure(torch.rand(2, 1, 16, 16), fields)).all()
+
+
+def test_a_field_that_is_blank_or_too_small_for_a_gradient_has_no_orientation() -> None:
+    """Beside texture, whose integral leaves rounding errors in the blank part."""
+    images = torch.rand(2, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    images[:, :, 100:150, 100:200] = 0.4
+    sides = {
+        "one pixel": (4, 5, 7, 8), "none": (4, 4, 7, 7), "two rows": (4, 6, 0, 30), "blank": (100, 150, 100, 200),
+        "blank and small": (120, 123, 120, 123), "textured": (160, 170, 160, 170), "textured and small": (9, 12, 9, 12),
+    }  # fmt: skip
+    fields = Fields(*torch.tensor(list(sides.values())).unbind(1))
+
+    found = LOCAL_PROPERTIES["orientation"].measure(images, fields)
+
+    expected = [not name.startswith("textured") for name in sides]
+    assert found.isnan().tolist() == [expected, expected]
