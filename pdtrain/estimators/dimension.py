@@ -15,10 +15,12 @@ from torch import Tensor
 from pdtrain.estimators.correlation import LISTED as CORRELATION_LISTED
 from pdtrain.estimators.correlation import NEIGHBORS as CORRELATION_NEIGHBORS
 from pdtrain.estimators.correlation import correlation_dimension
+from pdtrain.estimators.lower_bounds import lower_bound_note
 from pdtrain.estimators.neighbors import Neighbors, PairSearch, search_pairs
-from pdtrain.estimators.projection import projected_neighbors
+from pdtrain.estimators.projection import ProjectedNeighbors, projected_neighbors
 from pdtrain.estimators.ratios import GRIDE_SCALES, RATIO_ESTIMATORS, RatioEstimator
 from pdtrain.estimators.resampling import (
+    GROUPS,
     Spread,
     distances_within,
     listed_neighbors,
@@ -26,12 +28,19 @@ from pdtrain.estimators.resampling import (
     spread,
     subsamples,
 )
-from pdtrain.estimators.spectrum import participation_ratio, principal_component_dimension, principal_variances
+from pdtrain.estimators.scikit_dimension import is_scikit_dimension, scikit_dimension
+from pdtrain.estimators.spectrum import (
+    gram_matrix,
+    participation_ratio,
+    principal_component_dimension,
+    principal_variances,
+    scatter_matrix,
+)
 
 MINIMUM_POINTS = 20
 ALIASES = {"gride": tuple(f"gride_{scale}" for scale in GRIDE_SCALES)}
 ESTIMATORS = (*RATIO_ESTIMATORS, "correlation", "participation_ratio", "pc_id")
-_LARGEST_GRAM = 4096
+_LARGEST_MATRIX = 4096  # rows of a matrix whose eigenvalues are still found in seconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class DimensionEstimate:
     points, dropped
         Number of points used, and of points left out as duplicates or ties.
     note
-        Empty, or why there is no number, or how it was come by.
+        Empty, or why there is no number, or how it was come by, or that it is but a lower bound (`lower_bounds`).
     """
 
     dimension: float
@@ -69,12 +78,15 @@ class PartsEstimate:
         Number of those parts.
     points
         Mean number of points of a part.
+    note
+        Empty, or that the mean is but a lower bound.
     """
 
     mean: float
     standard_deviation: float
     parts: int
     points: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,11 +110,12 @@ class DimensionReport:
 
 def is_estimator(name: str) -> bool:
     """Tell whether `name` is one of `ESTIMATORS` or `ALIASES`, or `skdim.<Class>` of scikit-dimension."""
-    if name in ESTIMATORS or name in ALIASES:
-        return True
-    import skdim.id
+    return name in ESTIMATORS or name in ALIASES or is_scikit_dimension(name)
 
-    return name.startswith("skdim.") and hasattr(skdim.id, name.removeprefix("skdim."))
+
+def without_alias(estimators: Sequence[str]) -> list[str]:
+    """Names of estimators, each of `ALIASES` in place by those it stands for."""
+    return [name for given in estimators for name in ALIASES.get(given, (given,))]
 
 
 def intrinsic_dimension(
@@ -141,7 +154,7 @@ def intrinsic_dimension(
     ValueError
         If a value is not finite (it names stimulus and unit), or the projected search is asked for what it cannot give.
     """
-    names = [name for given in estimators for name in ALIASES.get(given, (given,))]
+    names = without_alias(estimators)
     ratios = {name: RATIO_ESTIMATORS[name] for name in names if name in RATIO_ESTIMATORS}
     others = [name for name in names if name not in ratios]
     reason = _unusable(points)
@@ -200,7 +213,8 @@ def _search(
         partitions=[labels.to(points.device) for labels in partitions],
         partition_k=min(needed, len(points) - 1),
         spectrum="participation_ratio" in others,
-        keep_gram="pc_id" in others and len(points) <= _LARGEST_GRAM,
+        # of fewer features than points the scatter matrix is smaller
+        keep_gram="pc_id" in others and len(points) <= _LARGEST_MATRIX and len(points) < points.shape[1],
     )
 
 
@@ -211,9 +225,29 @@ def _projected(
     listed = min(listed_neighbors(needed, fraction) if masks else needed, len(points) - 1)
     found = projected_neighbors(points, listed, features=features, seed=seed)
     groups = neighbor_groups(found.neighbors)
-    error = f"projected search: recall {found.recall:.3f}, relative error {-found.relative_error:+.1e}"
-    estimates = {name: _with_spread(estimator, found.neighbors, masks, groups) for name, estimator in ratios.items()}
-    return DimensionReport({n: replace(e, note="; ".join(filter(None, [e.note, error]))) for n, e in estimates.items()})
+    estimates = {}
+    for name, estimator in ratios.items():
+        estimate = _with_spread(estimator, found.neighbors, masks, groups)
+        estimates[name] = replace(estimate, note=_joined(estimate.note, _search_error(estimator, found)))
+    return DimensionReport(estimates)
+
+
+def _search_error(estimator: RatioEstimator, found: ProjectedNeighbors) -> str:
+    """How the neighbours that a projected search missed change an estimate, found on the audited points."""
+    searched, exact = found.neighbors.distances[found.audited], found.exact.distances
+
+    def error(kept: Tensor) -> float:
+        return _ratio_estimate(estimator, searched[kept])[0] / _ratio_estimate(estimator, exact[kept])[0] - 1
+
+    places = torch.arange(len(exact), device=exact.device)
+    whole = error(places)
+    deviation = spread(whole, [], [error(places[places % GROUPS != group]) for group in range(GROUPS)]).standard_error
+    stated = f"{whole:+.1e} +- {deviation:.0e}" if np.isfinite(whole) else "unknown"
+    return f"projected search: recall {found.recall:.3f}, relative error {stated} (of {len(exact)} points)"
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _ratio_estimate(estimator: RatioEstimator, distances: Tensor) -> tuple[float, int]:
@@ -239,7 +273,8 @@ def _with_spread(
     resampled = [_ratio_estimate(estimator, distances_within(neighbors, m, estimator.neighbors))[0] for m in masks]
     groups = groups.to(distances.device)
     left_out = [_ratio_estimate(estimator, distances[groups != group])[0] for group in groups.unique()]
-    note = f"{points - usable} duplicate or tied points dropped" if usable < points else ""
+    dropped = f"{points - usable} duplicate or tied points dropped" if usable < points else ""
+    note = _joined(dropped, lower_bound_note(value, usable, estimator.neighbors))
     return DimensionEstimate(value, spread(value, resampled, left_out), usable, points - usable, note)
 
 
@@ -249,11 +284,17 @@ def _over_parts(estimator: RatioEstimator, labels: Tensor, neighbors: Neighbors)
     values = np.array([value for value, _ in found if np.isfinite(value)])
     mean = float(values.mean()) if len(values) else np.nan
     deviation = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-    return PartsEstimate(mean, deviation, len(values), len(labels) / len(parts))
+    points = len(labels) / len(parts)
+    return PartsEstimate(
+        mean, deviation, len(values), points, lower_bound_note(mean, round(points), estimator.neighbors)
+    )
 
 
 def _without_spread(name: str, points: Tensor, search: PairSearch, seed: int) -> DimensionEstimate:
-    value, note = _SINGLE.get(name, _scikit_dimension(name))(points, search, seed)
+    if name in _SINGLE:
+        value, note = _SINGLE[name](points, search, seed)
+    else:
+        value, note = scikit_dimension(name, points, seed=seed), "scikit-dimension"
     return DimensionEstimate(value, Spread(), len(points), note=note)
 
 
@@ -261,7 +302,9 @@ def _correlation(points: Tensor, search: PairSearch, seed: int) -> tuple[float, 
     if len(points) <= CORRELATION_NEIGHBORS:
         return np.nan, f"{len(points)} points, fewer than {CORRELATION_NEIGHBORS + 1}"
     value = correlation_dimension(points, search.neighbors)
-    return value, "" if np.isfinite(value) else "distances to the 10th and 20th neighbour are zero or alike"
+    if not np.isfinite(value):
+        return value, "distances to the 10th and 20th neighbour are zero or alike"
+    return value, lower_bound_note(value, len(points), CORRELATION_NEIGHBORS)
 
 
 def _participation_ratio(points: Tensor, search: PairSearch, seed: int) -> tuple[float, str]:
@@ -269,16 +312,14 @@ def _participation_ratio(points: Tensor, search: PairSearch, seed: int) -> tuple
 
 
 def _pc_id(points: Tensor, search: PairSearch, seed: int) -> tuple[float, str]:
-    """From the Gram matrix of the search; of many points, from that of a random part of them."""
+    """From the smaller of Gram and scatter matrix; where both are large, from the Gram matrix of a random part."""
     if search.gram is not None:
         return principal_component_dimension(principal_variances(search.gram)), ""
-    centred = points.double() - points.double().mean(0)
-    if points.shape[1] <= _LARGEST_GRAM:
-        return principal_component_dimension(principal_variances(centred.T @ centred)), ""
-    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:_LARGEST_GRAM]
-    part = search_pairs(points[chosen.to(points.device)], 1, keep_gram=True).gram
-    assert part is not None
-    return principal_component_dimension(principal_variances(part)), f"of {_LARGEST_GRAM} random points"
+    if points.shape[1] <= _LARGEST_MATRIX:
+        return principal_component_dimension(principal_variances(scatter_matrix(points))), ""
+    chosen = torch.randperm(len(points), generator=torch.Generator().manual_seed(seed))[:_LARGEST_MATRIX]
+    gram = gram_matrix(points, chosen.to(points.device))
+    return principal_component_dimension(principal_variances(gram)), f"of {_LARGEST_MATRIX} random points"
 
 
 _SINGLE: dict[str, Callable[[Tensor, PairSearch, int], tuple[float, str]]] = {
@@ -286,13 +327,3 @@ _SINGLE: dict[str, Callable[[Tensor, PairSearch, int], tuple[float, str]]] = {
     "participation_ratio": _participation_ratio,
     "pc_id": _pc_id,
 }
-
-
-def _scikit_dimension(name: str) -> Callable[[Tensor, PairSearch, int], tuple[float, str]]:
-    def estimate(points: Tensor, search: PairSearch, seed: int) -> tuple[float, str]:
-        import skdim.id
-
-        estimator = getattr(skdim.id, name.removeprefix("skdim."))()
-        return float(estimator.fit(points.double().cpu().numpy()).dimension_), "scikit-dimension"
-
-    return estimate

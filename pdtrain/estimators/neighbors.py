@@ -2,8 +2,8 @@
 
 The same pass serves parts of the points (classes, blocks of a decimation) and the Gram matrix of the linear
 estimators; each pair's inner product is computed once and used in both directions. Inner products
-are fast but cancel badly: distances that their rounding could touch are computed again from differences, and a row
-whose candidates cannot be proven complete is searched again.
+are fast but cancel badly: distances that their rounding could touch are computed again from differences, and rows
+whose candidates cannot be proven complete are searched again. Of identical points only the first is a candidate.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pdtrain.estimators.copies import Listable, first_copies, first_in_part, list_copies
+from pdtrain.estimators.moved_points import MovedPoints
+
 _EXTRA_CANDIDATES = 3
 _REFINEMENT_BYTES = 4 * 2**20  # what stays in cache: larger blocks were five times slower
-_CHUNK_BYTES = 128 * 2**20  # features are converted and multiplied in chunks of about this size
-_FAR = 0.9  # share of the squared length that the mean may have before inner products lose a digit to it
+_SEARCHED_AGAIN = 0.2  # share of rows from which a second pass over all pairs costs less than searching them again
+_BLOCK = 512
 _RELATIVE_ERROR = 1e-9  # a squared distance known less well is computed again from differences
 
 
@@ -60,23 +63,31 @@ class PairSearch:
     gram: Float[Tensor, "points points"] | None
 
 
-def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block: int = 512) -> Neighbors:
+def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block: int = _BLOCK) -> Neighbors:
     """Find the `k` nearest neighbours of every point exactly; arguments and errors as in `search_pairs`."""
     return search_pairs(points, k, block=block).neighbors
 
 
-def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, block: int = 512) -> Neighbors:
+def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, block: int = _BLOCK) -> Neighbors:
     """Find `k` nearest neighbours by float32 inner products alone: distances and order are approximate."""
-    moved, dtype = _Points(points, centre=True), torch.float32
-    pairs = _all_pairs(moved, moved.squares(dtype), k, (), 0, False, False, block, dtype)
-    return Neighbors(pairs.nearest.values.double().clamp_min(0).sqrt(), pairs.nearest.indices)
+    moved, dtype = MovedPoints(points, centre=True), torch.float32
+    nearest = _Nearest(moved, k, Listable(), dtype)
+    squares = moved.squares(dtype)
+    _all_pairs(moved, squares, [nearest], spectrum=False, keep_gram=False, block=block, dtype=dtype)
+    return Neighbors(nearest.values[:, :k].double().clamp_min(0).sqrt(), nearest.indices[:, :k])
+
+
+def neighbors_of(points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], k: int) -> Neighbors:
+    """Find the `k` nearest neighbours of some of the points exactly, among all."""
+    squared, indices = _search_rows(MovedPoints(points, centre=False), rows, k, Listable())
+    return Neighbors(squared.sqrt(), indices)
 
 
 def count_within(
     points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], radii: Float[Tensor, " radii"]
 ) -> Int[Tensor, "rows radii"]:
     """Count, for some of the points, the others less than each radius away, exactly; radii in float64."""
-    moved = _Points(points, centre=False)
+    moved = MovedPoints(points, centre=False)
     squares = moved.squares(torch.float64)
     error = moved.rounding(squares, torch.float64)
     everyone = slice(0, len(points))
@@ -101,7 +112,7 @@ def search_pairs(
     partition_k: int = 2,
     spectrum: bool = False,
     keep_gram: bool = False,
-    block: int = 512,
+    block: int = _BLOCK,
 ) -> PairSearch:
     """Find the nearest neighbours of every point, among all points and within the parts of partitions.
 
@@ -128,109 +139,69 @@ def search_pairs(
     count = len(points)
     if not 0 < k < count:
         raise ValueError(f"k={k} neighbours need more than {k} points; got {count}")
-    moved = _Points(points, centre=spectrum or keep_gram)
+    moved = MovedPoints(points, centre=spectrum or keep_gram)
     # Refining k candidates from memory costs more than float64 products once k exceeds this share of the points.
     precise = points.dtype == torch.float64 or keep_gram or k > count / 200
+    squares = moved.squares(torch.float64 if precise else torch.float32)
+    refuse_non_finite(points, squares)
+    first = first_copies(points, squares)
+    among = [_listable(first), *(_listable(first, labels) for labels in partitions)]
+    sizes = [min(n, count - 1) for n in (k, *[partition_k] * len(partitions))]
     for dtype in (torch.float64,) if precise else (torch.float32, torch.float64):
         squares = moved.squares(dtype)
-        if not bool(torch.isfinite(squares).all()):
-            _refuse_non_finite(points)
-        listed, listed_within = (min(n + _EXTRA_CANDIDATES, count - 1) for n in (k, partition_k))
-        pairs = _all_pairs(moved, squares, listed, partitions, listed_within, spectrum, keep_gram, block, dtype)
+        nearest = [_Nearest(moved, size, to, dtype) for size, to in zip(sizes, among, strict=True)]
+        products = _all_pairs(moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype)
         error = moved.rounding(squares, dtype)
-        whole = pairs.nearest.exact(points, k, error, None, give_up=dtype == torch.float32)
+        whole = nearest[0].exact(error, give_up=dtype == torch.float32)
         if whole is not None:
             break
     assert whole is not None
-    within = [
-        nearest.exact(points, partition_k, error, labels, give_up=False)
-        for nearest, labels in zip(pairs.within, partitions, strict=True)
-    ]
+    within = [part.exact(error, give_up=False) for part in nearest[1:]]
     return PairSearch(
         whole,
         tuple(part for part in within if part is not None),
         float(squares.sum()) if spectrum else torch.nan,
-        pairs.squared_product_sum,
-        pairs.gram,
+        products.squared_sum,
+        products.gram,
     )
 
 
-class _Points:
-    """The points, moved to their mean where they lie far from the origin, read a range of features at a time.
+def refuse_non_finite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
+    """Raise ValueError, naming stimulus and unit, if `squares`, the lengths of (projected) points, are not finite."""
+    if bool(torch.isfinite(squares).all()):
+        return
+    bad = (~torch.isfinite(points)).nonzero()
+    if len(bad) == 0:
+        raise ValueError("activations are too large: their squares overflow")
+    row, feature = bad[0].tolist()
+    raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
 
-    So no whole copy is made; where nothing has to be moved or converted, none at all.
-    """
 
-    def __init__(self, points: Tensor, *, centre: bool) -> None:
-        self.points = points
-        step = max(64, _CHUNK_BYTES // (8 * len(points)))
-        self.ranges = [slice(start, start + step) for start in range(0, points.shape[1], step)]
-        wide = points.dtype if points.dtype == torch.float64 else torch.float32
-        mean = torch.cat([points[:, r].mean(0, dtype=wide) for r in self.ranges])
-        # Rounded to the points' own precision, so that subtracting it from values near it is exact.
-        self.mean: Tensor | None = mean.to(points.dtype)
-        raw = self._squares(wide, None)
-        far = len(points) * mean.double().square().sum() > _FAR * raw.sum()
-        if not (centre or bool(far)):
-            self.mean = None
-
-    def squares(self, dtype: torch.dtype) -> Tensor:
-        """Squared lengths with the precision of `dtype`, float64, shape (points,)."""
-        return self._squares(dtype, self.mean)
-
-    def _squares(self, dtype: torch.dtype, mean: Tensor | None) -> Tensor:
-        total = torch.zeros(len(self.points), dtype=torch.float64, device=self.points.device)
-        for r in self.ranges:
-            values = self.points[:, r].to(dtype)
-            if mean is not None:
-                values = values - mean[r].to(dtype)
-            total += torch.linalg.vector_norm(values, dim=1).double().square()
-        return total
-
-    def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
-        """Some features of some points."""
-        values = self.points[rows, features].to(dtype)
-        return values if self.mean is None else values - self.mean[features].to(dtype)
-
-    def products(self, rows: slice | Tensor, columns: slice, dtype: torch.dtype) -> Tensor:
-        """Inner products of some points with a range of them, shape (rows, columns)."""
-        total: Tensor | None = None
-        for r in self.ranges:
-            left, right = self.features(rows, r, dtype), self.features(columns, r, dtype)
-            total = left @ right.T if total is None else total.addmm_(left, right.T)
-        assert total is not None
-        return total
-
-    def rounding(self, squares: Tensor, dtype: torch.dtype) -> Tensor:
-        """Bound on the error of a squared distance, per point: four times the usual sqrt(D) growth."""
-        terms = self.points.shape[1] ** 0.5 + 4
-        return 4 * torch.finfo(dtype).eps * terms * squares.sqrt() * squares.max().sqrt()
+def _listable(first: Tensor | None, labels: Tensor | None = None) -> Listable:
+    return Listable(first if first is None or labels is None else first_in_part(first, labels), labels)
 
 
 @dataclass
-class _Pairs:
-    nearest: "_Nearest"
-    within: list["_Nearest"]
-    squared_product_sum: float
+class _Products:
+    """Sum of the squared inner products, NaN unless asked for, and all of them if asked for."""
+
+    squared_sum: float
     gram: Tensor | None
 
 
 def _all_pairs(
-    moved: _Points,
+    moved: MovedPoints,
     squares: Tensor,
-    candidates: int,
-    partitions: Sequence[Tensor],
-    candidates_within: int,
+    nearest: "Sequence[_Nearest]",
+    *,
     spectrum: bool,
     keep_gram: bool,
     block: int,
     dtype: torch.dtype,
-) -> _Pairs:
+) -> _Products:
     """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows."""
     count, device = len(moved.points), moved.points.device
     squares = squares.to(dtype)
-    nearest = _Nearest(count, candidates, squares)
-    within = [_Nearest(count, candidates_within, squares) for _ in partitions]
     gram = torch.empty(count, count, dtype=dtype, device=device) if keep_gram else None
     total = 0.0 if spectrum else torch.nan
     for start in range(0, count, block):
@@ -244,40 +215,43 @@ def _all_pairs(
             gram[rows, columns], gram[columns, rows] = panel, panel.T
         panel.mul_(-2).add_(squares[rows, None]).add_(squares[columns])
         panel[:, :own].fill_diagonal_(torch.inf)
-        nearest.merge(rows, columns, panel)
-        for labels, part in zip(partitions, within, strict=True):
-            part.merge(rows, columns, panel.masked_fill(labels[rows, None] != labels[columns], torch.inf))
-    return _Pairs(nearest, within, total, gram)
+        for part in nearest:
+            part.merge(rows, columns, panel)
+    return _Products(total, gram)
 
 
 class _Nearest:
-    """The nearest candidates of every point seen so far, by approximate squared distance."""
+    """The nearest candidates of every point seen so far, by approximate squared distance: a few more than `k`."""
 
-    def __init__(self, count: int, candidates: int, like: Tensor) -> None:
-        self.values = torch.full((count, candidates), torch.inf, dtype=like.dtype, device=like.device)
-        self.indices = torch.zeros(count, candidates, dtype=torch.long, device=like.device)
+    def __init__(self, moved: MovedPoints, k: int, listable: Listable, dtype: torch.dtype) -> None:
+        self.moved, self.k, self.listable = moved, k, listable
+        count, device = len(moved.points), moved.points.device
+        shape = (count, min(k + _EXTRA_CANDIDATES, count - 1))
+        self.values = torch.full(shape, torch.inf, dtype=dtype, device=device)
+        self.indices = torch.zeros(shape, dtype=torch.long, device=device)
 
     def merge(self, rows: slice, columns: slice, panel: Tensor) -> None:
         """Take in the distances of `rows` to `columns`, which begin with the rows themselves."""
         own = rows.stop - rows.start
-        self._merge(rows, columns.start, panel)
+        self._merge(rows, columns, panel)
         if panel.shape[1] > own:
-            self._merge(slice(rows.stop, columns.stop), rows.start, panel[:, own:].T.contiguous())
+            self._merge(slice(rows.stop, columns.stop), rows, panel[:, own:].T.contiguous())
 
-    def _merge(self, rows: slice, first_column: int, panel: Tensor) -> None:
+    def _merge(self, rows: slice, columns: slice, panel: Tensor) -> None:
+        panel = self.listable.hide(panel, rows, columns)
         candidates = self.values.shape[1]
         best = panel.topk(min(candidates, panel.shape[1]), largest=False)
         values = torch.cat([self.values[rows], best.values], 1)
-        indices = torch.cat([self.indices[rows], best.indices + first_column], 1)
+        indices = torch.cat([self.indices[rows], best.indices + columns.start], 1)
         merged = values.topk(candidates, largest=False)
         self.values[rows], self.indices[rows] = merged.values, indices.gather(1, merged.indices)
 
-    def exact(self, points: Tensor, k: int, error: Tensor, labels: Tensor | None, *, give_up: bool) -> Neighbors | None:
-        """Neighbours with distances that rounding cannot have touched.
+    def exact(self, error: Tensor, *, give_up: bool) -> Neighbors | None:
+        """Neighbours with distances that rounding, at most `error`, cannot have touched.
 
-        With `give_up`, None if many rows would have to be searched again.
+        With `give_up`, None if so many rows would have to be searched again that another pass costs less.
         """
-        k = min(k, self.values.shape[1])
+        points, k = self.moved.points, self.k
         squared, indices = self.values.double(), self.indices.clone()
         complete = torch.isinf(squared[:, -1]) | (squared.shape[1] == len(points) - 1)
         farthest = squared[:, -1] - error
@@ -286,12 +260,14 @@ class _Nearest:
         refined, order = refined.masked_fill(torch.isinf(squared[rows]), torch.inf).sort(stable=True)
         squared[rows], indices[rows] = refined, indices[rows].gather(1, order)
         unproven = (~complete & (squared[:, k - 1] > farthest)).nonzero()[:, 0]
-        if give_up and len(unproven) > 0.02 * len(points):
+        if give_up and len(unproven) > _SEARCHED_AGAIN * len(points):
             return None
-        squared, indices = squared[:, :k], indices[:, :k]
-        for row in unproven:
-            squared[row], indices[row] = _search_row(points, row, k, labels)
-        return Neighbors(squared.clamp_min(0).sqrt(), indices)
+        squared, indices = squared[:, :k].clamp_min(0), indices[:, :k]
+        if len(unproven):
+            squared[unproven], indices[unproven] = _search_rows(self.moved, unproven, k, self.listable)
+        if self.listable.first is not None:
+            squared, indices = list_copies(squared, indices, self.listable.first)
+        return Neighbors(squared.sqrt(), indices)
 
     def _touched(self, squared: Tensor, error: Tensor) -> Tensor:
         """Rows with a distance, or a difference between two of them, that is not well above its rounding."""
@@ -299,14 +275,6 @@ class _Nearest:
         unsure = (error[:, None] > _RELATIVE_ERROR * squared) & finite
         tied = (squared.diff(dim=1) <= 2 * error[:, None]) & finite[:, 1:]
         return unsure.any(1) | tied.any(1)
-
-
-def _refuse_non_finite(points: Tensor) -> None:
-    bad = (~torch.isfinite(points)).nonzero()
-    if len(bad) == 0:
-        raise ValueError("activations are too large: their squares overflow")
-    row, feature = bad[0].tolist()
-    raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
 
 
 def squared_distances(
@@ -325,11 +293,22 @@ def squared_distances(
     return found
 
 
-def _search_row(points: Tensor, row: Tensor, k: int, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Find the neighbours of one point by differences alone."""
-    exact = squared_distances(points, row[None], torch.arange(len(points), device=points.device)[None])[0]
-    exact[row] = torch.inf
-    if labels is not None:
-        exact[labels != labels[row]] = torch.inf
-    nearest = exact.topk(k, largest=False)
-    return nearest.values, nearest.indices
+def _search_rows(moved: MovedPoints, rows: Tensor, k: int, listable: Listable) -> tuple[Tensor, Tensor]:
+    """Squared distances and rows of the `k` nearest of some points, all that could be among them by differences."""
+    count, device = len(moved.points), moved.points.device
+    squares = moved.squares(torch.float64)
+    error = moved.rounding(squares, torch.float64)
+    everyone = slice(0, count)
+    found = []
+    for part in rows.split(_BLOCK):
+        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
+        squared[torch.arange(len(part), device=device), part] = torch.inf
+        squared = listable.hide(squared, part, everyone)
+        # a true neighbour and the k-th seen may both be off by the rounding, in opposite directions
+        limit = squared.kthvalue(k).values + 2 * error[part]
+        row, column = ((squared <= limit[:, None]) & torch.isfinite(squared)).nonzero().T
+        squared.fill_(torch.inf)
+        squared[row, column] = squared_distances(moved.points, part[row], column[:, None])[:, 0]
+        nearest = squared.topk(k, largest=False)
+        found.append((nearest.values, nearest.indices))
+    return torch.cat([values for values, _ in found]), torch.cat([indices for _, indices in found])

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from math import gcd
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.neighbors import Neighbors, nearest_candidates, squared_distances
+from pdtrain.estimators.neighbors import (
+    Neighbors,
+    nearest_candidates,
+    neighbors_of,
+    refuse_non_finite,
+    squared_distances,
+)
 
 _FIRST_CANDIDATES = 1
 _SAFETY = 2.0  # candidates within so many standard deviations of the projection's error are looked at
@@ -57,16 +63,21 @@ class ProjectedNeighbors:
     ----------
     neighbors
         Their distances are exact; a nearer point may have been missed.
-    recall
-        Share of true neighbours found, over the audited points.
-    relative_error
-        Relative error of the mean log ratio of the last to the first distance over those points: about that of an
-        intrinsic dimension, with the opposite sign.
+    audited
+        Row numbers of a random sample of points whose neighbours were found exactly as well.
+    exact
+        The neighbours of those.
     """
 
     neighbors: Neighbors
-    recall: float
-    relative_error: float
+    audited: Int[Tensor, " audited"]
+    exact: Neighbors
+
+    @property
+    def recall(self) -> float:
+        """Share of the true neighbours of the audited points that were found."""
+        found = self.neighbors.distances[self.audited]
+        return float((found <= self.exact.distances[:, -1:]).double().mean())
 
 
 def projected_neighbors(
@@ -92,7 +103,9 @@ def projected_neighbors(
     """
     most = min(16 * k, len(points) - 1)
     fold = SignedFold(points.shape[1], min(features, points.shape[1]), period=period, seed=seed)
-    candidates = nearest_candidates(fold(points), most)
+    folded = fold(points)
+    refuse_non_finite(points, torch.linalg.vector_norm(folded, dim=1).square())
+    candidates = nearest_candidates(folded, most)
     approximate, indices = candidates.distances.square(), candidates.indices
     exact = torch.full_like(approximate, torch.inf)
     first = min(k + _FIRST_CANDIDATES, most)
@@ -108,22 +121,6 @@ def projected_neighbors(
         exact[rows, column : column + 1] = squared_distances(points, rows, indices[rows, column : column + 1])
     nearest = exact.topk(k, largest=False)
     neighbors = Neighbors(nearest.values.sqrt(), indices.gather(1, nearest.indices))
-    return ProjectedNeighbors(neighbors, *_audit(points, neighbors, seed))
-
-
-def _audit(points: Tensor, neighbors: Neighbors, seed: int) -> tuple[float, float]:
-    """Recall, and relative error of the mean log ratio, on a random sample of points."""
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(len(points), generator=generator)[:_AUDITED].to(points.device)
-    k = neighbors.distances.shape[1]
-    # |x - y|^2 less |x|^2, which is the same for a whole row
-    squares = torch.linalg.vector_norm(points, dim=1, dtype=torch.float32).square()
-    distances = torch.addmm(squares, points[rows].float(), points.float().T, alpha=-2)
-    distances[torch.arange(len(rows), device=points.device), rows] = torch.inf
-    true = distances.topk(min(k + 4, len(points) - 1), largest=False).indices
-    exact = squared_distances(points, rows, true).sqrt().topk(k, largest=False).values
-    found = neighbors.distances[rows]
-    recall = float((found <= exact[:, -1:]).double().mean())
-    usable = (exact[:, 0] > 0) & (found[:, 0] > 0)
-    logs = [(d[usable, -1] / d[usable, 0]).log().mean() for d in (found, exact)]
-    return recall, float(logs[0] / logs[1] - 1)
+    audited = torch.randperm(len(points), generator=generator)[:_AUDITED].to(points.device)
+    return ProjectedNeighbors(neighbors, audited, neighbors_of(points, audited, k))

@@ -26,7 +26,7 @@ class RatioEstimator:
     Attributes
     ----------
     neighbors
-        Columns of distances it needs.
+        Columns of distances it needs: the order of the farthest neighbour it looks at.
     near, far
         The two of them (from 0) that must differ, the nearer above zero, for a point to be usable.
     estimate
@@ -61,8 +61,24 @@ def two_nn(distances: Distances, *, discard_fraction: float = 0.1) -> float:
     """
     log_ratio = (distances[:, 1] / distances[:, 0]).log().sort().values
     count = len(log_ratio)
-    kept = int(count * (1 - discard_fraction))
-    empirical = torch.arange(1, kept + 1, dtype=torch.float64, device=log_ratio.device) / count
+    return _slope(log_ratio, int(count * (1 - discard_fraction)))
+
+
+def two_nn_ansuini(distances: Distances, *, fraction: float = 0.9) -> float:
+    """TwoNN as in the code of Ansuini et al. (2019), in dimensions.
+
+    F(i) = i/N; the two points of the largest ratios are left out, as log(1-F) of the last is infinite, and of the rest
+    the first floor(`fraction` N), N with those two. At 0.9 and from 20 points on those two are beyond the fraction
+    anyway, and it is `two_nn`.
+    """
+    log_ratio = (distances[:, 1] / distances[:, 0]).log().sort().values
+    count = len(log_ratio)
+    return _slope(log_ratio, min(int(count * fraction), count - 2))
+
+
+def _slope(log_ratio: Float[Tensor, " points"], kept: int) -> float:
+    """Slope of -log(1-F) on the first `kept` of the sorted log ratios, least squares through the origin."""
+    empirical = torch.arange(1, kept + 1, dtype=torch.float64, device=log_ratio.device) / len(log_ratio)
     x, y = log_ratio[:kept], -torch.log1p(-empirical)
     finite = torch.isfinite(y)
     return float((x[finite] * y[finite]).sum() / x[finite].square().sum())
@@ -120,6 +136,7 @@ def gride(distances: Distances, *, scale: int) -> float:
 
 RATIO_ESTIMATORS: dict[str, RatioEstimator] = {
     "two_nn": RatioEstimator(2, 0, 1, two_nn),
+    "two_nn_ansuini": RatioEstimator(2, 0, 1, two_nn_ansuini),
     "two_nn_mle": RatioEstimator(2, 0, 1, two_nn_maximum_likelihood),
     "mle": RatioEstimator(MLE_NEIGHBORS, 0, MLE_NEIGHBORS - 1, levina_bickel),
 } | {f"gride_{n}": RatioEstimator(2 * n, n - 1, 2 * n - 1, partial(gride, scale=n)) for n in GRIDE_SCALES}

@@ -1,15 +1,39 @@
 """Linear dimensions, from the variances along principal components: the contrast to intrinsic dimension."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 Variances = Float[Tensor, " components"]
+_CHUNK_BYTES = 128 * 2**20  # so much of the points is held in float64 at a time
 
 
-def principal_variances(gram: Float[Tensor, "points points"]) -> Variances:
-    """Variances along principal components (times the number of points), largest first, from the Gram matrix."""
-    return torch.linalg.eigvalsh(gram.double()).clamp_min(0).flip(0)
+def scatter_matrix(points: Float[Tensor, "points features"]) -> Float[Tensor, "features features"]:
+    """Products of features about their means, summed over points; float64, a block of points at a time."""
+    step = max(1, _CHUNK_BYTES // (8 * points.shape[1]))
+    blocks = points.split(step)
+    mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(points)
+    scatter = torch.zeros(points.shape[1], points.shape[1], dtype=torch.float64, device=points.device)
+    for block in blocks:
+        centred = block.double() - mean
+        scatter.addmm_(centred.T, centred)
+    return scatter
+
+
+def gram_matrix(points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows rows"]:
+    """Inner products of some points about their mean; float64, a range of features at a time."""
+    step = max(1, _CHUNK_BYTES // (8 * len(rows)))
+    gram = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=points.device)
+    for start in range(0, points.shape[1], step):
+        part = points[rows, start : start + step].double()
+        part -= part.mean(0)
+        gram.addmm_(part, part.T)
+    return gram
+
+
+def principal_variances(products: Float[Tensor, "size size"]) -> Variances:
+    """Variances along principal components (times the number of points), largest first, from Gram or scatter matrix."""
+    return torch.linalg.eigvalsh(products.double()).clamp_min(0).flip(0)
 
 
 def principal_component_dimension(variances: Variances, *, share: float = 0.9) -> float:

@@ -19,7 +19,10 @@ from pdtrain.estimators.dimension import (
     PartsEstimate,
     intrinsic_dimension,
     is_estimator,
+    without_alias,
 )
+from pdtrain.estimators.lower_bounds import lower_bound_in
+from pdtrain.estimators.ratios import RATIO_ESTIMATORS
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -40,13 +43,15 @@ class DimensionProbe:
     scales
         How many times to halve the stimuli to show how the estimate depends on their number.
     projected_features
-        Search neighbours of larger layers among candidates of a random projection to so many features.
+        Search neighbours of larger layers among candidates of a random projection to so many features; with estimators
+        from ratios of distances only, without `per_class` and `scales`.
     seed
         Seed of subsamples, blocks and projections.
     """
 
     name = "intrinsic_dimension"
     needs_fields = False
+    estimator = f"{name} 1"
 
     def __init__(
         self,
@@ -71,6 +76,10 @@ class DimensionProbe:
             raise InputError(f"{key}.subsample_fraction={subsample_fraction}: give a number between 0 and 1")
         if resamplings < 0 or scales < 0:
             raise InputError(f"{key}.resamplings={resamplings}, scales={scales}: give 0 or more")
+        if projected_features is not None:
+            _refuse_what_projection_cannot_give(
+                f"{key}.projected_features={projected_features}", estimators, per_class, scales
+            )
         self._options: dict[str, Any] = {
             "estimators": tuple(estimators),
             "resamplings": resamplings,
@@ -100,7 +109,7 @@ class DimensionProbe:
             if response.projected:
                 report = self._with_projection_error(response, report)
             rows += _rows(index, response, report)
-        return Measurement(rows, [])
+        return Measurement(rows, []).made_by(self.estimator)
 
     def _estimate(self, response: LayerResponse, labels: Tensor | None) -> DimensionReport:
         """Estimate where the model runs; on the CPU if that device's memory does not suffice."""
@@ -126,6 +135,20 @@ class DimensionProbe:
         return replace(report, estimates=noted)
 
 
+def _refuse_what_projection_cannot_give(key: str, estimators: Sequence[str], per_class: bool, scales: int) -> None:
+    """Before training, as the first layer larger than the projection may come after hours."""
+    others = [name for name in without_alias(estimators) if name not in RATIO_ESTIMATORS]
+    wrong = (
+        [f"estimators={others}"] * bool(others) + ["per_class=true"] * per_class + [f"scales={scales}"] * (scales > 0)
+    )
+    if wrong:
+        raise InputError(
+            f"{key}: a projected search finds ratios of distances among all stimuli only, not {', '.join(wrong)}; "
+            f"choose estimators from {', '.join([*RATIO_ESTIMATORS, *ALIASES])}, without per_class and scales, or give "
+            "projected_features=null"
+        )
+
+
 def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[Row]:
     rows = []
     for name, estimate in report.estimates.items():
@@ -134,7 +157,8 @@ def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[
         rows.append(replace(main, lower=spread.lower, upper=spread.upper))
         if not math.isnan(spread.resampled_mean):
             mean, deviation = spread.resampled_mean, spread.resampled_standard_deviation
-            rows.append(_row(index, response, f"{name}_resampled", mean, deviation, estimate.points, "over subsamples"))
+            note = "; ".join(filter(None, ["over subsamples", lower_bound_in(estimate.note)]))
+            rows.append(_row(index, response, f"{name}_resampled", mean, deviation, estimate.points, note))
     for name, parts in report.per_label.items():
         rows.append(_parts(index, response, f"{name}_per_class", parts, "classes"))
     for name, scales in report.scales.items():
@@ -145,6 +169,7 @@ def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[
 
 def _parts(index: int, response: LayerResponse, quantity: str, parts: PartsEstimate, kind: str) -> Row:
     note = f"mean over {parts.parts} {kind}" if parts.parts else f"none has {MINIMUM_POINTS} distinct stimuli"
+    note = "; ".join(filter(None, [note, parts.note]))
     return _row(index, response, quantity, parts.mean, parts.standard_deviation, round(parts.points), note)
 
 

@@ -3,12 +3,13 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.spatial
 import skdim
 import torch
 
 from pdtrain.estimators.dimension import ESTIMATORS, intrinsic_dimension
 from pdtrain.estimators.neighbors import nearest_neighbors
-from pdtrain.estimators.ratios import GRIDE_SCALES, RATIO_ESTIMATORS
+from pdtrain.estimators.ratios import GRIDE_SCALES, RATIO_ESTIMATORS, two_nn, two_nn_ansuini
 
 MANIFOLDS = [
     "M1_Sphere", "M2_Affine_3to5", "M3_Nonlinear_4to6", "M4_Nonlinear", "M5b_Helix2d", "M6_Nonlinear", "M7_Roll",
@@ -20,7 +21,21 @@ def _gaussian(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def _ansuini(points: np.ndarray, fraction: float = 0.9) -> float:
+    """The protocol of Ansuini et al. (2019), from all distances."""
+    ordered = np.sort(scipy.spatial.distance.cdist(points, points), axis=1)
+    first, second = ordered[:, 1], ordered[:, 2]
+    good = (first > 0) & (first != second)
+    mu = np.sort(second[good] / first[good])
+    empirical = np.arange(1, len(mu) + 1) / len(mu)
+    x, y = np.log(mu)[:-2], -np.log(1 - empirical[:-2])
+    kept = int(np.floor(good.sum() * fraction))
+    return float(np.linalg.lstsq(x[:kept, None], y[:kept], rcond=None)[0][0])
+
+
 def _peer(name: str, points: np.ndarray) -> float:
+    if name == "two_nn_ansuini":
+        return _ansuini(points)
     if name == "two_nn":
         return skdim.id.TwoNN().fit(points).dimension_
     if name == "two_nn_mle":
@@ -78,6 +93,31 @@ def test_pc_id_of_very_many_points_says_that_it_took_a_part() -> None:
     estimate = intrinsic_dimension(points, estimators=("pc_id",)).estimates["pc_id"]
 
     assert estimate.dimension == 4 and estimate.note == "of 4096 random points"
+
+
+@pytest.mark.parametrize("count", [23, 200, 1000])
+@pytest.mark.parametrize("copies", [0, 7])
+def test_two_nn_of_ansuini_is_their_protocol(count: int, copies: int) -> None:
+    points = torch.cat([_gaussian(count, 8), _gaussian(count, 8)[:copies]])
+
+    estimate = intrinsic_dimension(points, estimators=("two_nn_ansuini",)).estimates["two_nn_ansuini"]
+
+    if count - copies < 20:
+        assert math.isnan(estimate.dimension)
+    else:
+        assert estimate.dimension == pytest.approx(_ansuini(points.numpy()), rel=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [0.5, 0.9, 1.0])
+def test_of_all_ratios_ansuini_leave_out_the_last_two(fraction: float) -> None:
+    points = _gaussian(300, 8)
+    distances = nearest_neighbors(points, 2).distances
+
+    found = two_nn_ansuini(distances, fraction=fraction)
+
+    assert found == pytest.approx(_ansuini(points.numpy(), fraction), rel=1e-6)
+    # at 90% those two are left out anyway
+    assert (found == pytest.approx(two_nn(distances, discard_fraction=1 - fraction), rel=1e-12)) == (fraction < 1)
 
 
 def test_scikit_dimension_estimators_are_reached_by_name() -> None:

@@ -148,18 +148,21 @@ def test_the_search_names_no_device() -> None:
             assert device is None or torch.device(device).type == "meta", f"{func} made on {device}"
             return func(*args, **(kwargs or {}))
 
-    from pdtrain.estimators.neighbors import _all_pairs, _Points
+    from pdtrain.estimators.copies import Listable
+    from pdtrain.estimators.moved_points import MovedPoints
+    from pdtrain.estimators.neighbors import _all_pairs, _Nearest
 
     points = torch.empty(700, 30, device="meta")
     labels = torch.empty(700, dtype=torch.long, device="meta")
     squares = torch.empty(700, dtype=torch.float64, device="meta")
     with Refuse():
-        moved = _Points.__new__(_Points)
+        moved = MovedPoints.__new__(MovedPoints)
         moved.points, moved.ranges, moved.mean = points, [slice(0, 30)], None
-        pairs = _all_pairs(moved, squares, 3, [labels], 2, False, True, 256, torch.float32)
+        nearest = [_Nearest(moved, 3, to, torch.float32) for to in (Listable(), Listable(labels, labels))]
+        pairs = _all_pairs(moved, squares, nearest, spectrum=False, keep_gram=True, block=256, dtype=torch.float32)
 
-    assert pairs.nearest.values.device.type == pairs.nearest.indices.device.type == "meta"
-    assert pairs.nearest.values.shape == (700, 3) and pairs.gram is not None and pairs.gram.shape == (700, 700)
+    assert all(n.values.device.type == n.indices.device.type == "meta" for n in nearest)
+    assert nearest[0].values.shape == (700, 6) and pairs.gram is not None and pairs.gram.shape == (700, 700)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -1,0 +1,62 @@
+"""Points about their mean, read a range of features at a time: lengths, inner products and their rounding.
+
+So no whole copy is made in another precision, and values far from the origin cost no digits.
+"""
+
+import torch
+from torch import Tensor
+
+_CHUNK_BYTES = 128 * 2**20  # features are converted and multiplied in chunks of about this size
+_FAR = 0.9  # share of the squared length that the mean may have before inner products lose a digit to it
+
+
+class MovedPoints:
+    """The points, moved to their mean where they lie far from the origin, read a range of features at a time.
+
+    So no whole copy is made; where nothing has to be moved or converted, none at all.
+    """
+
+    def __init__(self, points: Tensor, *, centre: bool) -> None:
+        self.points = points
+        step = max(64, _CHUNK_BYTES // (8 * len(points)))
+        self.ranges = [slice(start, start + step) for start in range(0, points.shape[1], step)]
+        wide = points.dtype if points.dtype == torch.float64 else torch.float32
+        mean = torch.cat([points[:, r].mean(0, dtype=wide) for r in self.ranges])
+        # Rounded to the points' own precision, so that subtracting it from values near it is exact.
+        self.mean: Tensor | None = mean.to(points.dtype)
+        raw = self._squares(wide, None)
+        far = len(points) * mean.double().square().sum() > _FAR * raw.sum()
+        if not (centre or bool(far)):
+            self.mean = None
+
+    def squares(self, dtype: torch.dtype) -> Tensor:
+        """Squared lengths with the precision of `dtype`, float64, shape (points,)."""
+        return self._squares(dtype, self.mean)
+
+    def _squares(self, dtype: torch.dtype, mean: Tensor | None) -> Tensor:
+        total = torch.zeros(len(self.points), dtype=torch.float64, device=self.points.device)
+        for r in self.ranges:
+            values = self.points[:, r].to(dtype)
+            if mean is not None:
+                values = values - mean[r].to(dtype)
+            total += torch.linalg.vector_norm(values, dim=1).double().square()
+        return total
+
+    def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
+        """Some features of some points."""
+        values = self.points[rows, features].to(dtype)
+        return values if self.mean is None else values - self.mean[features].to(dtype)
+
+    def products(self, rows: slice | Tensor, columns: slice, dtype: torch.dtype) -> Tensor:
+        """Inner products of some points with a range of them, shape (rows, columns)."""
+        total: Tensor | None = None
+        for r in self.ranges:
+            left, right = self.features(rows, r, dtype), self.features(columns, r, dtype)
+            total = left @ right.T if total is None else total.addmm_(left, right.T)
+        assert total is not None
+        return total
+
+    def rounding(self, squares: Tensor, dtype: torch.dtype) -> Tensor:
+        """Bound on the error of a squared distance, per point: four times the usual sqrt(D) growth."""
+        terms = self.points.shape[1] ** 0.5 + 4
+        return 4 * torch.finfo(dtype).eps * terms * squares.sqrt() * squares.max().sqrt()
