@@ -27,13 +27,14 @@ from pdtrain.results.configuration import check_measured_alike, keep_configurati
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.results.versions import upgraded_probes
 from pdtrain.results.wandb_results import WandbResults
 from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
 _OF_NETWORK = (*_FROM_RUN, "state_dict")  # what rows depend on
-_OF_NEURONS = ("responses", "stimuli_table", "areas", "neurons", "probes", "seed")
+_OF_NEURONS = ("responses", "stimuli_table", "circular", "discrete", "areas", "neurons", "probes", "seed")
 _POLL_SECONDS = 5.0
 
 
@@ -83,7 +84,7 @@ def _probe_responses(config: DictConfig, console: Console) -> Path:
         if config[key] is None:
             raise InputError(f"{key}: give {key}=... with responses=...")
     neural = read_responses(config.responses)
-    stimuli = read_stimuli(config.stimuli_table, neural.stimuli)
+    stimuli = read_stimuli(config.stimuli_table, neural.stimuli, circular=config.circular, discrete=config.discrete)
     information = config.probes.unit_information
     if information is not None:
         # they would be measured on images, which are not there
@@ -164,6 +165,8 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
         raise InputError(f"run_dir={run_dir}: no run there; give the folder of a run or a sweep")
     stored = OmegaConf.to_container(configuration, resolve=False)
     assert isinstance(stored, dict)
+    if isinstance(stored.get("probes"), dict):
+        stored["probes"] = upgraded_probes(stored["probes"])
     merged = config.copy()
     with open_dict(merged):
         for group in _FROM_RUN:

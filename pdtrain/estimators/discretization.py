@@ -1,55 +1,140 @@
-"""Cuts responses and properties in bins that are equally populated, or equal arcs for circular ones."""
+"""Cuts responses and properties in bins: values that many stimuli share apart, all others equally populated.
+
+A rectified unit is zero on most stimuli, a saturating one at its top, an image's background white: such a value is a
+bin of its own wherever it lies, and what lies between two of them is cut at mid-ranks. So no bin is small unless the
+values are rare, and a negated unit has the same bins.
+"""
+
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_BLOCK = 4096  # columns ranked at a time
+Kind = Literal["continuous", "circular", "discrete"]
+KINDS: tuple[str, ...] = get_args(Kind)
+UNDEFINED = -1  # code of a value that is NaN: its stimulus is left out
+_BLOCK_VALUES = 2**20  # values sorted at a time
 
 
-def discretize(
-    values: Float[Tensor, "stimuli units"], bins: int = 8, *, zero_bin: bool = True
-) -> Int[Tensor, "stimuli units"]:
-    """Cut each column in equally populated bins, numbered from 0.
+def discretize(values: Float[Tensor, "stimuli columns"], bins: int = 8) -> Int[Tensor, "stimuli columns"]:
+    """Cut each column in bins of about (stimuli / bins) stimuli, numbered from 0.
 
-    Equal values always share a bin, so that no information is invented by ranking ties. Where more than
-    1/bins of a column is exactly zero (a ReLU unit), zeros take a bin of their own and the others share
-    the remaining bins - 1. Columns are independent of each other.
+    A value shared by more than 1/bins of the stimuli is a bin of its own. The m values between two of those, or
+    beyond the outermost, are cut at their mid-ranks in round(m bins / stimuli) equal parts; where that is zero (too few
+    for half a bin) they all share one bin. Equal values are never parted, increasing maps and negation change no bin
+    (but that the middle value of an odd number may change sides), and columns are independent of each other.
+
+    Parameters
+    ----------
+    values
+        Shape (stimuli, columns), any floating type; NaN is not defined there, and counts for nothing.
+    bins
+        How many bins a column without shared values gets.
+
+    Returns
+    -------
+    Tensor
+        int16, shape (stimuli, columns); `UNDEFINED` where the value is NaN.
+
+    Examples
+    --------
+    >>> import torch
+    >>> rectified = torch.tensor([[0.0], [3.0], [0.0], [0.0], [1.0], [0.0], [0.0], [2.0]])
+    >>> discretize(rectified, bins=3)[:, 0].tolist()
+    [0, 1, 0, 0, 1, 0, 0, 1]
     """
-    parts = [_discretize_block(values[:, i : i + _BLOCK], bins, zero_bin) for i in range(0, values.shape[1], _BLOCK)]
-    return torch.cat(parts, 1)
-
-
-def _discretize_block(values: Tensor, bins: int, zero_bin: bool) -> Tensor:
-    count = len(values)
-    codes = _equal_population_codes(values, torch.full((values.shape[1],), bins, device=values.device))
-    if not zero_bin:
-        return codes
-    sparse = ((values == 0).sum(0) > count / bins) & (values != 0).any(0)
-    if sparse.any():
-        codes[:, sparse] = _zero_inflated_codes(values[:, sparse], bins)
-    return codes
+    step = max(1, _BLOCK_VALUES // max(len(values), 1))
+    parts = [_discretize_block(values[:, start : start + step], bins) for start in range(0, values.shape[1], step)]
+    return torch.cat(parts, 1) if parts else torch.empty(values.shape, dtype=torch.int16, device=values.device)
 
 
 def discretize_circular(
-    angles: Float[Tensor, "stimuli *units"], period: float, bins: int = 8
-) -> Int[Tensor, "stimuli *units"]:
-    """Cut a circular variable of `period` in equal arcs; the first bin is centred on zero."""
-    return ((angles / period * bins).round().long()) % bins
+    angles: Float[Tensor, "stimuli columns"], period: float, bins: int = 8
+) -> Int[Tensor, "stimuli columns"]:
+    """Cut a circular variable of `period` in equal arcs; the first bin is centred on zero. NaN is `UNDEFINED`."""
+    codes = (angles / period * bins).round().nan_to_num(0).long() % bins
+    return codes.masked_fill(angles.isnan(), UNDEFINED).to(torch.int16)
 
 
-def _equal_population_codes(values: Tensor, bins: Tensor) -> Tensor:
-    count = len(values)
-    ordered = values.sort(0).values.T.contiguous()
-    lowest_rank = torch.searchsorted(ordered, values.T.contiguous(), right=False).T
-    return (lowest_rank * bins) // count
+def discretize_discrete(values: Float[Tensor, "stimuli columns"]) -> Int[Tensor, "stimuli columns"]:
+    """Number the values that occur in all columns together, from 0; NaN is `UNDEFINED`."""
+    undefined = values.isnan()
+    codes = torch.unique(values.masked_fill(undefined, torch.inf), return_inverse=True)[1]
+    return codes.masked_fill(undefined, UNDEFINED).to(torch.int16 if codes.numel() < 2**15 else torch.int32)
 
 
-def _zero_inflated_codes(values: Tensor, bins: int) -> Tensor:
-    """Zeros are code 0; positive and negative values are ranked together among the non-zero ones."""
-    silent = values == 0
-    nonzero = (~silent).sum(0)
-    ordered = values.masked_fill(silent, torch.inf).sort(0).values.T.contiguous()
-    rank = torch.searchsorted(ordered, values.T.contiguous(), right=False).T
-    codes = 1 + (rank.clamp_max(len(values) - 1) * (bins - 1)) // nonzero
-    return codes.clamp_max(bins - 1).masked_fill(silent, 0)
+def property_codes(
+    values: Float[Tensor, "stimuli columns"], *, kind: Kind = "continuous", period: float | None = None, bins: int = 8
+) -> Int[Tensor, "stimuli columns"]:
+    """Bins of a property of the given kind.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or a circular property has no period above zero.
+    """
+    if kind == "discrete":
+        return discretize_discrete(values)
+    if kind == "circular":
+        if period is None or not period > 0:
+            raise ValueError(f"period={period}: a circular property needs a period above zero, in units of its values")
+        return discretize_circular(values, period, bins)
+    if kind != "continuous":
+        raise ValueError(f"kind={kind}: choose from {', '.join(KINDS)}")
+    return discretize(values, bins)
+
+
+def _discretize_block(values: Tensor, bins: int) -> Tensor:
+    ordered, order = values.T.contiguous().sort(1)  # NaN comes last
+    defined = (~ordered.isnan()).sum(1, keepdim=True, dtype=torch.int32)
+    place = torch.arange(ordered.shape[1], dtype=torch.int32, device=values.device).expand_as(ordered)
+    low, high = _tied_ranks(ordered, place)
+    shared = (high - low) * bins > defined
+    start = torch.where(shared, high, 0).cummax(1).values  # of the stretch between two shared values
+    end = torch.where(shared, low, defined).flip(1).cummin(1).values.flip(1)
+    parts = (2 * (end - start) * bins + defined).div(2 * defined.clamp_min(1), rounding_mode="floor")
+    part = _part_of(low + high - 2 * start, parts, end - start, _leans_up(ordered, start, end, defined))
+    rare = ~shared & (parts == 0)
+    bin_start = torch.where(shared, low, start) * (2 * bins + 2) + torch.where(shared, 0, 1 + part)
+    begins = (bin_start.diff(dim=1, prepend=bin_start[:, :1] - 1) != 0) & ~rare & (place < defined)
+    codes = begins.cumsum(1, dtype=torch.int32) - 1
+    codes = torch.where(rare, begins.sum(1, keepdim=True, dtype=torch.int32), codes).masked_fill(
+        place >= defined, UNDEFINED
+    )
+    return torch.empty_like(codes).scatter_(1, order, codes).T.to(torch.int16)
+
+
+def _tied_ranks(ordered: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of values below each of a sorted row, and of those not above it."""
+    changes = ordered[:, 1:] != ordered[:, :-1]
+    first = torch.nn.functional.pad(changes, (1, 0), value=True)
+    last = torch.nn.functional.pad(changes, (0, 1), value=True)
+    low = torch.where(first, place, 0).cummax(1).values
+    high = torch.where(last, place + 1, ordered.shape[1]).flip(1).cummin(1).values.flip(1)
+    return low, high
+
+
+def _part_of(twice_rank: Tensor, parts: Tensor, size: Tensor, leans_up: Tensor) -> Tensor:
+    """Which of `parts` equal parts of a stretch a mid-rank (times two) falls in.
+
+    A rank on a cut goes towards the middle, from either end, so that turning the values round turns the parts round;
+    on the middle cut, to the side that `leans_up` tells.
+    """
+    scaled, unit = twice_rank * parts, (2 * size).clamp_min(1)
+    down = scaled.div(unit, rounding_mode="floor")
+    up = -((-scaled).div(unit, rounding_mode="floor")) - 1
+    upwards = (twice_rank < size) | ((twice_rank == size) & leans_up)
+    return torch.where(upwards, down, up)
+
+
+def _leans_up(ordered: Tensor, start: Tensor, end: Tensor, defined: Tensor) -> Tensor:
+    """Whether the middle value of a stretch joins those above: where more stimuli lie above the stretch than below.
+
+    Where as many do, where its middle value is nearer to its top. Either turns round with the values.
+    """
+    below, above = start, defined - end
+    last = ordered.shape[1] - 1
+    middle = ordered.gather(1, ((start + end) // 2).clamp(0, last).long())
+    ends = ordered.gather(1, start.clamp_max(last).long()) + ordered.gather(1, (end - 1).clamp(0, last).long())
+    return (above > below) | ((above == below) & (2 * middle > ends))

@@ -1,41 +1,56 @@
 """Object information that survives changes of view, in single units and in populations (Tafazoli et al. 2017)."""
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.information import joint_counts, panzeri_treves_bias, plugin_information, response_entropy
+from pdtrain.estimators.contingency import joint_counts, response_entropy
+from pdtrain.estimators.corrections import corrected_information
+from pdtrain.estimators.permutation import permutation_law
 from pdtrain.estimators.significance import wilson_interval
+
+MOST_PAIRS = 500  # of objects; more are sampled
+FEWEST_VIEWS = 20  # of an object; with 15, units that tell nothing get 0.02 bit
 
 
 @dataclass(frozen=True)
 class ObjectInformation:
-    """Information of every unit about every pair of objects.
+    """Information of every unit about pairs of objects.
 
     Attributes
     ----------
     pairs
         Labels of the two objects, one tuple per pair.
+    possible_pairs
+        How many pairs there are; `pairs` are a sample of them where they are fewer.
     total_bits
         About the stimulus, each view of each object its own condition, shape (units, pairs).
     view_invariant_bits
-        About which object it is, whatever the view, bias-corrected, shape (units, pairs).
+        About which object it is, whatever the view, bias-corrected, shape (units, pairs); NaN if an object has fewer
+        than `FEWEST_VIEWS` views.
     ratio
         Their quotient, 0 where the total is 0, shape (units, pairs).
     """
 
     pairs: list[tuple[int, int]]
+    possible_pairs: int
     total_bits: Float[Tensor, "units pairs"]
     view_invariant_bits: Float[Tensor, "units pairs"]
     ratio: Float[Tensor, "units pairs"]
 
 
-def object_information(responses: Int[Tensor, "stimuli units"], objects: Int[Tensor, " stimuli"]) -> ObjectInformation:
-    """Total and view-invariant information of every unit about every pair of objects.
+def object_information(
+    responses: Int[Tensor, "stimuli units"],
+    objects: Int[Tensor, " stimuli"],
+    *,
+    most_pairs: int = MOST_PAIRS,
+    seed: int = 0,
+    memory_bytes: int = 2**27,
+) -> ObjectInformation:
+    """Total and view-invariant information of every unit about pairs of objects.
 
     A network's unit answers a stimulus always alike, and each stimulus is one view: what the unit says in total is
     then the entropy of its binned response over the views of the two objects.
@@ -46,6 +61,10 @@ def object_information(responses: Int[Tensor, "stimuli units"], objects: Int[Ten
         Codes from `discretize` over all stimuli, shape (stimuli, units).
     objects
         Object of each stimulus, shape (stimuli,).
+    most_pairs, seed
+        All pairs are taken if there are no more; else so many, drawn at random.
+    memory_bytes
+        Bound on the working memory.
 
     Raises
     ------
@@ -55,15 +74,33 @@ def object_information(responses: Int[Tensor, "stimuli units"], objects: Int[Ten
     labels, codes = objects.unique(return_inverse=True)
     if len(labels) < 2:
         raise ValueError(f"object information needs at least 2 objects; got {len(labels)}")
-    pairs = list(combinations(range(len(labels)), 2))
+    pairs, possible = _pairs(len(labels), most_pairs, seed)
     per_object = joint_counts(responses, codes[:, None])[:, 0]
-    tables = torch.stack([per_object[..., list(pair)] for pair in pairs], 1)
-    total = response_entropy(tables)
-    invariant = plugin_information(tables) - panzeri_treves_bias(tables)
-    invariant = torch.where(total > 0, invariant, 0.0)
+    units, bins = per_object.shape[:2]
+    step = max(1, memory_bytes // (8 * 2 * 40 * bins * units))  # some forty float64 values per cell at a time
+    found = [_of_pairs(per_object[..., part]) for part in pairs.split(step)]
+    total, invariant = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     ratio = torch.where(total > 0, invariant / total.clamp_min(1e-12), 0.0)
-    named = [(int(labels[a]), int(labels[b])) for a, b in pairs]
-    return ObjectInformation(named, total, invariant, ratio)
+    named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
+    return ObjectInformation(named, possible, total, invariant, ratio)
+
+
+def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], int]:
+    """Pairs of objects, all or a random sample of them in order, and how many there are."""
+    every = torch.combinations(torch.arange(objects), 2)
+    if len(every) <= most:
+        return every, len(every)
+    return every[torch.randperm(len(every), generator=torch.Generator().manual_seed(seed))[:most].sort().values], len(
+        every
+    )
+
+
+def _of_pairs(counts: Float[Tensor, "units bins pairs 2"]) -> tuple[Tensor, Tensor]:
+    """Total and view-invariant information, shape (units, pairs)."""
+    tables = counts.transpose(1, 2)
+    total = response_entropy(tables)
+    invariant = torch.where(total > 0, corrected_information(tables, permutation_law(tables)), 0.0)
+    return total, invariant.masked_fill(tables.sum(-2).amin(-1) < FEWEST_VIEWS, torch.nan)
 
 
 @dataclass(frozen=True)
@@ -136,9 +173,18 @@ def linear_discriminability(
 
 
 def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " stimuli"]:
-    """Cut the range of a transformation in `folds` equally populated parts, each to be held out in turn."""
+    """Cut the range of a transformation in `folds` equally populated parts, each to be held out in turn.
+
+    Equal values lie in the same part. Where many are equal, the distinct values are shared out evenly instead; of fewer
+    values than `folds` each is a part.
+    """
     ordered = parameter.sort().values
-    return torch.searchsorted(ordered, parameter) * folds // len(parameter)
+    parts = torch.searchsorted(ordered, parameter) * folds // len(parameter)
+    distinct, codes = parameter.unique(return_inverse=True)
+    possible = min(folds, len(distinct))
+    if len(parts.unique()) < possible:
+        parts = codes * possible // len(distinct)
+    return parts.unique(return_inverse=True)[1]
 
 
 def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:

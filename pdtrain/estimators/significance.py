@@ -1,51 +1,61 @@
-"""Whether an information is more than chance: G-test, permutation, false discoveries; shares of units."""
+"""Whether an information is more than chance: by its law under permutation, false discoveries; shares of units."""
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.stats import chi2, norm
 from torch import Tensor
 
+from pdtrain.estimators.contingency import Tables
+from pdtrain.estimators.permutation import PermutationLaw
+from pdtrain.estimators.rare_rows import rare_row_p_values
 
-def williams_factor(counts: Float[Tensor, "*batch response_bins property_bins"]) -> Float[Tensor, "*batch"]:
-    """By how much the plug-in information of independent variables exceeds its first-order expectation.
-
-    q = 1 + (N sum 1/r - 1)(N sum 1/s - 1) / (6 N (R-1)(S-1)) over the marginal counts r and s (Williams 1976).
-    """
-    total = counts.sum((-2, -1)).double()
-    rows, columns = counts.sum(-1).double(), counts.sum(-2).double()
-    excess = [total * torch.where(m > 0, 1 / m, 0.0).sum(-1) - 1 for m in (rows, columns)]
-    return 1 + excess[0] * excess[1] / (6 * total * degrees_of_freedom(counts).clamp_min(1))
+_ENOUGH_EXCEEDED = 10  # shuffles above the observed value, from which their share is a p-value of its own
 
 
-def degrees_of_freedom(counts: Float[Tensor, "*batch response_bins property_bins"]) -> Int[Tensor, "*batch"]:
-    """(R-1)(S-1) over the bins that occur."""
-    return ((counts.sum(-1) > 0).sum(-1) - 1) * ((counts.sum(-2) > 0).sum(-1) - 1)
-
-
-def g_test_p_values(
-    counts: Float[Tensor, "*batch response_bins property_bins"], plugin_bits: Float[Tensor, "*batch"]
+def permutation_p_values(
+    tables: Tables, plugin_bits: Float[Tensor, "*batch"], law: PermutationLaw
 ) -> Float[Tensor, "*batch"]:
-    """Probability of as much plug-in information under independence, by the G-test with Williams' correction.
+    """Probability of as much plug-in information over all orders of the stimuli, without shuffling them.
 
-    2 N ln(2) I / q is nearly chi-squared with (R-1)(S-1) degrees of freedom (`williams_factor`).
+    Where one of two bins holds few stimuli the law is counted out (`rare_row_p_values`, exact). Elsewhere it is a
+    scaled chi-squared law with the permutation's own mean and variance: that of the G-test, whose degrees of freedom
+    are replaced by 2 mean^2 / variance, since cells that are nearly empty vary less, or more, than full ones.
+
+    Returns
+    -------
+    Tensor
+        1 where nothing varies.
     """
-    total = counts.sum((-2, -1)).double()
-    statistic = (2 * total * np.log(2) * plugin_bits / williams_factor(counts)).cpu().numpy()
-    degrees = degrees_of_freedom(counts).cpu().numpy()
-    p_values = np.where(degrees > 0, chi2.sf(statistic, np.maximum(degrees, 1)), 1.0)
-    return torch.as_tensor(p_values, device=counts.device)
+    mean, deviation = law.mean_bits.cpu().numpy(), law.deviation_bits.cpu().numpy()
+    varies = (mean > 1e-12) & (deviation > 1e-12)
+    degrees = 2 * (np.where(varies, mean, 1.0) / np.where(varies, deviation, 1.0)) ** 2
+    statistic = plugin_bits.cpu().numpy() * degrees / np.where(varies, mean, 1.0)
+    matched = torch.as_tensor(np.where(varies, chi2.sf(statistic, degrees), 1.0), device=plugin_bits.device)
+    exact = rare_row_p_values(tables)
+    return torch.where(exact.isnan(), matched, exact)
 
 
-def permutation_p_values(exceeded: Float[Tensor, "*batch"], shuffles: int) -> Float[Tensor, "*batch"]:
-    """(1 + shuffles with at least as much information) / (1 + shuffles) (Phipson and Smyth 2010)."""
-    return (exceeded + 1) / (shuffles + 1)
+def with_shuffles(
+    p_values: Float[Tensor, "*batch"], exceeded: Float[Tensor, "*batch"], shuffles: int
+) -> Float[Tensor, "*batch"]:
+    """P-values from shuffles where enough of them exceed the observed value, else those of the law.
+
+    (1 + exceeded) / (1 + shuffles) (Phipson and Smyth 2010) cannot go below 1 / (1 + shuffles): a hundred shuffles
+    would find nothing among a thousand units after correction for as many tests. Small ones come from the law's tail,
+    as Knijnenburg et al. (2009) take them from a tail fitted to the shuffles.
+    """
+    return torch.where(exceeded >= _ENOUGH_EXCEEDED, (exceeded + 1) / (shuffles + 1), p_values)
 
 
 def benjamini_hochberg(p_values: Float[Tensor, " tests"], rate: float) -> Bool[Tensor, " tests"]:
-    """Which tests are significant at false discovery `rate` (Benjamini and Hochberg 1995), shape (tests,)."""
-    ordered, order = p_values.sort()
-    threshold = rate * torch.arange(1, len(p_values) + 1, device=p_values.device) / len(p_values)
+    """Which tests are significant at false discovery `rate` (Benjamini and Hochberg 1995), shape (tests,).
+
+    A test without a p-value (NaN) is none, and does not count.
+    """
+    tests = int((~p_values.isnan()).sum())
+    ordered, order = p_values.sort()  # NaN comes last
+    threshold = rate * torch.arange(1, len(p_values) + 1, device=p_values.device) / max(tests, 1)
     passing = (ordered <= threshold).nonzero()
     significant = torch.zeros(len(p_values), dtype=torch.bool, device=p_values.device)
     if len(passing):

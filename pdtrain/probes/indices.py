@@ -5,7 +5,7 @@ Operational definitions of this project: see the README. The profiles are rows o
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,20 +42,22 @@ def indices(
     dimension = _Profile.of(rows, "intrinsic_dimension", estimator, "", draws, generator)
     if dimension is not None and dimension.depths[0] == 0:
         found += [
-            _row("expansion", *dimension.quotient(dimension.peak, 0), estimator),
-            _row("contraction", *dimension.quotient(-1, dimension.peak), estimator),
-            _row("peak_depth", dimension.depths[dimension.peak], np.array([]), estimator),
+            _row("expansion", *dimension.quotient(dimension.peak, 0), estimator, dimension.made_by),
+            _row("contraction", *dimension.quotient(-1, dimension.peak), estimator, dimension.made_by),
+            _row("peak_depth", dimension.depths[dimension.peak], np.array([]), estimator, dimension.made_by),
         ]
     information = _Profile.of(rows, "unit_information", "mean", property, draws, generator)
     if information is not None:
         remaining, sample = information.quotient(-1, information.peak)
-        found.append(_row("distillation", 1 - remaining, 1 - sample, property))
+        found.append(_row("distillation", 1 - remaining, 1 - sample, property, information.made_by))
         before = _Profile.of(untrained, "unit_information", "mean", property, draws, generator)
         if before is not None and len(before.values) == len(information.values):
             with np.errstate(divide="ignore", invalid="ignore"):
                 remaining = float(information.values[-1] / before.values[-1])
                 sample = information.draws[:, -1] / before.draws[:, -1]
-            found.append(_row("active_pruning", 1 - remaining, 1 - sample, property))
+            if before.made_by != information.made_by:
+                remaining = float("nan")
+            found.append(_row("active_pruning", 1 - remaining, 1 - sample, property, information.made_by))
     return found
 
 
@@ -66,6 +68,7 @@ class _Profile:
     depths: np.ndarray
     values: np.ndarray
     draws: np.ndarray
+    made_by: str
 
     @classmethod
     def of(
@@ -87,7 +90,7 @@ class _Profile:
         values = np.array([row.value for row in chosen])
         spread = np.nan_to_num([row.standard_deviation for row in chosen])
         noise = spread * generator.standard_normal((draws, len(values)))
-        return cls(np.array([row.depth for row in chosen]), values, values + noise)
+        return cls(np.array([row.depth for row in chosen]), values, values + noise, chosen[0].estimator)
 
     @property
     def peak(self) -> int:
@@ -117,17 +120,18 @@ def pruned_fraction(
             interval = wilson_interval(sum(lost), len(lost))
             share = sum(lost) / len(lost)
             depth = spread = float("nan")
-            found.append(
-                Row(layer, index, depth, "index", "pruned_fraction", property, share, spread, *interval, n=len(lost))
-            )
+            made_by = next(row.estimator for row in unit_rows if row.layer == layer and row.property == property)
+            of = (layer, index, depth, "index", "pruned_fraction", property)
+            found.append(Row(*of, share, spread, *interval, n=len(lost), estimator=made_by))
     return found
 
 
-def _row(name: str, value: float, sample: np.ndarray, of: str) -> Row:
+def _row(name: str, value: float, sample: np.ndarray, of: str, made_by: str) -> Row:
+    row = Row("", -1, float("nan"), "index", name, of, float(value), estimator=made_by)
     if not math.isfinite(value):
-        return Row("", -1, float("nan"), "index", name, of, float("nan"), note="the quantity it is divided by is zero")
+        reason = "the quantity it is divided by is zero, or was measured by another estimator"
+        return replace(row, value=float("nan"), note=reason)
     if len(sample) == 0:
-        return Row("", -1, float("nan"), "index", name, of, float(value))
+        return row
     lower, upper = np.quantile(sample, [0.025, 0.975])
-    spread = float(sample.std(ddof=1))
-    return Row("", -1, float("nan"), "index", name, of, float(value), spread, float(lower), float(upper))
+    return replace(row, standard_deviation=float(sample.std(ddof=1)), lower=float(lower), upper=float(upper))

@@ -1,6 +1,7 @@
 """Information of single units about image properties, over the whole image or the unit's receptive field."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,17 +9,20 @@ from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
-from pdtrain.estimators.copula import class_copula_information, copula_information
-from pdtrain.estimators.discretization import discretize, discretize_circular
-from pdtrain.estimators.information import CORRECTIONS, UnitInformation, unit_information
+from pdtrain.estimators.corrections import CORRECTIONS
+from pdtrain.estimators.discretization import discretize, property_codes
+from pdtrain.estimators.finite import refuse_non_finite
+from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
+from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.estimators.significance import wilson_interval
+from pdtrain.probes.local_codes import LocalCodes
+from pdtrain.probes.unit_rows import ACTIVE, mean_with_error
 from pdtrain.results.rows import Measurement, Row, UnitRow
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
-from pdtrain.stimuli.properties import PROPERTIES
-from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+from pdtrain.stimuli.stimulus_set import IDENTITY, PropertyValues, StimulusSet
 
-STATISTICS = {
-    "mean": lambda v: v.mean(),
+_log = logging.getLogger(__name__)
+
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
     "median": lambda v: v.quantile(0.5),
     "quartile_1": lambda v: v.quantile(0.25),
     "quartile_3": lambda v: v.quantile(0.75),
@@ -26,6 +30,7 @@ STATISTICS = {
     "percentile_99": lambda v: v.quantile(0.99),
     "total": lambda v: v.sum(),
 }
+_CHECKED_UNITS = 32  # of a layer, by nearest neighbours: some milliseconds each
 
 
 class InformationProbe:
@@ -38,11 +43,11 @@ class InformationProbe:
     bins
         Equally populated bins of response and property.
     correction
-        Bias correction, one of `pdtrain.estimators.information.CORRECTIONS`.
+        Bias correction, one of `pdtrain.estimators.corrections.CORRECTIONS`.
     shuffles
-        Shuffles of the stimuli for p-values; 0 takes the chi-squared law of the G-test.
-    gaussian_copula
-        Also give the mean over units of the Gaussian-copula estimate, which needs no bins.
+        Shuffles of the stimuli for p-values; 0 takes their law under permutation.
+    nearest_neighbors
+        Also give the mean over some units of the nearest-neighbour estimate, which needs no bins.
     seed
         Seed of the shuffles.
     """
@@ -54,109 +59,122 @@ class InformationProbe:
         properties: Sequence[str],
         *,
         bins: int = 8,
-        correction: str = "panzeri_treves",
+        correction: str = "permutation",
         shuffles: int = 0,
-        gaussian_copula: bool = False,
+        nearest_neighbors: bool = False,
         seed: int = 0,
     ) -> None:
         key = "probes.unit_information"
         if correction not in CORRECTIONS:
             raise InputError(f"{key}.correction={correction}: choose from {', '.join(CORRECTIONS)}")
-        if bins < 2:
-            raise InputError(f"{key}.bins={bins}: at least 2 bins are needed")
-        if shuffles < 0 or (correction == "shuffle" and shuffles == 0):
-            raise InputError(f"{key}.shuffles={shuffles}: give 0 or more, and more than 0 for correction=shuffle")
+        if not 2 <= bins <= 100:
+            raise InputError(f"{key}.bins={bins}: at least 2 bins are needed, and no more than 100 are of use")
+        if shuffles < 0:
+            raise InputError(f"{key}.shuffles={shuffles}: give 0 or more")
         self._whole = [name for name in properties if "@" not in name]
         self._local = [name for name in properties if "@" in name]
-        self._bins, self._copula = bins, gaussian_copula
+        self._bins, self._nearest_neighbors = bins, nearest_neighbors
         self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
-        self._local_codes: dict[tuple[str, str], Tensor] = {}  # the same at every probe point
+        self._local_codes = LocalCodes(bins)
+        self._told: set[str] = set()
         self.needs_fields = bool(self._local)
+        self.estimator = f"{self.name} 2 {correction}"
 
     def check(self, stimuli: StimulusSet) -> None:
-        """Raise InputError for unknown properties or too few stimuli."""
+        """Raise InputError for unknown properties or too few stimuli; warn of properties that cannot be estimated."""
         stimuli.check_properties([*self._whole, *self._local])
         if len(stimuli) < self._bins**2:
             raise InputError(
                 f"stimuli.count={len(stimuli)}: information with {self._bins} bins needs at least "
                 f"{self._bins**2} stimuli; raise stimuli.count or lower probes.unit_information.bins"
             )
+        for name in self._whole:
+            property = stimuli.property(name)
+            if property.kind != "discrete" or name in self._told:
+                continue
+            values = len(property.values.unique())
+            if len(stimuli) < FEWEST_PER_VALUE * values:
+                self._told.add(name)
+                _log.warning(
+                    "probes.unit_information.properties=%s: %d values among %d stimuli are too many, and its "
+                    "information will be NaN; give stimuli.count=%d or more, or leave it out",
+                    name, values, len(stimuli), FEWEST_PER_VALUE * values,
+                )  # fmt: skip
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property."""
-        shared = [self._codes(stimuli.values(name), name, _period(name)) for name in self._whole]
+        properties = {name: stimuli.property(name) for name in self._whole}
+        shared = [self._codes(property) for property in properties.values()]
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
-            units = discretize(response.unit_responses, self._bins)
-            found: dict[str, UnitInformation] = {}
-            if shared:
-                found |= zip(self._whole, unit_information(units, torch.stack(shared, 1), **self._options), strict=True)
-            for name in self._local:
-                codes = self._local_codes_of(response, stimuli, name)
-                found[name] = unit_information(units, codes, paired=True, **self._options)[0]
-            for name, information in found.items():
-                rows += _summary(index, response, name, information, len(stimuli))
+            for name, information in self._informations(response, stimuli, shared):
+                note = "; ".join(filter(None, [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]))
+                rows += _summary(index, response, name, information, note)
                 unit_rows += _units(response, name, information)
-            if self._copula:
-                rows += [self._copula_row(index, response, stimuli, name) for name in self._whole]
-        return Measurement(rows, unit_rows)
+            if self._nearest_neighbors:
+                rows += [_nearest_neighbor_row(index, response, *item) for item in properties.items()]
+        return Measurement(rows, unit_rows).made_by(self.estimator)
 
-    def _codes(self, values: Tensor, name: str, period: float | None) -> Tensor:
-        """Bins of a property, of the shape of its values: (stimuli,) or (stimuli, units)."""
-        if name == IDENTITY:
-            return values.long()
-        if period is not None:
-            return discretize_circular(values, period, self._bins)
-        return discretize(values.view(len(values), -1), self._bins, zero_bin=False).view(values.shape)
+    def _informations(
+        self, response: LayerResponse, stimuli: StimulusSet, shared: list[Tensor]
+    ) -> Iterator[tuple[str, UnitInformation]]:
+        try:
+            refuse_non_finite(response.unit_responses)
+        except ValueError as error:
+            raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+        units = discretize(response.unit_responses, self._bins)
+        if shared:
+            yield from zip(self._whole, unit_information(units, torch.cat(shared, 1), **self._options), strict=True)
+        for name in self._local:
+            codes = self._local_codes.of(response, stimuli, name)
+            yield name, unit_information(units, codes, paired=True, **self._options)[0]
 
-    def _local_codes_of(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Tensor:
-        key = (response.layer.name, name)
-        if key not in self._local_codes:
-            assert response.fields is not None
-            values = LOCAL_PROPERTIES[name.partition("@")[0]].measure(stimuli.pixels, response.fields)
-            self._local_codes[key] = self._codes(values, name, _period(name))
-        return self._local_codes[key]
-
-    def _copula_row(self, index: int, response: LayerResponse, stimuli: StimulusSet, name: str) -> Row:
-        values, period = stimuli.values(name), _period(name)
-        if name == IDENTITY:
-            bits = class_copula_information(response.unit_responses, stimuli.labels)
-        elif period is not None:
-            angle = 2 * torch.pi * values / period
-            bits = copula_information(response.unit_responses, torch.stack([angle.cos(), angle.sin()], 1))
-        else:
-            bits = copula_information(response.unit_responses, values[:, None])
-        layer = response.layer
-        return Row(layer.name, index, layer.depth, self.name, "copula_mean", name, float(bits.mean()), n=len(bits))
+    def _codes(self, property: PropertyValues) -> Tensor:
+        """Bins of a property, shape (stimuli, 1)."""
+        values = property.values.double()[:, None]
+        return property_codes(values, kind=property.kind, period=property.period, bins=self._bins)
 
 
-def _period(name: str) -> float | None:
-    """Period of a circular property in the units of its values, or None."""
-    base = name.partition("@")[0]
-    return PROPERTIES[base].period if base in PROPERTIES else None
+def _of_labels(name: str, stimuli: StimulusSet) -> str:
+    return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
 
 
-def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, stimuli: int) -> list[Row]:
-    bits = information.information_bits
-    values = {statistic: float(of(bits)) for statistic, of in STATISTICS.items()}
-    values["normalized_mean"] = float(_normalized(information).mean())
-    shares = {"informative_fraction": information.informative, "silent_fraction": information.silent}
-    intervals = {share: wilson_interval(int(units.sum()), len(units)) for share, units in shares.items()}
-    values |= {share: float(units.double().mean()) for share, units in shares.items()}
-    error = float(bits.std() / len(bits) ** 0.5) if len(bits) > 1 else float("nan")
+def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, property: PropertyValues) -> Row:
+    units = response.unit_responses
+    chosen = units[:, torch.linspace(0, units.shape[1] - 1, min(_CHECKED_UNITS, units.shape[1])).long()]
+    bits = nearest_neighbor_information(chosen, property.values, kind=property.kind, period=property.period)
+    mean, error, count = mean_with_error(bits)
+    note = "without bins, from nearest neighbours" if count else "the property does not vary"
     layer = response.layer
-    rows = []
-    for statistic, value in values.items():
-        spread = error if statistic == "mean" else float("nan")
-        interval = intervals.get(statistic, (value - 1.96 * spread, value + 1.96 * spread))
-        note = f"{stimuli} stimuli"
-        rows.append(
-            Row(
-                layer.name, index, layer.depth, InformationProbe.name, statistic, name,
-                value, spread, *interval, n=len(bits), note=note,
-            )
-        )  # fmt: skip
+    return Row(
+        layer.name, index, layer.depth, InformationProbe.name, "nearest_neighbor_mean", name,
+        mean, error, mean - 1.96 * error, mean + 1.96 * error, n=count, note=note,
+    )  # fmt: skip
+
+
+def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, note: str) -> list[Row]:
+    """Rows over units; units whose information is not known have no part in them."""
+    layer, nothing = response.layer, float("nan")
+
+    def row(quantity: str, value: float, spread: float, interval: tuple[float, float], count: int) -> Row:
+        of = (layer.name, index, layer.depth, InformationProbe.name, quantity, name)
+        return Row(*of, value, spread, *interval, n=count, note=note)
+
+    def mean(quantity: str, values: Tensor) -> Row:
+        value, error, count = mean_with_error(values)
+        return row(quantity, value, error, (value - 1.96 * error, value + 1.96 * error), count)
+
+    known = ~information.information_bits.isnan()
+    bits, silent = information.information_bits[known], information.silent
+    rows = [mean("mean", bits), mean(f"mean{ACTIVE}", information.information_bits[known & ~silent])]
+    for statistic, of in STATISTICS.items():
+        rows.append(row(statistic, float(of(bits)) if len(bits) else nothing, nothing, (nothing, nothing), len(bits)))
+    rows.append(mean("normalized_mean", _normalized(information)[known]))
+    for share, units in (("informative_fraction", information.informative[known]), ("silent_fraction", silent)):
+        marked, count = int(units.sum()), len(units)
+        interval = wilson_interval(marked, count) if count else (nothing, nothing)
+        rows.append(row(share, marked / count if count else nothing, nothing, interval, count))
     return rows
 
 
@@ -175,6 +193,5 @@ def _units(response: LayerResponse, name: str, information: UnitInformation) -> 
 
 
 def _normalized(information: UnitInformation) -> Tensor:
-    """Share of the property's entropy, I(r; s) / H(s); zero where the property does not vary."""
-    entropy = information.entropy_bits
-    return torch.where(entropy > 0, information.information_bits / entropy.clamp_min(1e-12), 0.0)
+    """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
+    return information.information_bits / information.entropy_bits

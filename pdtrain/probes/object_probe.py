@@ -8,55 +8,90 @@ from torch import Tensor
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.estimators.discretization import discretize
-from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, random_parts
+from pdtrain.estimators.finite import refuse_non_finite
+from pdtrain.estimators.invariance import (
+    FEWEST_VIEWS,
+    MOST_PAIRS,
+    ObjectInformation,
+    folds_of,
+    linear_discriminability,
+    object_information,
+    random_parts,
+)
+from pdtrain.probes.unit_rows import ACTIVE, mean_with_error
 from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
 class ObjectInformationProbe:
-    """Measures total and view-invariant object information of single units, in bits, over all pairs of objects.
+    """Measures total and view-invariant object information of single units, in bits, over pairs of objects.
 
     Parameters
     ----------
     bins
         Equally populated bins of the response.
+    most_pairs
+        All pairs are measured if there are no more; else so many, drawn at random (said in the rows).
+    seed
+        Seed of the pairs.
     """
 
     name = "object_information"
     needs_fields = False
 
-    def __init__(self, *, bins: int = 8) -> None:
+    def __init__(self, *, bins: int = 8, most_pairs: int = MOST_PAIRS, seed: int = 0) -> None:
         if bins < 2:
             raise InputError(f"probes.object_information.bins={bins}: at least 2 bins are needed")
-        self._bins = bins
+        if most_pairs < 1:
+            raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
+        self._bins, self._most_pairs, self._seed = bins, most_pairs, seed
+        self.estimator = f"{self.name} 2"
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are fewer than two objects."""
         _check_objects(stimuli, self.name)
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
-        """Mean over pairs and units; per unit, the mean over pairs."""
+        """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
-            units = discretize(response.unit_responses, self._bins)
-            found = object_information(units, stimuli.labels)
-            silent = (units == units[:1]).all(0).tolist()
-            measured = {"total": found.total_bits, "view_invariant": found.view_invariant_bits, "ratio": found.ratio}
-            for quantity, values in measured.items():
-                per_unit = values.mean(1)
-                rows.append(_mean_row(index, response, self.name, quantity, per_unit))
+            try:
+                refuse_non_finite(response.unit_responses)
+            except ValueError as error:
+                raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+            codes = discretize(response.unit_responses, self._bins)
+            found = object_information(codes, stimuli.labels, most_pairs=self._most_pairs, seed=self._seed)
+            silent = (codes == codes[:1]).all(0)
+            per_unit = {
+                "total": found.total_bits.mean(1),
+                "view_invariant": found.view_invariant_bits.nanmean(1),
+                "ratio": found.ratio.nanmean(1),
+            }
+            note = _note(found, stimuli)
+            for quantity, values in per_unit.items():
+                rows.append(_mean_row(index, response, self.name, quantity, values, note))
+                rows.append(_mean_row(index, response, self.name, f"{quantity}{ACTIVE}", values[~silent], note))
             unit_rows += [
                 UnitRow(response.layer.name, unit, "object_pairs", bits, bits, ratio, float("nan"), False, dead)
                 for unit, bits, ratio, dead in zip(
                     response.units.tolist(),
-                    found.view_invariant_bits.mean(1).tolist(),
-                    found.ratio.mean(1).tolist(),
-                    silent,
+                    per_unit["view_invariant"].tolist(),
+                    per_unit["ratio"].tolist(),
+                    silent.tolist(),
                     strict=True,
                 )
             ]
-        return Measurement(rows, unit_rows)
+        return Measurement(rows, unit_rows).made_by(self.estimator)
+
+
+def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:
+    notes = [f"{stimuli.label_kind} labels"]
+    if len(found.pairs) < found.possible_pairs:
+        notes.append(f"{len(found.pairs)} of {found.possible_pairs} pairs")
+    if unknown := int(found.view_invariant_bits[0].isnan().sum()):
+        notes.append(f"{unknown} pairs have an object of fewer than {FEWEST_VIEWS} views, and no view-invariant value")
+    return "; ".join(notes)
 
 
 class DiscriminabilityProbe:
@@ -68,7 +103,7 @@ class DiscriminabilityProbe:
         Transformation parameter whose range is cut in parts, each held out in turn; where the stimuli do not know it,
         random parts of the stimuli are held out instead (said in the rows).
     folds
-        Number of parts.
+        Number of parts; a parameter of fewer values has a part for each (said in the rows).
     seed
         Seed of the random parts.
     """
@@ -80,14 +115,31 @@ class DiscriminabilityProbe:
         if folds < 2:
             raise InputError(f"probes.discriminability.folds={folds}: at least 2 folds are needed")
         self._held_out, self._folds, self._seed = held_out, folds, seed
+        self.estimator = f"{self.name} 1"
 
     def check(self, stimuli: StimulusSet) -> None:
-        """Raise InputError if there are fewer than two objects."""
+        """Raise InputError if there are fewer than two objects, or no parts whose rest shows two."""
         _check_objects(stimuli, self.name)
+        if self._held_out in stimuli.parameters:
+            values = stimuli.parameters[self._held_out]
+            key = f"probes.{self.name}.held_out={self._held_out}"
+            mend = "choose another parameter of the stimuli, or null for random parts"
+            if not torch.isfinite(values).all():
+                raise InputError(f"{key}: not known of every stimulus; {mend}")
+            if len(values.unique()) == 1:
+                raise InputError(f"{key}: the same in all stimuli, so that no part of them can be held out; {mend}")
+        parts, what = self._parts(stimuli)
+        for part in parts.unique():
+            if len(stimuli.labels[parts != part].unique()) < 2:
+                raise InputError(
+                    f"probes.{self.name}.held_out={self._held_out}: of {what} one leaves fewer than two objects to "
+                    "learn from when it is held out; choose another parameter of the stimuli, or raise stimuli.count"
+                )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Accuracy on all held-out stimuli together, its interval, spread over the parts, and chance."""
         parts, note = self._parts(stimuli)
+        note = f"{note}; {stimuli.label_kind} labels"
         rows = []
         for index, response in enumerate(responses):
             found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
@@ -100,13 +152,12 @@ class DiscriminabilityProbe:
                 ),
                 Row(layer.name, index, layer.depth, self.name, "chance", "identity", found.chance, n=found.stimuli),
             ]  # fmt: skip
-        return Measurement(rows, [])
+        return Measurement(rows, []).made_by(self.estimator)
 
     def _parts(self, stimuli: StimulusSet) -> tuple[Tensor, str]:
         if self._held_out in stimuli.parameters:
-            return folds_of(
-                stimuli.parameters[self._held_out], self._folds
-            ), f"{self._folds} ranges of {self._held_out}"
+            parts = folds_of(stimuli.parameters[self._held_out], self._folds)
+            return parts, f"{len(parts.unique())} ranges of {self._held_out}"
         generator = torch.Generator().manual_seed(self._seed)
         return random_parts(stimuli.labels, self._folds, generator), f"{self._folds} random parts of the stimuli"
 
@@ -116,10 +167,9 @@ def _check_objects(stimuli: StimulusSet, probe: str) -> None:
         raise InputError(f"probes.{probe}: the stimuli show one object only; choose other stimuli or set it to null")
 
 
-def _mean_row(index: int, response: LayerResponse, probe: str, quantity: str, values: Tensor) -> Row:
-    layer, mean = response.layer, float(values.mean())
-    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else float("nan")
+def _mean_row(index: int, response: LayerResponse, probe: str, quantity: str, values: Tensor, note: str) -> Row:
+    layer, (mean, error, count) = response.layer, mean_with_error(values)
     return Row(
         layer.name, index, layer.depth, probe, quantity, "identity",
-        mean, error, mean - 1.96 * error, mean + 1.96 * error, n=len(values),
+        mean, error, mean - 1.96 * error, mean + 1.96 * error, n=count, note=note,
     )  # fmt: skip

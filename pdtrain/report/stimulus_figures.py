@@ -22,6 +22,6 @@ def property_histograms(values: dict[str, np.ndarray]) -> Figure:
     """Distribution of each property over the stimuli."""
     figure, drawn = grid(len(values), height=1.8, columns=4)
     for axes, (name, column) in zip(drawn, values.items(), strict=False):
-        axes.hist(column, bins=30, color=TRAINED)
+        axes.hist(column[np.isfinite(column)], bins=30, color=TRAINED)
         axes.set(title=title_of(name), ylabel="stimuli")
     return figure

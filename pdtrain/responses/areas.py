@@ -15,6 +15,7 @@ from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe
 from pdtrain.probes.prober import Probe
+from pdtrain.probes.unit_rows import ACTIVE
 from pdtrain.responses.noise import noise_corrected
 from pdtrain.responses.table import NeuralResponses
 from pdtrain.results.rows import Measurement, Row
@@ -23,7 +24,7 @@ from pdtrain.stimuli.stimulus_set import StimulusSet
 _FEWEST_NEURONS = 5
 _OF_POPULATIONS = (DimensionProbe, DiscriminabilityProbe)
 # the total information of units that answer without noise, as neurons do not, and the share in it
-_NOISE_FREE = ("total", "ratio")
+_NOISE_FREE = tuple(name + which for name in ("total", "ratio") for which in ("", ACTIVE))
 
 
 def measure_areas(

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from pdtrain.probes.unit_rows import mean_with_error
 from pdtrain.results.rows import Measurement, Row
 
 CORRECTED = "_noise_corrected"
@@ -46,7 +47,7 @@ def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials:
             key = (row.layer, _PER_NEURON[row.probe, row.quantity] or row.property)
             mean_of_parts = torch.stack([part[key] for part in of_parts]).mean(0)
             neurons = (of_neurons[key] - share * mean_of_parts) / (1 - share)
-            value, deviation = float(neurons.mean()), float(neurons.std() / len(neurons) ** 0.5)
+            value, deviation, _ = mean_with_error(neurons)
         elif row.quantity in _DIMENSIONS:
             values = torch.tensor([part.rows[index].value for part in parts], dtype=torch.float64)
             value = (row.value - share * float(values.mean())) / (1 - share)

@@ -5,7 +5,7 @@ an NPZ file with `responses`, shape (neurons, stimuli) or (neurons, trials, stim
 `stimuli`, shape (stimuli,). Stimuli are a table with columns `stimulus`, `identity`, and one per property.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.errors import InputError
+from pdtrain.estimators.discretization import Kind
 from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
 
 _PLACE = ("neuron", "area", "trial")
@@ -62,13 +63,31 @@ def read_responses(path: str | Path) -> NeuralResponses:
     return found
 
 
-def read_stimuli(path: str | Path, names: tuple[str, ...]) -> StimulusSet:
+def read_stimuli(
+    path: str | Path,
+    names: tuple[str, ...],
+    *,
+    circular: Mapping[str, float] | None = None,
+    discrete: Sequence[str] = (),
+) -> StimulusSet:
     """Read what is known of the stimuli, in the order of `names`; there are no images.
+
+    Parameters
+    ----------
+    path
+        The table.
+    names
+        Stimuli in the order of the responses.
+    circular
+        Columns that are circular, with their periods in their own units.
+    discrete
+        Columns whose values are but names; the others are continuous.
 
     Raises
     ------
     InputError
-        If the file is missing or damaged, or a stimulus or the column `identity` is not in it.
+        If the file is missing or damaged, a stimulus, the column `identity` or one of those named is not in it, or a
+        period is not above zero.
     """
     key = f"stimuli_table={path}"
     table = _read_table(path, key)
@@ -82,12 +101,36 @@ def read_stimuli(path: str | Path, names: tuple[str, ...]) -> StimulusSet:
     table = table.loc[list(names)]
     labels = torch.from_numpy(pd.factorize(table[IDENTITY], sort=True)[0].astype(np.int64))
     blank = torch.zeros(len(names), 1, 1, 1)
+    kinds = _kinds(list(table.columns), circular or {}, discrete, key)
     parameters = {
-        str(name): torch.tensor(table[name].to_numpy(np.float64), dtype=torch.float32)
+        str(name): torch.tensor(_numbers(table[name], discrete), dtype=torch.float32)
         for name in table.columns
-        if name != IDENTITY and pd.api.types.is_numeric_dtype(table[name])
+        if name != IDENTITY and (name in discrete or pd.api.types.is_numeric_dtype(table[name]))
     }
-    return StimulusSet(blank, blank, labels, parameters)
+    return StimulusSet(blank, blank, labels, parameters, parameter_kinds=kinds)
+
+
+def _kinds(
+    columns: Sequence[str], circular: Mapping[str, float], discrete: Sequence[str], key: str
+) -> dict[str, tuple[Kind, float | None]]:
+    """Kind and period of the columns that are not continuous."""
+    for option, given in (("circular", circular), ("discrete", discrete)):
+        for name in given:
+            if name not in columns:
+                raise InputError(f"{option}={name}: {key} has no such column; choose from {', '.join(columns)}")
+    for name, period in circular.items():
+        if name in discrete or not period > 0:
+            raise InputError(f"circular.{name}={period}: give a period above 0, and no column that is discrete too")
+    kinds: dict[str, tuple[Kind, float | None]] = {name: ("discrete", None) for name in discrete}
+    return kinds | {name: ("circular", float(period)) for name, period in circular.items()}
+
+
+def _numbers(column: pd.Series, discrete: Sequence[str]) -> np.ndarray:
+    """Values of a column; of a discrete one, which of its values each is, NaN where it has none."""
+    if column.name not in discrete:
+        return column.to_numpy(np.float64)
+    codes = pd.factorize(column, sort=True)[0].astype(np.float64)
+    return np.where(codes < 0, np.nan, codes)
 
 
 def _read_table(path: str | Path, key: str) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Reads the rows of one run, or of a whole sweep, into one pandas frame."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from omegaconf import OmegaConf
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.store import FOLDER, TRAINING
+from pdtrain.results.versions import mixed_estimators, with_estimators
+
+_log = logging.getLogger(__name__)
 
 
 def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, keys: Sequence[str] = ()) -> pd.DataFrame:
@@ -29,7 +33,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
     Returns
     -------
     pandas.DataFrame
-        Columns of `pdtrain.results.rows.Row` (or `UnitRow`) after run, epoch and step.
+        Columns of `pdtrain.results.rows.Row` (or `UnitRow`) after run, epoch and step. Values that different versions
+        of an estimator made are told apart by the column `estimator`, and a warning says so.
 
     Raises
     ------
@@ -52,6 +57,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
     for key in keys:
         value_of = {run: _value_of(root / run, key) for run in together["run"].unique()}
         together[key] = together["run"].map(value_of)
+    for sentence in mixed_estimators(together):
+        _log.warning("%s: %s", path, sentence)
     return together
 
 
@@ -67,7 +74,7 @@ def _value_of(run_dir: Path, key: str) -> Any:
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(file)
+        return with_estimators(pd.read_parquet(file))
     except (OSError, ValueError) as error:  # pyarrow's errors among them
         raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
 

@@ -1,6 +1,6 @@
 """A row: one measured value with its place, meaning and spread. All probes speak in rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Row:
         "exact" or "projected", how the representation was kept.
     note
         Why a value is missing, or how many points were dropped.
+    estimator
+        Probe and version that made the value, e.g. "unit_information 2 permutation": values of different ones are not
+        to be pooled.
     """
 
     layer: str
@@ -46,11 +49,12 @@ class Row:
     n: int = 0
     method: str = "exact"
     note: str = ""
+    estimator: str = ""
 
 
 @dataclass(frozen=True)
 class UnitRow:
-    """Information of one unit about one property, bits."""
+    """Information of one unit about one property, bits; NaN where it cannot be estimated. `estimator` as in `Row`."""
 
     layer: str
     unit: int
@@ -61,6 +65,7 @@ class UnitRow:
     p_value: float
     informative: bool
     silent: bool
+    estimator: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,3 +74,10 @@ class Measurement:
 
     rows: list[Row]
     unit_rows: list[UnitRow]
+
+    def made_by(self, estimator: str) -> "Measurement":
+        """The same, saying what made it."""
+        return Measurement(
+            [replace(row, estimator=estimator) for row in self.rows],
+            [replace(row, estimator=estimator) for row in self.unit_rows],
+        )

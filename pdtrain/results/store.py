@@ -9,6 +9,7 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
+from pdtrain.results.versions import with_estimators
 
 FOLDER = "results"
 TRAINING = "training"  # the probe set that training writes, directly in the folder
@@ -72,7 +73,7 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
 
 
 def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
-    columns = pd.read_parquet(path)[[field.name for field in fields(kind)]]
+    columns = with_estimators(pd.read_parquet(path))[[field.name for field in fields(kind)]]
     return [kind(*values) for values in columns.itertuples(index=False, name=None)]
 
 

@@ -8,12 +8,31 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.estimators.discretization import Kind
 from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
 from pdtrain.stimuli.properties import PROPERTIES
 
 IDENTITY = "identity"
 RECEPTIVE_FIELD = "receptive_field"
-IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class PropertyValues:
+    """A property's value for every stimulus, and how values are to be compared.
+
+    Attributes
+    ----------
+    values
+        Shape (stimuli,), or (stimuli, units) of a property that each unit has of its own; NaN where it is not defined.
+    kind
+        "continuous", "circular" or "discrete".
+    period
+        Of a circular property, in the units of its values.
+    """
+
+    values: Float[Tensor, "stimuli *units"] | Int[Tensor, "stimuli *units"]
+    kind: Kind = "continuous"
+    period: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,24 +48,36 @@ class StimulusSet:
     labels
         Class of each stimulus, shape (stimuli,).
     parameters
-        Known transformation parameters of rendered stimuli, each of shape (stimuli,).
+        What is known of each stimulus: transformation parameters of rendered ones, or a table's columns; each of shape
+        (stimuli,).
+    label_kind
+        What `labels` are: "true", what the images show; or "shuffled", what a network was trained to call them.
+    parameter_kinds
+        Kind and period of those parameters that are not continuous.
     """
 
     images: Float[Tensor, "stimuli channels height width"]
     pixels: Float[Tensor, "stimuli channels height width"]
     labels: Int[Tensor, " stimuli"]
     parameters: dict[str, Tensor] = field(default_factory=dict)
+    label_kind: str = "true"
+    parameter_kinds: dict[str, tuple[Kind, float | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def values(self, name: str) -> Float[Tensor, " stimuli"]:
-        """Value of a whole-image property, a transformation parameter or the identity, shape (stimuli,)."""
+    def property(self, name: str) -> PropertyValues:
+        """A whole-image property, a parameter or the identity; a parameter goes before a property of its name."""
         if name == IDENTITY:
-            return self.labels.float()
+            return PropertyValues(self.labels, "discrete")
         if name in self.parameters:
-            return self.parameters[name].float()
-        return PROPERTIES[name].measure(self.pixels)
+            return PropertyValues(self.parameters[name].float(), *self.parameter_kinds.get(name, ("continuous", None)))
+        period = PROPERTIES[name].period
+        return PropertyValues(PROPERTIES[name].measure(self.pixels), "circular" if period else "continuous", period)
+
+    def values(self, name: str) -> Float[Tensor, " stimuli"]:
+        """Value of a whole-image property, a parameter or the identity, shape (stimuli,)."""
+        return self.property(name).values.float()
 
     def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
         """Raise InputError for a name, given as `key`, that is no property of these stimuli."""

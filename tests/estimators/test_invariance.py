@@ -85,6 +85,24 @@ def test_responses_that_tell_nothing_are_classified_by_chance(views: int, dealt:
     assert abs(sum(accuracies) / 30 - 1 / 8) < 3 * error
 
 
+def test_folds_of_distinct_values_are_equally_populated() -> None:
+    parts = folds_of(torch.randperm(103).float(), 5)
+
+    assert parts.bincount().tolist() == [21, 21, 20, 21, 20] and parts.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.0, 1.0, 2.0, 2.0, 2.0], [0, 0, 1, 2, 2, 2]),  # fewer values than folds: a part for each
+        ([0.0, 1.0, *[2.0] * 98, 3.0, 4.0], [0, 1, *[2] * 98, 3, 4]),  # quantiles would put nearly all in one
+        ([1.0] * 4, [0] * 4),
+    ],
+)
+def test_folds_of_values_that_many_share_keep_equal_ones_together(values: list[float], expected: list[int]) -> None:
+    assert folds_of(torch.tensor(values), 5).tolist() == expected
+
+
 def test_random_parts_hold_as_many_views_of_every_object() -> None:
     objects = torch.tensor([0, 1, 1, 0, 2, 1, 2, 0, 0, 2, 1, 2])
 

@@ -43,7 +43,7 @@ def test_every_probe_gives_its_rows_from_one_forward_pass(
         InformationProbe(
             ["luminance", "orientation", "identity", "edge_energy@receptive_field", "orientation@receptive_field"],
             bins=4,
-            gaussian_copula=True,
+            nearest_neighbors=True,
         ),
         ObjectInformationProbe(bins=4),
         DiscriminabilityProbe(held_out="rotation_depth", folds=4),
@@ -65,11 +65,14 @@ def test_every_probe_gives_its_rows_from_one_forward_pass(
         "pc_id",
     }
     information = _rows(rows, "relu1", "unit_information")
-    assert ("mean", "orientation@receptive_field") in information and ("copula_mean", "identity") in information
+    assert ("mean", "orientation@receptive_field") in information and (
+        "nearest_neighbor_mean",
+        "identity",
+    ) in information
     objects = _rows(rows, "output", "object_information")
     assert -0.02 < objects["view_invariant", "identity"].value <= objects["total", "identity"].value <= 2
     found = _rows(rows, "input", "discriminability")["accuracy", "identity"]
-    assert found.lower < found.value < found.upper and found.note == "4 ranges of rotation_depth"
+    assert found.lower < found.value < found.upper and found.note == "4 ranges of rotation_depth; true labels"
     assert not {(r.layer, r.probe, r.quantity, r.property) for r in rows if r.value != r.value and not r.note}
 
 
@@ -109,7 +112,7 @@ def test_local_information_of_the_pixels_is_their_entropy(
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: InformationProbe(["luminance"], correction="shuffle"), "shuffles=0"),
+        (lambda: InformationProbe(["luminance"], correction="shuffle"), "choose from permutation"),
         (lambda: InformationProbe(["luminance"], bins=1), "bins=1"),
         (lambda: DimensionProbe(subsample_fraction=1.0), "subsample_fraction=1.0"),
         (lambda: DimensionProbe(["two_nnn"]), "did you mean two_nn"),

@@ -1,0 +1,68 @@
+"""Joint histograms of binned responses and properties, and what they hold without any correction.
+
+All units of a block meet all properties in one matrix product of indicators.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Tables = Float[Tensor, "*batch response_bins property_bins"]
+LN2 = math.log(2)
+
+
+def joint_counts(
+    responses: Int[Tensor, "stimuli units"], properties: Int[Tensor, "stimuli properties"]
+) -> Float[Tensor, "units properties response_bins property_bins"]:
+    """Joint histograms of every unit with every property; stimuli whose code is negative are left out, float32."""
+    counts = indicators(responses).T @ indicators(properties)
+    return counts.view(responses.shape[1], bins_of(responses), properties.shape[1], bins_of(properties)).transpose(1, 2)
+
+
+def paired_counts(
+    responses: Int[Tensor, "stimuli units"], properties: Int[Tensor, "stimuli units"]
+) -> Float[Tensor, "units 1 response_bins property_bins"]:
+    """Joint histogram of each unit with its own property (the receptive-field scope), float32."""
+    units, rows, columns = responses.shape[1], bins_of(responses), bins_of(properties)
+    cell = responses.long() * columns + properties.long()
+    cell += torch.arange(units, device=cell.device) * (rows * columns)
+    used = cell[(responses >= 0) & (properties >= 0)]
+    return torch.bincount(used, minlength=units * rows * columns).view(units, 1, rows, columns).float()
+
+
+def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
+    """Number of bins that codes from 0 need; at least one."""
+    return max(int(codes.max()), 0) + 1
+
+
+def indicators(codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns_bins"]:
+    """Which bin each stimulus falls in, 0 or 1, float32; nothing where the code is negative."""
+    bins = bins_of(codes)
+    places = codes.long().clamp_min(0)[..., None]
+    marks = torch.zeros(*codes.shape, bins, device=codes.device)
+    return marks.scatter_(2, places, (codes >= 0).float()[..., None]).flatten(1)
+
+
+def entropy_bits(counts: Float[Tensor, "*batch bins"]) -> Float[Tensor, "*batch"]:
+    """Entropy of a histogram, bits, float64; NaN where it is empty."""
+    probabilities = counts.double() / counts.sum(-1, keepdim=True)
+    return -torch.special.xlogy(probabilities, probabilities).sum(-1) / LN2
+
+
+def response_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
+    """Entropy of the binned response, bits: all that a unit without noise can say."""
+    return entropy_bits(tables.sum(-1))
+
+
+def property_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
+    """Entropy of the binned property, bits."""
+    return entropy_bits(tables.sum(-2))
+
+
+def plugin_information(tables: Tables) -> Float[Tensor, "*batch"]:
+    """Mutual information of a joint histogram, bits, without bias correction; never above either entropy."""
+    of_responses, of_properties = response_entropy(tables), property_entropy(tables)
+    information = (of_responses + of_properties - entropy_bits(tables.flatten(-2))).clamp_min(0)
+    return torch.minimum(information, torch.minimum(of_responses, of_properties))

@@ -1,0 +1,127 @@
+"""What the plug-in information is when responses and property are independent: its law under permutation.
+
+Shuffling the stimuli keeps both marginals of a joint histogram, so that expectation and variance follow from them, and
+nothing has to be shuffled. A cell of marginals r and s of N stimuli is hypergeometric; the plug-in information is a
+sum of n log n over cells, up to the marginals.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pdtrain.estimators.contingency import LN2, Tables
+
+_BLOCK = 2**20  # probabilities held at a time
+_REACH = 10.0  # standard deviations of a cell's count that are summed over
+
+
+@dataclass(frozen=True)
+class PermutationLaw:
+    """Mean and standard deviation of the plug-in information under permutation, bits."""
+
+    mean_bits: Float[Tensor, "*batch"]
+    deviation_bits: Float[Tensor, "*batch"]
+
+
+def permutation_law(tables: Tables) -> PermutationLaw:
+    """Mean and standard deviation of the plug-in information over all orders of the stimuli.
+
+    The mean is exact. The variance takes a cell's n log n apart: its regression on n, whose sum over cells varies as
+    any linear function of a table with fixed marginals does (exact), and what is left, correlated between cells as
+    squares of jointly Gaussian counts are. Against 4,000 random tables the standard deviation is right to 3%,
+    from 3 to all stimuli in a row and 0.1 to 1,000 expected in a cell (`scripts/table_information.py --law`).
+
+    Examples
+    --------
+    >>> import torch
+    >>> law = permutation_law(torch.tensor([[5.0, 5.0], [5.0, 5.0]]))
+    >>> round(float(law.mean_bits), 4), round(float(law.deviation_bits), 4)
+    (0.0391, 0.0561)
+    """
+    tables = tables.double()
+    rows, columns = tables.sum(-1), tables.sum(-2)
+    total = rows.sum(-1).clamp_min(1)
+    mean, residual, slope = _cell_moments(total, rows, columns)
+    known = _x_log_x(total) - _x_log_x(rows).sum(-1) - _x_log_x(columns).sum(-1)
+    p, q = (rows / total[..., None])[..., :, None], (columns / total[..., None])[..., None, :]
+    variance = _of_residuals(residual, p, q) + _of_slopes(slope, p, q, total)
+    scale = total * LN2
+    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, variance.clamp_min(0).sqrt() / scale)
+
+
+def _x_log_x(x: Tensor) -> Tensor:
+    return torch.special.xlogy(x, x)
+
+
+def _of_residuals(variance: Tensor, p: Tensor, q: Tensor) -> Tensor:
+    """Variance of the sum of the cells' residuals.
+
+    Squares of Gaussian counts with fixed marginals correlate between rows i and k by p_i p_k / ((1 - p_i)(1 - p_k)),
+    and so between columns; where cells are nearly empty these are small, as they have to be.
+    """
+    deviation = variance.sqrt()
+    across = deviation
+    for share, dim in ((q, -1), (p, -2)):
+        odds = share / (1 - share).clamp_min(1e-12)
+        across = odds * (across * odds).sum(dim, keepdim=True) + (1 - odds.square()) * across
+    return (deviation * across).sum((-2, -1))
+
+
+def _of_slopes(slope: Tensor, p: Tensor, q: Tensor, total: Tensor) -> Tensor:
+    """Variance of the sum of slope x count over the cells: marginals are fixed, so only what is not additive counts."""
+    slope = slope - (slope * p).sum(-2, keepdim=True)
+    slope = slope - (slope * q).sum(-1, keepdim=True)
+    return total.square() / (total - 1).clamp_min(1) * (slope.square() * p * q).sum((-2, -1))
+
+
+def _cell_moments(total: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each cell: mean of n ln n, its variance about the regression on n, and the regression's slope.
+
+    Cells with the same marginals are computed once: equally populated bins have few.
+    """
+    largest = int(total.max()) + 1
+    key = (total[..., None, None] * largest + rows[..., :, None]) * largest + columns[..., None, :]
+    distinct, which = torch.unique(key, return_inverse=True)
+    marginals = [distinct.div(largest**2, rounding_mode="floor"), distinct.div(largest, rounding_mode="floor")]
+    of_total, of_row, of_column = marginals[0], marginals[1] % largest, distinct % largest
+    log_factorial = torch.lgamma(torch.arange(largest + 1, dtype=torch.float64, device=total.device) + 1)
+    found = torch.zeros(3, len(distinct), dtype=torch.float64, device=total.device)
+    alive = ((of_row > 0) & (of_column > 0)).nonzero()[:, 0]
+    width = int(_reach(of_total, of_row, of_column)[1].max())
+    for part in alive.split(max(1, _BLOCK // width)) if len(alive) else ():
+        found[:, part] = _hypergeometric_moments(of_total[part], of_row[part], of_column[part], log_factorial)
+    mean, residual, slope = (values[which] for values in found)
+    return mean, residual, slope
+
+
+def _reach(total: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Smallest count of a cell that matters, and how many do from there on."""
+    mean = row * column / total.clamp_min(1)
+    variance = mean * (1 - row / total.clamp_min(1)) * (1 - column / total.clamp_min(1))
+    reach = _REACH * variance.clamp_min(0).sqrt()
+    low = torch.maximum((row + column - total).clamp_min(0), (mean - reach - 4).floor())
+    high = torch.minimum(torch.minimum(row, column), (mean + reach + 12).ceil())
+    return low, high - low + 1
+
+
+def _hypergeometric_moments(total: Tensor, row: Tensor, column: Tensor, log_factorial: Tensor) -> Tensor:
+    """Shape (3, cells): as `_cell_moments`."""
+    low, width = _reach(total, row, column)
+    steps = torch.arange(int(width.max()), dtype=torch.float64, device=total.device)
+    total, row, column, low = (values[:, None] for values in (total, row, column, low))
+    count = low + torch.minimum(steps, width[:, None] - 1)
+
+    def choose(of: Tensor, taken: Tensor) -> Tensor:
+        return log_factorial[of.long()] - log_factorial[taken.long()] - log_factorial[(of - taken).long()]
+
+    log_probability = choose(row, count) + choose(total - row, column - count) - choose(total, column)
+    probability = log_probability.exp() * (steps < width[:, None])
+    value = _x_log_x(count)
+    mean = (probability * value).sum(1, keepdim=True)
+    value, count = value - mean, count - row * column / total
+    spread, covariance = (probability * count.square()).sum(1), (probability * count * value).sum(1)
+    slope = torch.where(spread > 0, covariance / spread.clamp_min(1e-300), 0.0)
+    residual = ((probability * value.square()).sum(1) - slope * covariance).clamp_min(0)
+    return torch.stack([mean[:, 0], residual, slope])

@@ -1,0 +1,99 @@
+"""Exact law of the plug-in information where one of two bins holds few stimuli: a unit that hardly ever fires.
+
+Its values are then so few that no smooth law fits. Given the sizes of the property's bins, how the rare row's stimuli
+fall on them is counted out, column after column, on a fine grid of the statistic.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import gammaln, xlogy
+from torch import Tensor
+
+from pdtrain.estimators.contingency import Tables
+
+MOST = 64  # stimuli in the rare row; beyond, the matched law fits as well (docs: the truth grid)
+_LEVELS = 1024
+_NEGLIGIBLE = -45.0  # log probability of a column's count that is left out
+
+
+@dataclass(frozen=True)
+class _Law:
+    """Probability of each level of the statistic, or more, by the size of the rare row; and each count's level."""
+
+    at_least: list[list[float]]  # by size of the rare row, and level
+    level_of: dict[int, list[int]]  # by the column's size: level of each count
+
+
+def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
+    """Exact p-values under permutation of tables with two rows or two columns, one of which holds at most `MOST`.
+
+    NaN for all other tables, and where the information lies beyond the grid (far beyond chance).
+    """
+    flat = tables.reshape(-1, *tables.shape[-2:])
+    p_values = torch.full((len(flat),), torch.nan, dtype=torch.float64)
+    for turned in (flat, flat.transpose(-1, -2)):
+        sizes = turned.sum(-1)
+        fewest = sizes.masked_fill(sizes == 0, torch.inf).amin(-1)
+        chosen = ((sizes > 0).sum(-1) == 2) & (fewest <= MOST) & p_values.isnan().to(flat.device)
+        rare = torch.where(sizes > 0, sizes, torch.inf)[chosen].argmin(-1)
+        rows = turned[chosen].gather(1, rare[:, None, None].expand(-1, 1, turned.shape[-1]))[:, 0]
+        pairs = zip(rows.long().tolist(), turned[chosen].sum(-2).long().tolist(), strict=True)
+        found = [_p_value(row, columns) for row, columns in pairs]
+        p_values[chosen.cpu()] = torch.tensor(found, dtype=torch.float64)
+    return p_values.view(tables.shape[:-2]).to(tables.device)
+
+
+def _p_value(row: list[int], columns: list[int]) -> float:
+    """Of one rare row, given the sizes of the columns it falls on."""
+    stimuli = sum(row)
+    law = _law(tuple(sorted((size, n) for size, n in Counter(columns).items() if size)), _round_up(stimuli))
+    level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
+    return law.at_least[stimuli][level] if level < _LEVELS else float("nan")
+
+
+def _round_up(stimuli: int) -> int:
+    """The next power of two: few laws serve all sizes."""
+    return min(1 << (stimuli - 1).bit_length(), MOST)
+
+
+@lru_cache(maxsize=512)
+def _law(columns: tuple[tuple[int, int], ...], most: int) -> _Law:
+    """Law for every size of the rare row up to `most`; `columns` gives (size, how many columns have it)."""
+    total = sum(size * number for size, number in columns)
+    share = min(most / total, 0.5)  # any share gives the same law; this one keeps what matters away from underflow
+    statistic, weight = {}, {}
+    for size, _ in columns:
+        count = np.arange(min(most, size) + 1)
+        rest = size - count
+        statistic[size] = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
+        weight[size] = gammaln(size + 1) - gammaln(count + 1) - gammaln(rest + 1)
+        weight[size] += count * np.log(share) + rest * np.log1p(-share)
+    mean = sum(number * float(np.exp(weight[size]) @ statistic[size]) for size, number in columns)
+    step = (3 * mean + 30) / _LEVELS
+    level_of = {size: np.minimum(np.round(statistic[size] / step).astype(int), _LEVELS) for size, _ in columns}
+    joint = np.zeros((most + 1, _LEVELS + 1))
+    joint[0, 0] = 1
+    for size, number in columns:
+        likely = [(n, np.exp(w)) for n, w in enumerate(weight[size]) if w > _NEGLIGIBLE]
+        for _ in range(number):
+            joint = _with_column(joint, likely, level_of[size])
+    at_least = joint[:, ::-1].cumsum(1)[:, ::-1]
+    at_least = np.minimum(at_least / np.maximum(at_least[:, :1], 1e-300), 1.0)
+    return _Law(at_least.tolist(), {size: levels.tolist() for size, levels in level_of.items()})
+
+
+def _with_column(joint: np.ndarray, likely: list[tuple[int, float]], level_of: np.ndarray) -> np.ndarray:
+    """Convolve with one more column, in the number of stimuli and the level; levels beyond the grid stay at its end."""
+    added = np.zeros_like(joint)
+    rows, levels = joint.shape[0], joint.shape[1] - 1
+    for count, weight in likely:
+        level = level_of[count]
+        part = weight * joint[: rows - count]
+        added[count:, level:levels] += part[:, : levels - level]
+        added[count:, levels] += part[:, levels - level :].sum(1)
+    return added

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import random_table
+
+from pdtrain.estimators.contingency import plugin_information
+from pdtrain.estimators.permutation import permutation_law
+from pdtrain.estimators.rare_rows import rare_row_p_values
+
+
+def _balanced(total: int, parts: int) -> list[int]:
+    return [total // parts + (i < total % parts) for i in range(parts)]
+
+
+def _uneven(total: int, parts: int) -> list[int]:
+    shares = np.random.default_rng(1).dirichlet(np.ones(parts) * 2)
+    sizes = np.maximum(1, np.round(shares * total)).astype(int)
+    sizes[0] += total - sizes.sum()
+    return sizes.tolist()
+
+
+def _random_tables(rows: list[int], columns: list[int], number: int = 6000) -> torch.Tensor:
+    return torch.from_numpy(random_table(rows, columns).rvs(number, random_state=np.random.default_rng(0))).double()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([990, 10], _balanced(1000, 8)),
+        ([970, 30], _balanced(1000, 100)),
+        ([990, 10], _uneven(1000, 30)),
+        ([700, 150, 150], _uneven(1000, 30)),
+        (_balanced(1000, 8), _balanced(1000, 8)),
+        (_balanced(300, 8), _uneven(300, 30)),
+        ([500, 480, 20], _balanced(1000, 10)),
+    ],
+)
+def test_mean_and_deviation_are_those_of_random_tables(rows: list[int], columns: list[int]) -> None:
+    information = plugin_information(_random_tables(rows, columns))
+
+    law = permutation_law(_random_tables(rows, columns, 1))
+
+    error = float(information.std()) / 6000**0.5
+    assert float(law.mean_bits[0]) == pytest.approx(float(information.mean()), abs=4 * error)
+    assert float(law.deviation_bits[0]) == pytest.approx(float(information.std()), rel=0.05)
+
+
+def test_the_law_is_the_same_for_the_turned_table() -> None:
+    tables = _random_tables([70, 20, 10], [40, 30, 12, 9, 6, 3], 5)
+
+    law, turned = permutation_law(tables), permutation_law(tables.transpose(1, 2))
+
+    torch.testing.assert_close(law.mean_bits, turned.mean_bits)
+    torch.testing.assert_close(law.deviation_bits, turned.deviation_bits)
+
+
+@pytest.mark.parametrize(
+    ("rare", "columns"), [(5, _balanced(300, 10)), (30, _balanced(900, 30)), (20, _uneven(400, 12))]
+)
+def test_rare_rows_have_the_p_values_of_a_permutation_test(rare: int, columns: list[int]) -> None:
+    tables = _random_tables([sum(columns) - rare, rare], columns, 8000)
+    information = plugin_information(tables)
+
+    p_values = rare_row_p_values(tables[:150])
+
+    shuffled = (information[None] >= information[:150, None] - 1e-12).double().mean(1)
+    # the grid of the statistic puts neighbouring values together
+    assert (p_values - shuffled).abs().max() < 0.06
+    small = shuffled < 0.1
+    assert (p_values[small] - shuffled[small]).abs().max() < 0.015
+
+
+@pytest.mark.parametrize("rare", [1, 3, 7, 15, 33, 64])
+def test_rare_rows_are_never_found_more_often_than_the_level(rare: int) -> None:
+    tables = _random_tables([1000 - rare, rare], _balanced(1000, 10), 8000)
+
+    p_values = rare_row_p_values(tables)
+
+    # four standard errors of 8,000 tables above the level
+    assert float((p_values <= 0.05).double().mean()) < 0.06
+    assert float((p_values <= 0.01).double().mean()) < 0.0145
+
+
+def test_other_tables_have_no_exact_p_value() -> None:
+    assert rare_row_p_values(_random_tables([500, 500], _balanced(1000, 10), 3)).isnan().all()
+    assert rare_row_p_values(_random_tables([980, 10, 10], _balanced(1000, 10), 3)).isnan().all()
