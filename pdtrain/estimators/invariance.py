@@ -4,16 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.contingency import joint_counts, response_entropy
 from pdtrain.estimators.corrections import corrected_information
+from pdtrain.estimators.discretization import discretize
+from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.permutation import permutation_law
 from pdtrain.estimators.significance import wilson_interval
 
 MOST_PAIRS = 500  # of objects; more are sampled
-FEWEST_VIEWS = 20  # of an object; with 15, units that tell nothing get 0.02 bit
+FEWEST_VIEWS = 12  # of an object; with fewer, units that rarely fire and tell nothing get more than 0.012 bit
+_VIEWS_PER_BIN = 2.5  # of an object; with fewer, other units that tell nothing do
 
 
 @dataclass(frozen=True)
@@ -24,28 +27,35 @@ class ObjectInformation:
     ----------
     pairs
         Labels of the two objects, one tuple per pair.
+    bins
+        Bins of the response: as many as were asked for, or as the views of an object allow.
     possible_pairs
         How many pairs there are; `pairs` are a sample of them where they are fewer.
     total_bits
         About the stimulus, each view of each object its own condition, shape (units, pairs).
     view_invariant_bits
         About which object it is, whatever the view, bias-corrected, shape (units, pairs); NaN if an object has fewer
-        than `FEWEST_VIEWS` views.
+        than `FEWEST_VIEWS` views, or two and a half per bin.
     ratio
         Their quotient, 0 where the total is 0, shape (units, pairs).
+    silent
+        No variance over the stimuli, shape (units,).
     """
 
     pairs: list[tuple[int, int]]
+    bins: int
     possible_pairs: int
     total_bits: Float[Tensor, "units pairs"]
     view_invariant_bits: Float[Tensor, "units pairs"]
     ratio: Float[Tensor, "units pairs"]
+    silent: Bool[Tensor, " units"]
 
 
 def object_information(
-    responses: Int[Tensor, "stimuli units"],
+    responses: Float[Tensor, "stimuli units"],
     objects: Int[Tensor, " stimuli"],
     *,
+    bins: int = 8,
     most_pairs: int = MOST_PAIRS,
     seed: int = 0,
     memory_bytes: int = 2**27,
@@ -58,9 +68,12 @@ def object_information(
     Parameters
     ----------
     responses
-        Codes from `discretize` over all stimuli, shape (stimuli, units).
+        Raw responses, shape (stimuli, units).
     objects
         Object of each stimulus, shape (stimuli,).
+    bins
+        Of the responses to all stimuli (`discretize`); fewer where the median object has less than two and a half views
+        for each.
     most_pairs, seed
         All pairs are taken if there are no more; else so many, drawn at random.
     memory_bytes
@@ -69,20 +82,23 @@ def object_information(
     Raises
     ------
     ValueError
-        If there are fewer than two objects.
+        If there are fewer than two objects, or a response is not finite (it names stimulus and unit).
     """
-    labels, codes = objects.unique(return_inverse=True)
+    labels, objects, views = objects.unique(return_inverse=True, return_counts=True)
     if len(labels) < 2:
         raise ValueError(f"object information needs at least 2 objects; got {len(labels)}")
+    refuse_non_finite(responses)
+    bins = max(2, min(bins, int(views.median() / _VIEWS_PER_BIN)))
     pairs, possible = _pairs(len(labels), most_pairs, seed)
-    per_object = joint_counts(responses, codes[:, None])[:, 0]
-    units, bins = per_object.shape[:2]
-    step = max(1, memory_bytes // (8 * 2 * 40 * bins * units))  # some forty float64 values per cell at a time
-    found = [_of_pairs(per_object[..., part]) for part in pairs.split(step)]
+    per_object = joint_counts(discretize(responses, bins), objects[:, None])[:, 0]
+    step = max(1, memory_bytes // (8 * 2 * 40 * per_object[..., 0].numel()))  # some forty float64 values per cell
+    fewest = max(FEWEST_VIEWS, int(_VIEWS_PER_BIN * bins))
+    found = [_of_pairs(per_object[..., part], fewest) for part in pairs.split(step)]
     total, invariant = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
     ratio = torch.where(total > 0, invariant / total.clamp_min(1e-12), 0.0)
     named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
-    return ObjectInformation(named, possible, total, invariant, ratio)
+    silent = (responses == responses[:1]).all(0)
+    return ObjectInformation(named, bins, possible, total, invariant, ratio, silent)
 
 
 def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], int]:
@@ -95,12 +111,12 @@ def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], 
     )
 
 
-def _of_pairs(counts: Float[Tensor, "units bins pairs 2"]) -> tuple[Tensor, Tensor]:
+def _of_pairs(counts: Float[Tensor, "units bins pairs 2"], fewest_views: int) -> tuple[Tensor, Tensor]:
     """Total and view-invariant information, shape (units, pairs)."""
     tables = counts.transpose(1, 2)
     total = response_entropy(tables)
     invariant = torch.where(total > 0, corrected_information(tables, permutation_law(tables)), 0.0)
-    return total, invariant.masked_fill(tables.sum(-2).amin(-1) < FEWEST_VIEWS, torch.nan)
+    return total, invariant.masked_fill(tables.sum(-2).amin(-1) < fewest_views, torch.nan)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
-from pdtrain.estimators.discretization import discretize
-from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.invariance import (
-    FEWEST_VIEWS,
     MOST_PAIRS,
     ObjectInformation,
     folds_of,
@@ -29,7 +26,7 @@ class ObjectInformationProbe:
     Parameters
     ----------
     bins
-        Equally populated bins of the response.
+        Equally populated bins of the response; fewer where objects have few views (said in the rows).
     most_pairs
         All pairs are measured if there are no more; else so many, drawn at random (said in the rows).
     seed
@@ -44,7 +41,7 @@ class ObjectInformationProbe:
             raise InputError(f"probes.object_information.bins={bins}: at least 2 bins are needed")
         if most_pairs < 1:
             raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
-        self._bins, self._most_pairs, self._seed = bins, most_pairs, seed
+        self._options = {"bins": bins, "most_pairs": most_pairs, "seed": seed}
         self.estimator = f"{self.name} 2"
 
     def check(self, stimuli: StimulusSet) -> None:
@@ -57,12 +54,9 @@ class ObjectInformationProbe:
         unit_rows: list[UnitRow] = []
         for index, response in enumerate(responses):
             try:
-                refuse_non_finite(response.unit_responses)
+                found = object_information(response.unit_responses, stimuli.labels, **self._options)
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
-            codes = discretize(response.unit_responses, self._bins)
-            found = object_information(codes, stimuli.labels, most_pairs=self._most_pairs, seed=self._seed)
-            silent = (codes == codes[:1]).all(0)
             per_unit = {
                 "total": found.total_bits.mean(1),
                 "view_invariant": found.view_invariant_bits.nanmean(1),
@@ -71,14 +65,14 @@ class ObjectInformationProbe:
             note = _note(found, stimuli)
             for quantity, values in per_unit.items():
                 rows.append(_mean_row(index, response, self.name, quantity, values, note))
-                rows.append(_mean_row(index, response, self.name, f"{quantity}{ACTIVE}", values[~silent], note))
+                rows.append(_mean_row(index, response, self.name, f"{quantity}{ACTIVE}", values[~found.silent], note))
             unit_rows += [
                 UnitRow(response.layer.name, unit, "object_pairs", bits, bits, ratio, float("nan"), False, dead)
                 for unit, bits, ratio, dead in zip(
                     response.units.tolist(),
                     per_unit["view_invariant"].tolist(),
                     per_unit["ratio"].tolist(),
-                    silent.tolist(),
+                    found.silent.tolist(),
                     strict=True,
                 )
             ]
@@ -86,11 +80,11 @@ class ObjectInformationProbe:
 
 
 def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:
-    notes = [f"{stimuli.label_kind} labels"]
+    notes = [f"{stimuli.label_kind} labels", f"{found.bins} bins"]
     if len(found.pairs) < found.possible_pairs:
         notes.append(f"{len(found.pairs)} of {found.possible_pairs} pairs")
     if unknown := int(found.view_invariant_bits[0].isnan().sum()):
-        notes.append(f"{unknown} pairs have an object of fewer than {FEWEST_VIEWS} views, and no view-invariant value")
+        notes.append(f"{unknown} pairs have an object of too few views, and no view-invariant value")
     return "; ".join(notes)
 
 

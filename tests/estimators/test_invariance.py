@@ -3,7 +3,6 @@ import math
 import pytest
 import torch
 
-from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, random_parts
 from pdtrain.estimators.significance import wilson_interval
 
@@ -16,7 +15,7 @@ def test_a_unit_that_tells_objects_apart_has_one_bit_and_a_blind_one_none() -> N
     objects = torch.arange(800) % 2
     tells, blind = objects[:, None] * 10.0 + _gaussian(800, 1), _gaussian(800, 1, seed=1)
 
-    found = object_information(discretize(torch.cat([tells, blind], 1)), objects)
+    found = object_information(torch.cat([tells, blind], 1), objects)
 
     assert found.pairs == [(0, 1)]
     assert float(found.view_invariant_bits[0, 0]) == pytest.approx(1, abs=0.02)
@@ -27,7 +26,7 @@ def test_a_unit_that_tells_objects_apart_has_one_bit_and_a_blind_one_none() -> N
 
 def test_every_pair_is_measured_and_named_by_its_labels() -> None:
     objects = torch.tensor([3, 5, 9]).repeat(300)
-    responses = discretize(torch.where(objects == 9, 5.0, 0.0)[:, None] + _gaussian(900, 1))
+    responses = torch.where(objects == 9, 5.0, 0.0)[:, None] + _gaussian(900, 1)
 
     found = object_information(responses, objects)
 
@@ -36,14 +35,44 @@ def test_every_pair_is_measured_and_named_by_its_labels() -> None:
 
 
 def test_silent_units_have_a_ratio_of_zero() -> None:
-    found = object_information(discretize(torch.zeros(100, 1)), torch.arange(100) % 2)
+    found = object_information(torch.zeros(100, 1), torch.arange(100) % 2)
 
     assert float(found.ratio[0, 0]) == float(found.total_bits[0, 0]) == 0
 
 
+@pytest.mark.parametrize(("views", "bins"), [(14, 5), (20, 8), (100, 8)])
+def test_units_that_tell_nothing_have_no_information_however_few_the_views(views: int, bins: int) -> None:
+    objects = torch.arange(8 * views) % 8
+    graded, rare = _gaussian(8 * views, 300), (_gaussian(8 * views, 300, seed=1) - 1.3).relu()
+
+    for responses in (graded, rare):
+        found = object_information(responses, objects)
+        assert found.bins == bins
+        assert abs(float(found.view_invariant_bits.nanmean())) < 0.013
+
+
+def test_objects_of_too_few_views_have_no_view_invariant_information() -> None:
+    objects = torch.cat([torch.arange(400) % 2, torch.full((11,), 2)])
+
+    found = object_information(_gaussian(411, 3), objects)
+
+    assert found.pairs == [(0, 1), (0, 2), (1, 2)]
+    assert found.view_invariant_bits.isnan().any(0).tolist() == [False, True, True]
+
+
+def test_many_pairs_are_sampled_within_memory() -> None:
+    objects = torch.arange(3000) % 100
+    responses = _gaussian(3000, 20)
+
+    found, blocked = (object_information(responses, objects, most_pairs=40, memory_bytes=m) for m in (2**27, 2**16))
+
+    assert len(set(found.pairs)) == 40 and found.possible_pairs == 4950
+    torch.testing.assert_close(found.view_invariant_bits, blocked.view_invariant_bits)
+
+
 def test_one_object_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 objects"):
-        object_information(torch.zeros(10, 1, dtype=torch.long), torch.zeros(10, dtype=torch.long))
+        object_information(torch.zeros(10, 1), torch.zeros(10, dtype=torch.long))
 
 
 def test_separable_objects_are_discriminated_and_noise_is_at_chance() -> None:

@@ -40,6 +40,7 @@ def test_the_simulated_example_prunes_and_distills(tmp_path: Path) -> None:
 
     def along(quantity: str, property: str = "") -> list[float]:
         chosen = rows[(rows.quantity == quantity) & (rows.property == property)].set_index("layer")
+        assert chosen.value.notna().all()
         return chosen.loc[areas].value.tolist()
 
     for falling in (along("two_nn"), along("mean", "luminance"), along(f"mean{CORRECTED}", "luminance")):
@@ -133,6 +134,32 @@ def _edited(path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
 def test_wrong_tables_are_refused(tmp_path: Path, edit: Callable, message: str) -> None:
     with pytest.raises(InputError, match=rf"responses=.*edited.csv: .*{message}"):
         read_responses(_edited(tmp_path, edit))
+
+
+def test_columns_say_how_their_values_are_to_be_compared(tmp_path: Path) -> None:
+    names = tuple(f"s{i}" for i in range(6))
+    table = pd.DataFrame({"stimulus": names, "identity": list("aabbcc"), "orientation": [0, 90, 180, 270, 350, 10]})
+    table.assign(kind=["x", "y", "x", None, "y", "x"]).to_csv(tmp_path / "stimuli.csv", index=False)
+
+    stimuli = read_stimuli(tmp_path / "stimuli.csv", names, circular={"orientation": 360}, discrete=["kind"])
+    plain = read_stimuli(tmp_path / "stimuli.csv", names)
+
+    orientation, kind = stimuli.property("orientation"), stimuli.property("kind")
+    assert (orientation.kind, orientation.period) == ("circular", 360.0)
+    assert kind.kind == "discrete" and kind.values[:3].tolist() == [0, 1, 0] and bool(kind.values[3].isnan())
+    # not the period of its namesake among the properties of images
+    assert (plain.property("orientation").kind, plain.property("orientation").period) == ("continuous", None)
+    assert "kind" not in plain.parameters
+
+
+def test_columns_that_are_not_there_and_wrong_periods_are_named() -> None:
+    path = _EXAMPLE / "simulated_stimuli.csv"
+    with pytest.raises(InputError, match=r"circular=hue: .*has no such column; choose from"):
+        read_stimuli(path, ("object0_view00",), circular={"hue": 1.0})
+    with pytest.raises(InputError, match="discrete=hue"):
+        read_stimuli(path, ("object0_view00",), discrete=["hue"])
+    with pytest.raises(InputError, match=r"circular\.luminance=0"):
+        read_stimuli(path, ("object0_view00",), circular={"luminance": 0})
 
 
 def test_a_stimulus_that_is_not_known_is_named(tmp_path: Path) -> None:
