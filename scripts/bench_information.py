@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from sklearn.feature_selection import mutual_info_regression
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from benchmarking import exponent, label_sizes, measure
-from pdtrain.activations.layers import Layer
-from pdtrain.estimators.copula import copula_information
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.information import unit_information
+from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, Fields
+from truth_grid import informative_units, values_of
 
 _STIMULI, _PROPERTIES, _SHUFFLES = 1000, 10, 100
 
@@ -61,35 +61,55 @@ def _properties(columns: int = _PROPERTIES) -> Tensor:
 
 
 def _binned(table: Table, units: int) -> None:
-    responses, properties = discretize(_responses(units)), discretize(_properties(), zero_bin=False)
+    responses, properties = discretize(_responses(units)), discretize(_properties())
     ours = measure(lambda: unit_information(responses, properties, shuffles=_SHUFFLES))
     calls = 2000
     started = time.perf_counter()
     found = [mutual_info_score(responses[:, i % units].numpy(), properties[:, 0].numpy()) for i in range(calls)]
     seconds = (time.perf_counter() - started) / calls * units * _PROPERTIES * (_SHUFFLES + 1)
     difference = np.abs(ours.value[0].plugin_bits[:calls].numpy() - np.array(found[:units]) / math.log(2)).max()
-    task = f"{units:,} units x {_PROPERTIES} properties, Panzeri-Treves, {_SHUFFLES} shuffles"
+    task = f"{units:,} units x {_PROPERTIES} properties, corrected, {_SHUFFLES} shuffles"
     table.add_row(
         task, "sklearn mutual_info_score, loop *", f"{ours.seconds:.1f}", f"{seconds:,.0f}",
         f"{seconds / ours.seconds:,.0f}", f"largest difference {difference:.0e} bit", f"{ours.peak_mib:.0f}",
     )  # fmt: skip
 
 
-def _binning_free(table: Table, units: int = 1000, sample: int = 50, rho: float = 0.6) -> None:
+def _binning_free(table: Table, sample: int = 50) -> None:
+    """The nearest-neighbour check and its peers on units whose information is known; every one loops over units."""
+    classes = values_of(_STIMULI, 10)
+    kinds = {unit.name: unit for unit in informative_units(10)}
+    for name in (
+        "Gaussian, signal 1.0",
+        "rectified, 25% active, signal 1.0",
+        "fires with 0.3 on one value, 0.003 on others",
+    ):
+        unit = kinds[name]
+        responses = unit.draw(classes, sample, torch.Generator().manual_seed(0))
+        _free(table, f"10 classes, {name}", responses, classes, unit.unbinned_bits, "discrete")
     generator = torch.Generator().manual_seed(0)
-    property = torch.randn(_STIMULI, 1, generator=generator)
-    responses = rho * property + math.sqrt(1 - rho**2) * torch.randn(_STIMULI, units, generator=generator)
-    ours = measure(lambda: copula_information(responses, property))
-    exact = -0.5 * math.log2(1 - rho**2)
-    part, target = responses[:, :sample].numpy(), property[:, 0].numpy()
-    ksg = measure(lambda: mutual_info_regression(part, target, random_state=0) / math.log(2))
-    enn = measure(lambda: np.array([ennemi.estimate_mi(target, x).item() for x in part.T]) / math.log(2))
-    for name, peer in (("sklearn mutual_info_regression (KSG) *", ksg), ("ennemi (KSG) *", enn)):
-        seconds = peer.seconds / sample * units
+    property = torch.randn(_STIMULI, generator=generator)
+    smooth = 0.6 * property[:, None] + 0.8 * torch.randn(_STIMULI, sample, generator=generator)
+    _free(table, "continuous, Gaussian, correlation 0.6", smooth, property, -0.5 * math.log2(1 - 0.36), "continuous")
+
+
+def _free(table: Table, task: str, responses: Tensor, property: Tensor, exact: float, kind: Kind) -> None:
+    ours = measure(lambda: nearest_neighbor_information(responses, property, kind=kind))
+    columns, target = responses.double().numpy(), property.numpy()
+    discrete = kind == "discrete"
+    scikit = mutual_info_classif if discrete else mutual_info_regression
+    peers = {
+        f"sklearn {scikit.__name__}": lambda: scikit(columns, target, random_state=0) / math.log(2),
+        "ennemi estimate_mi": lambda: np.array(
+            [ennemi.estimate_mi(target, x, discrete_y=discrete).item() for x in columns.T]
+        ) / math.log(2),
+    }  # fmt: skip
+    for name, call in peers.items():
+        peer = measure(call)
         agreement = f"exact {exact:.3f}: ours {float(ours.value.mean()):.3f}, peer {peer.value.mean():.3f} bit"
         table.add_row(
-            f"binning-free (Gaussian copula), {units:,} units", name, f"{ours.seconds:.3f}", f"{seconds:.1f}",
-            f"{seconds / ours.seconds:,.0f}", agreement, f"{ours.peak_mib:.0f}",
+            f"without bins, {responses.shape[1]} units, {task}", name, f"{ours.seconds:.2f}", f"{peer.seconds:.2f}",
+            f"{peer.seconds / ours.seconds:.1f}", agreement, f"{ours.peak_mib:.0f}",
         )  # fmt: skip
 
 
@@ -97,14 +117,13 @@ def _local(table: Table, units: int = 1024, pixels: int = 64) -> None:
     """All local properties in the fields of a layer's sampled units, and their information."""
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(_STIMULI, 1, pixels, pixels, generator=generator)
-    layer = Layer("layer", "layer", 1, 0.5, (units,), "other")
-    top, left = (torch.randint(pixels - 24, (layer.units,), generator=generator) for _ in range(2))
+    top, left = (torch.randint(pixels - 24, (units,), generator=generator) for _ in range(2))
     fields = Fields(top, top + 24, left, left + 24)
     responses = discretize(_responses(units))
 
     def everything() -> None:
         for local in LOCAL_PROPERTIES.values():
-            codes = discretize(local.measure(images, fields), zero_bin=False)
+            codes = discretize(local.measure(images, fields))
             unit_information(responses, codes, paired=True)
 
     ours = measure(everything)
@@ -119,7 +138,7 @@ def _costs(console: Console, figure: str) -> None:
     import matplotlib.pyplot as plt
 
     counts = (500, 1000, 2000, 4000, 8000)
-    properties = discretize(_properties(), zero_bin=False)
+    properties = discretize(_properties())
     drawn, axes = plt.subplots(figsize=(4.5, 3), constrained_layout=True)
     for shuffles in (0, 20):
         data = [discretize(_responses(units)) for units in counts]
