@@ -12,6 +12,7 @@ from pdtrain.callbacks.probing import Probing
 from pdtrain.callbacks.progress import TerminalProgress
 from pdtrain.callbacks.resuming import Resuming
 from pdtrain.callbacks.schedule import Schedule
+from pdtrain.callbacks.training_accuracy import TrainingAccuracy
 from pdtrain.callbacks.wandb_media import WandbMedia
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Resuming",
     "Schedule",
     "TerminalProgress",
+    "TrainingAccuracy",
     "UnitInformation",
     "WandbMedia",
 ]

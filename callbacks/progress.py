@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
+from pdtrain.report.summary import print_caveats
+from pdtrain.results.caveats import caveats_at
 from pdtrain.results.rows import ProbePoint, Row
 
 _WIDTH = 110  # where there is no terminal to ask
@@ -92,6 +94,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
         self._hide("probing")
         if self._mode != "quiet":
             self._print(point_table(point, rows, self._before))
+            print_caveats(caveats_at(point, rows), self._console)
         self._before = rows
 
     def on_train_end(self, *args: Any) -> None:

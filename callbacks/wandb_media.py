@@ -11,13 +11,14 @@ from pdtrain.callbacks.listening import ProbeListener
 
 from pdtrain.errors import InputError
 from pdtrain.report import dynamics, profiles
+from pdtrain.results.caveats import caveats_at
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
-from pdtrain.training.loggers import WandbLogger
+from pdtrain.training.loggers import WandbLogger, say_caveats_at_wandb
 
 
 class WandbMedia(ProbeListener):
-    """Attaches figures and histograms to W&B's lines; does nothing without W&B.
+    """Attaches figures and histograms to W&B's lines, and says there at once if a network is dead; nothing without W&B.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class WandbMedia(ProbeListener):
     def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
         """Draw what has been measured so far."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+        if loggers:
+            say_caveats_at_wandb(caveats_at(point, rows))
         last = point.epoch == trainer.max_epochs
         within_epoch = point.step % max(trainer.num_training_batches, 1) != 0
         if not loggers or within_epoch or (point.epoch % self._every and not last):
@@ -53,6 +56,7 @@ class WandbMedia(ProbeListener):
             media["figures/information"] = _image(profiles.information_profile(rows))
             units = load(run_dir, units=True)
             newest = units[units.step == units.step.max()]
+            newest = newest[newest.information_bits.notna()]  # what cannot be estimated is in no bin
             for (layer, name), bits in newest.groupby(["layer", "property"]).information_bits:
                 media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(bits))
         if media:

@@ -23,15 +23,17 @@ from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError, Preempted
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.page import write_report
-from pdtrain.report.summary import print_summary
+from pdtrain.report.summary import print_caveats, print_summary
+from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import save_configuration
+from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
 from pdtrain.sweeps import metric_of, threads_per_job
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
-from pdtrain.training.loggers import close_wandb, save_at_wandb
+from pdtrain.training.loggers import close_wandb, save_at_wandb, say_caveats_at_wandb
 from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, find_start
 
@@ -165,10 +167,14 @@ def _state_known(run_dir: Path) -> Iterator[None]:
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
     """Write the report; say what came out and where everything is."""
     if config.callbacks.probing is None:
+        caveats = caveats_of_run(run_dir, None)
+        say_caveats_at_wandb(caveats)
+        print_caveats(caveats, console)
         console.print(f"no probes; checkpoints in {run_dir}/checkpoints", soft_wrap=True)
         return
     if config.report:
         write_report(run_dir)
+    say_caveats_at_wandb(caveats_of_run(run_dir, epoch_ends(load(run_dir))))
     save_at_wandb(run_dir)
     print_summary(run_dir, console)
     if seconds:

@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from pdtrain.results.configuration import leaves
 from pdtrain.results.reader import load
 from pdtrain.sweeps import threads_per_job
 
@@ -109,6 +110,23 @@ def test_ready_made_sweeps_have_their_jobs(name: str, jobs: int) -> None:
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
         for job in batch:
             compose("train", job)  # every key exists
+
+
+def test_the_control_and_its_twin_share_their_recipe() -> None:
+    def composed(*overrides: str) -> dict:
+        with initialize_config_module("pdtrain.conf", version_base="1.3"):
+            return dict(leaves(OmegaConf.to_container(compose("train", list(overrides)), resolve=False)))
+
+    control = composed("experiment=shuffled_labels")
+    twin = composed("experiment=shuffled_labels", "data.shuffled_labels=false")
+    of_sweep = composed("sweep=shuffled_labels")
+    fashion = composed("sweep=shuffled_labels", "experiment=shuffled_labels_fashion_mnist")
+
+    assert [key for key in control if control[key] != twin[key]] == ["data.shuffled_labels"]
+    assert of_sweep == control
+    assert fashion["data.name"] == "FashionMNIST" and fashion["optimizer.lr"] == control["optimizer.lr"]
+    assert control["optimizer.lr"] < composed()["optimizer.lr"]
+    assert (control["data.geometric"], control["data.photometric"], control["data.flip"]) == (0, 0, False)
 
 
 def test_a_ready_made_sweep_runs_without_the_multirun_flag(tmp_path: Path) -> None:

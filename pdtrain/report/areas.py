@@ -7,7 +7,8 @@ import pandas as pd
 from pdtrain.files import written_whole
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
 from pdtrain.report.page import Panel, data_uri, foremost, write_page
-from pdtrain.report.style import save
+from pdtrain.report.style import estimated, save
+from pdtrain.results.caveats import mixes_in, not_estimated
 from pdtrain.results.configuration import probe_set_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.store import ResultsStore
@@ -33,8 +34,9 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     beside
         A run, whose layers stand beside the areas.
     """
-    rows = load(folder, probe_set=probe_set)
-    units = load(folder, units=True, probe_set=probe_set)
+    measured = load(folder, probe_set=probe_set)
+    rows = estimated(measured)
+    units = estimated(load(folder, units=True, probe_set=probe_set))
     network = None if beside is None else epoch_ends(load(beside))
     out = Path(folder) / "report"
     figures = {"areas": area_profiles(rows, network)}
@@ -46,6 +48,8 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     return write_page(
         out / "areas.html",
         template="areas.html",
+        caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
+        notes=not_estimated(measured),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
         panels=[
             Panel(name, [("", data_uri(save(figure, out, name).read_bytes()))]) for name, figure in figures.items()

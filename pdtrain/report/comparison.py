@@ -1,6 +1,6 @@
 """Compares runs: the mean over seeds and its interval, for each setting of what else differs between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ from omegaconf import OmegaConf
 from scipy.stats import t as student
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.files import written_whole
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import save
+from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.store import TRAINING
+from pdtrain.results.versions import apart_by_estimator
 
 _CONFIDENCE = 0.95
 _OF_LAYERS = ("two_nn", "mean", "view_invariant", "accuracy", "informative_fraction", "pruned_fraction")
@@ -38,6 +41,8 @@ def write_comparison(
 ) -> Path:
     """Write `out`/comparison.html, its figures, and tables (CSV, LaTeX) of indices and layers; return the page's path.
 
+    What there is to say of single runs stands on the page and in `out`/caveats.csv, and the tables count such runs.
+
     Parameters
     ----------
     run_dirs
@@ -55,11 +60,17 @@ def write_comparison(
         If there are fewer than two runs, or none has the key.
     """
     every = _epochs(run_dirs, probe_set)
-    every["setting"] = every["run"].map(settings(sorted(every["run"].unique()), by))
+    setting_of = settings(sorted(every["run"].unique()), by)
+    every["setting"] = every["run"].map(setting_of)
+    every["setting"] = apart_by_estimator(every, "setting")
     rows = every[every.epoch == every.groupby("run")["epoch"].transform("max")]
     folder = Path(out)
-    table = summarise(_indices(rows))
-    layers = summarise(rows[(rows.layer != "") & rows.quantity.isin(_OF_LAYERS)])
+    caveats = _caveats(every, setting_of, probe_set)
+    concerned = rows[rows["run"].isin(set(caveats["run"]))]
+    table = with_caveats(summarise(_indices(rows)), concerned)
+    layers = with_caveats(summarise(rows[(rows.layer != "") & rows.quantity.isin(_OF_LAYERS)]), concerned)
+    with written_whole(folder / "caveats.csv") as temporary:
+        caveats.to_csv(temporary, index=False)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
     figures = {
@@ -79,6 +90,11 @@ def write_comparison(
         folder / "comparison.html",
         template="comparison.html",
         title=f"Comparison of {rows['run'].nunique()} runs",
+        caveats=[
+            *(f"{line.run}: {line.sentence}" for line in caveats.itertuples()),
+            *(caveat.sentence for caveat in mixes_in(every)),
+        ],
+        notes=_label_notes(every, setting_of, probe_set),
         panels=panels,
         table=table.to_dict("records"),
     )
@@ -100,6 +116,12 @@ def summarise(rows: pd.DataFrame, *, also: Sequence[str] = ()) -> pd.DataFrame:
     half = student.ppf((1 + _CONFIDENCE) / 2, table.runs - 1) * table.deviation / table.runs**0.5
     table["lower"], table["upper"] = table["mean"] - half, table["mean"] + half
     return table.drop(columns="deviation")
+
+
+def with_caveats(table: pd.DataFrame, concerned: pd.DataFrame) -> pd.DataFrame:
+    """Add a column `with_caveat`: how many runs of a line's setting are among those whose rows are given."""
+    runs = concerned.groupby("setting")["run"].nunique()
+    return table.assign(with_caveat=table["setting"].map(runs).fillna(0).astype(int))
 
 
 def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
@@ -134,6 +156,26 @@ def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:
     if rows["run"].nunique() < 2:
         raise InputError(f"run_dir={run_dirs[0]}: a comparison needs at least two runs")
     return rows
+
+
+def _caveats(rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: str) -> pd.DataFrame:
+    """What there is to say of each run: columns run, setting, kind, sentence."""
+    lines = [
+        (run, setting_of[str(run)], caveat.kind, caveat.sentence)
+        for run, of_run in rows.groupby("run", sort=False)
+        for caveat in caveats_of_run(str(run), of_run, probe_set=probe_set)
+    ]
+    return pd.DataFrame(lines, columns=["run", "setting", "kind", "sentence"])
+
+
+def _label_notes(rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: str) -> list[str]:
+    """Which labels identity and the like refer to, once for each setting that has shuffled ones."""
+    notes = {
+        f"{setting_of[str(run)]}: {note}": None
+        for run, of_run in rows.groupby("run", sort=False)
+        if (note := label_note_of_run(str(run), of_run, probe_set=probe_set)) is not None
+    }
+    return list(notes)
 
 
 def _indices(rows: pd.DataFrame) -> pd.DataFrame:

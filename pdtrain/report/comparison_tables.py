@@ -6,13 +6,14 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 
-_COLUMNS = ["setting", "layer", "depth", "quantity", "property", "mean", "lower", "upper", "runs"]
+_COLUMNS = ["setting", "layer", "depth", "quantity", "property", "mean", "lower", "upper", "runs", "with_caveat"]
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write what `summarise` gives as `path`.csv, and as a booktabs table, `path`.tex.
 
-    Columns are setting, layer and depth (where there are layers), quantity, property, mean, lower, upper, runs.
+    Columns are setting, layer and depth (where there are layers), quantity, property, mean, lower, upper, runs, and
+    how many of these have a caveat.
     """
     of_layers = bool((table.layer != "").any())
     shown = table[_COLUMNS] if of_layers else table[_COLUMNS].drop(columns=["layer", "depth"])
@@ -32,7 +33,8 @@ def _latex(table: pd.DataFrame, *, of_layers: bool) -> str:
         name = f"{row['quantity']} ({row['property']})" if row["property"] else row["quantity"]
         interval = f"{row['lower']:{digits}} to {row['upper']:{digits}}" if row["lower"] == row["lower"] else "--"
         layer = [row["layer"]] if of_layers else []
-        cells = [row["setting"], *layer, name, f"{row['mean']:{digits}}", interval, str(row["runs"])]
+        runs = f"{row['runs']} ({row['with_caveat']} with a caveat)" if row["with_caveat"] else str(row["runs"])
+        cells = [row["setting"], *layer, name, f"{row['mean']:{digits}}", interval, runs]
         lines.append(" & ".join(_escaped(cell) for cell in cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 

@@ -14,6 +14,7 @@ from pdtrain.report.style import (
     outstanding_input,
     title_of,
 )
+from pdtrain.results.metrics import EVALUATED_ACCURACY
 
 _MARKERS = "osD^vP*X<>"
 
@@ -25,6 +26,10 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
         if column in metrics:
             values = metrics.dropna(subset=[column])
             axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=TRAINED, label=label)
+    if EVALUATED_ACCURACY in metrics:
+        last = metrics.dropna(subset=[EVALUATED_ACCURACY]).iloc[-1]
+        place = ([last["epoch"]], [last[EVALUATED_ACCURACY]])
+        axes.plot(*place, "s", color=TRAINED, mfc="none", clip_on=False, label="training, evaluated")
     axes.set(xlabel="epochs completed", ylabel="accuracy", ylim=(0, 1))
     axes.legend(frameon=False)
     return figure

@@ -15,9 +15,11 @@ from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
-from pdtrain.report.style import layers_of, save
+from pdtrain.report.style import estimated, layers_of, save
 from pdtrain.report.texts import HOW_TO_READ, TITLES
+from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
+from pdtrain.results.metrics import read_metrics
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.stimuli import load_stimuli
 from pdtrain.results.store import TRAINING, ResultsStore
@@ -56,9 +58,9 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     run_dir = Path(run_dir)
     rows = epoch_ends(load(run_dir, probe_set=probe_set))
     folder = report_folder(run_dir, probe_set)
-    figures = _figures(run_dir, rows, probe_set)
+    figures = _figures(run_dir, estimated(rows), probe_set)
     panels = [Panel(name, [("", _saved(figure, folder, name))]) for name, figure in figures]
-    panels += list(_sliders(rows))
+    panels += list(_sliders(estimated(rows)))
     last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     of_set = probe_set_configuration(ResultsStore(run_dir, probe_set=probe_set).folder)
     config = of_set or load_configuration(run_dir)
@@ -66,6 +68,8 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
         folder / "report.html",
         template="page.html",
         title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
+        caveats=[caveat.sentence for caveat in caveats_of_run(run_dir, rows, probe_set=probe_set)],
+        notes=[*filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]), *not_estimated(rows)],
         panels=sorted(panels, key=lambda panel: list(TITLES).index(panel.name)),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
@@ -94,9 +98,8 @@ def data_uri(svg: bytes) -> str:
 
 
 def _figures(run_dir: Path, rows: pd.DataFrame, probe_set: str) -> Iterator[tuple[str, Figure]]:
-    metrics = run_dir / "csv" / "metrics.csv"
-    if metrics.exists():
-        yield "accuracy", dynamics.accuracy(pd.read_csv(metrics))
+    if (metrics := read_metrics(run_dir)) is not None:
+        yield "accuracy", dynamics.accuracy(metrics)
     has_dimension = (rows.probe == "intrinsic_dimension").any()
     information = rows[rows.probe == "unit_information"]
     about = foremost(information)
@@ -104,7 +107,7 @@ def _figures(run_dir: Path, rows: pd.DataFrame, probe_set: str) -> Iterator[tupl
         yield "dimension", profiles.dimension_profile(rows)
     if len(information):
         yield "information", profiles.information_profile(rows)
-        units = epoch_ends(load(run_dir, units=True, probe_set=probe_set))
+        units = estimated(epoch_ends(load(run_dir, units=True, probe_set=probe_set)))
         yield "units", unit_figures.unit_distribution(units, str(about))
         hidden = layers_of(information)[-2:][0]
         yield "unit_map", unit_figures.unit_map(units, hidden)

@@ -63,6 +63,13 @@ def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
     axes.set_xlabel("layer (relative depth)" if known else "layer")
 
 
+def estimated(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows, or per-unit values, of what has a value somewhere: nothing can be drawn of the others."""
+    keys = [key for key in ("probe", "quantity", "property") if key in rows]
+    values = "value" if "value" in rows else "information_bits"
+    return rows[rows.groupby(keys)[values].transform("count") > 0]
+
+
 def title_of(name: str) -> str:
     """Name of a property or index as a reader would say it."""
     return name.replace("@receptive_field", " in the receptive field").replace("_", " ")

@@ -1,6 +1,6 @@
 """The table in the terminal: each layer before and after training, and the indices."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdtrain.report.page import report_folder
+from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.store import TRAINING, ResultsStore
 
@@ -39,10 +40,21 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
     for row in indices.itertuples():
         interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
         console.print(f"{row.quantity:>15} ({row.property}): {row.value:.2f}{interval}", highlight=False)
+    if (note := label_note_of_run(run_dir, frame, probe_set=probe_set)) is not None:
+        console.print(note, highlight=False)
+    for sentence in not_estimated(frame):
+        console.print(sentence, highlight=False)
+    print_caveats(caveats_of_run(run_dir, frame, probe_set=probe_set), console)
     console.print(f"results: {ResultsStore(run_dir, probe_set=probe_set).folder}", soft_wrap=True)
     page = report_folder(run_dir, probe_set) / "report.html"
     if page.exists():
         console.print(f"report:  {page}", soft_wrap=True)
+
+
+def print_caveats(caveats: Sequence[Caveat], console: Console) -> None:
+    """Print each sentence so that it is not overlooked."""
+    for caveat in caveats:
+        console.print(caveat.sentence, style="bold red", highlight=False, markup=False)
 
 
 _Item = TypeVar("_Item")

@@ -24,7 +24,8 @@ TITLES = {
 HOW_TO_READ = {
     "dimension_slider": "Move the slider through the epochs. Each point is a layer: how many independent directions its "
     "responses to the stimuli fill, with a 95% interval. Grey is the untrained network, which is flat or falls. A trained "
-    "network rises, then falls: the hunchback. A high peak is expansion, a low end is contraction.",
+    "network rises, then falls: the hunchback. A high peak is expansion, a low end is contraction. Open triangles are lower "
+    "bounds: to count so many dimensions takes more stimuli, so that their order tells more than their size.",
     "indices": "Distillation: the share of a property's information that is lost from the layer that carries most of it "
     "to the last hidden one. Active pruning: the share lost at the last hidden layer because of training. Both are 0 when "
     "nothing is lost and 1 when all is. Expansion: peak dimension over that of the pixels; contraction: last over peak. "
@@ -40,11 +41,13 @@ HOW_TO_READ = {
     "end. Units are sorted by the property they tell most about. Before training, many tell a little of everything; after it, fewer, or other, columns are lit.",
     "units": "Share of units that carry less than a given information. A curve further left carries less.",
     "dimension": "All epochs in one figure, from pale to dark, with 95% intervals; untrained dashed. An untrained network is "
-    "flat or falls; a trained one rises, then falls.",
+    "flat or falls; a trained one rises, then falls. Open triangles are lower bounds: too few stimuli for so many dimensions.",
     "information": "The first and the last epoch only; bands: 95% interval over units. Below the grey line: pruned. Where the "
     "input would dwarf all layers, as a pixel that tells all about itself, its value is written at the top.",
     "heat_maps": "Layers upwards, epochs to the right, the value as colour.",
-    "accuracy": "Share of images recognised. A large gap between training and validation is memorising.",
+    "accuracy": "Share of images recognised. A large gap between training and validation is memorising. Training is the mean "
+    "over an epoch while the network changes; the square, where there is one, is the finished network, as it is probed, on the "
+    "same images and labels.",
     "stimuli": "A sample of the images that were shown to the network to measure it.",
     "properties": "How each property is distributed over the stimuli. What hardly varies cannot be informative.",
     "areas": "Each point is an area, in the order of the hierarchy; where there is a network, its layers stand on the right. "

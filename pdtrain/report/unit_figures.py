@@ -49,7 +49,9 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
 
 def _sorted_units(units: pd.DataFrame, properties: list[str]) -> np.ndarray:
     """Information, shape (units, properties): by foremost property, the strongest first; the uninformative last."""
-    table = units.pivot_table(index="unit", columns="property", values="information_bits")[properties].to_numpy()
-    strength = table.max(1)
-    foremost = np.where(strength > _NOTHING_BITS, table.argmax(1), table.shape[1])
+    by_unit = units.pivot_table(index="unit", columns="property", values="information_bits")
+    table = by_unit.reindex(columns=properties).to_numpy()
+    known = np.nan_to_num(table, nan=0.0)
+    strength = known.max(1)
+    foremost = np.where(strength > _NOTHING_BITS, known.argmax(1), table.shape[1])
     return table[np.lexsort((-strength, foremost))]

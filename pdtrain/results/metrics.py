@@ -1,9 +1,20 @@
-"""Rows under the names by which loggers show them."""
+"""What loggers show: rows under the names by which they show them, and the metrics that they have kept of a run."""
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
 
 from pdtrain.results.rows import Row
+
+EVALUATED_ACCURACY = "train/accuracy_evaluated"
+# the training accuracies a run may have, the better first, and what each is
+TRAINING_ACCURACIES = {
+    EVALUATED_ACCURACY: "the network in evaluation mode on its training images and labels",
+    "train/accuracy": "the mean over the last epoch, while the network changed",
+}
 
 KEY_PREFIXES = {
     "intrinsic_dimension": "id",
@@ -26,3 +37,22 @@ def metrics_of(rows: Sequence[Row]) -> dict[str, float]:
         if row.probe == "intrinsic_dimension":
             metrics[f"{key}_std"] = row.standard_deviation
     return {key: value for key, value in metrics.items() if math.isfinite(value)}
+
+
+def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
+    """All lines that a run's CSV logger has kept, or else its W&B logger; None if neither has."""
+    table, lines = Path(run_dir) / "csv" / "metrics.csv", Path(run_dir) / "wandb_lines.jsonl"
+    if table.is_file():
+        return pd.read_csv(table)
+    if lines.is_file():
+        whole = [line for line in lines.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return pd.DataFrame([json.loads(line) for line in whole])
+    return None
+
+
+def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:
+    """The last value of each metric that has one."""
+    if metrics is None:
+        return {}
+    known = {str(name): metrics[name].dropna() for name in metrics.columns}
+    return {name: float(values.iloc[-1]) for name, values in known.items() if len(values)}

@@ -1,11 +1,13 @@
 """Sends what is probed after the fact to W&B: into the run of the training, or into one of its own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError
+from pdtrain.results.caveats import Caveat, caveats_at
 from pdtrain.results.configuration import load_configuration
 from pdtrain.results.metrics import metrics_of
 from pdtrain.results.rows import ProbePoint, Row
@@ -52,17 +54,34 @@ class WandbResults:
         self._run = wandb.init(**options)
         self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
         self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id))
+        self._caveats: list[Caveat] = []
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
-        """Send one probe point."""
+        """Send one probe point, and what there is to say of it."""
         metrics = {f"{self._probe_set}/{key}": value for key, value in metrics_of(rows).items()}
         place = {"epoch": point.epoch, "trainer/global_step": point.step}
         self._run.log(metrics | place, step=self._step, commit=True)
         self._step += 1
+        self._caveats += caveats_at(point, rows)
+        say_at_wandb(self._run, self._caveats, key=f"{self._probe_set}/caveats")
 
     def close(self) -> None:
         """End the run."""
         self._run.finish()
+
+
+def say_at_wandb(run: Any, caveats: Sequence[Caveat], *, key: str = "caveats") -> None:
+    """Put sentences into the summary of a `wandb.Run`, and their kinds among its tags; the first of a kind alerts.
+
+    Nothing is done where there is nothing to say.
+    """
+    if not caveats:
+        return
+    run.summary[key] = [caveat.sentence for caveat in caveats]
+    for caveat in caveats:
+        if caveat.kind not in (run.tags or ()):
+            run.tags = (*(run.tags or ()), caveat.kind)
+            run.alert(title=caveat.kind, text=caveat.sentence, level="WARN")
 
 
 def _group(run_dir: Path) -> str:

@@ -1,4 +1,4 @@
-"""Where stimuli come from: held-out images of the data, rendered objects, or an image folder."""
+"""Where stimuli come from: held-out or training images of the data, rendered objects, or an image folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,9 +29,26 @@ class HoldsOut(Protocol):
         ...
 
 
+class Trains(HoldsOut, Protocol):
+    """A data set that can give its training images as stimuli."""
+
+    def trained_on(self, count: int, *, labels: str, seed: int) -> StimulusSet:
+        """Choose training images."""
+        ...
+
+
 def held_out(data: HoldsOut, *, count: int, seed: int) -> StimulusSet:
-    """Take held-out images of the training data."""
+    """Take held-out images of the training data; their labels are true in every case."""
     return data.held_out(count, seed=seed)
+
+
+def training(data: Trains, *, count: int, seed: int, labels: str = "trained") -> StimulusSet:
+    """Take images that the network was trained on, not augmented.
+
+    `labels` are those it was "trained" on or the "true" ones. The two differ where `data.shuffled_labels` is set:
+    only these images show what such a network has memorised.
+    """
+    return data.trained_on(count, labels=labels, seed=seed)
 
 
 def objects(

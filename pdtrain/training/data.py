@@ -26,6 +26,11 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
         Turns uint8 intensities into what the network sees.
     parameters
         Known transformation parameters, each of shape (images,).
+
+    Attributes
+    ----------
+    true_labels
+        What the images show, shape (images,): differs from `labels` once these are shuffled.
     """
 
     def __init__(
@@ -35,7 +40,7 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
         normalize: Callable[[Tensor], Tensor],
         parameters: dict[str, Tensor] | None = None,
     ) -> None:
-        self.labels, self.parameters = labels, parameters or {}
+        self.labels, self.true_labels, self.parameters = labels, labels, parameters or {}
         self._read, self._normalize = read, normalize
         self._places = torch.arange(len(labels))
 
@@ -53,7 +58,7 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
         """The images at the indices `chosen`, in that order."""
         parameters = {name: values[chosen] for name, values in self.parameters.items()}
         selected = LabelledImages(self._read, self.labels[chosen], self._normalize, parameters)
-        selected._places = self._places[chosen]
+        selected.true_labels, selected._places = self.true_labels[chosen], self._places[chosen]
         return selected
 
 
@@ -171,7 +176,7 @@ class ImageData(lightning.LightningDataModule):
         if standard_deviation <= 0:
             raise InputError(f"data.standard_deviation={standard_deviation}: give a number above 0")
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
-        self._subset, self._validation_fraction, self._shuffled = subset, validation_fraction, shuffled_labels
+        self._subset, self._validation_fraction, self.shuffled_labels = subset, validation_fraction, shuffled_labels
         self._geometric, self._photometric, self._flip = geometric, photometric, flip
         self._mean, self._deviation = mean, standard_deviation
         self.training_set: LabelledImages | None = None
@@ -197,7 +202,7 @@ class ImageData(lightning.LightningDataModule):
             if not 0 < self._subset <= len(training):
                 raise InputError(f"data.subset={self._subset}: choose from 1 to {len(training)} training images")
             training = training.select(random_sample(len(training), self._subset, seed=self.split_seed))
-        if self._shuffled:
+        if self.shuffled_labels:
             order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.split_seed))
             training.labels = training.labels[order]
         self.training_set, self.validation_set = training, validation
@@ -232,9 +237,18 @@ class ImageData(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Loader of the validation images."""
         assert self.validation_set is not None
+        return self._loader_of_share(self.validation_set)
+
+    def evaluated_train_dataloader(self) -> DataLoader:
+        """Loader of the training images as they are, not augmented, with the labels that are trained on."""
+        assert self.training_set is not None
+        return self._loader_of_share(self.training_set)
+
+    def _loader_of_share(self, images: LabelledImages) -> DataLoader:
+        """Loader of this process's share, each image once."""
         rank, processes = self._process()
-        mine = torch.arange(rank, len(self.validation_set), processes)
-        return self._loader(self.validation_set.select(mine), max(self.batch_size, 250), None)
+        mine = torch.arange(rank, len(images), processes)
+        return self._loader(images.select(mine), max(self.batch_size, 250), None)
 
     def _process(self) -> tuple[int, int]:
         """Rank of this process and number of processes that train together."""
@@ -254,12 +268,30 @@ class ImageData(lightning.LightningDataModule):
             If there are fewer validation images.
         """
         assert self.validation_set is not None
-        available = len(self.validation_set)
-        if not 0 < count <= available:
-            raise InputError(f"stimuli.count={count}: choose from 1 to {available}, the number of validation images")
-        chosen = self.validation_set.select(random_sample(available, count, seed=seed))
-        pixels = torch.stack([chosen.image(i) for i in range(count)])
-        return StimulusSet(self.normalize(pixels), pixels.float() / 255, chosen.labels, chosen.parameters)
+        chosen = _chosen(self.validation_set, count, seed=seed, of="validation")
+        return self._stimuli(chosen, chosen.labels)
+
+    def trained_on(self, count: int, *, labels: str, seed: int) -> StimulusSet:
+        """Choose `count` training images as stimuli, with the labels that were "trained" on or the "true" ones.
+
+        Raises
+        ------
+        InputError
+            If there are fewer training images, or `labels` is neither.
+        """
+        assert self.training_set is not None
+        if labels not in ("trained", "true"):
+            raise InputError(f"stimuli.labels={labels}: choose trained or true")
+        chosen = _chosen(self.training_set, count, seed=seed, of="training")
+        if labels == "true" or not self.shuffled_labels:
+            return self._stimuli(chosen, chosen.true_labels)
+        return self._stimuli(chosen, chosen.labels, label_kind="shuffled")
+
+    def _stimuli(self, images: LabelledImages, labels: Tensor, *, label_kind: str = "true") -> StimulusSet:
+        pixels = torch.stack([images.image(i) for i in range(len(images))])
+        return StimulusSet(
+            self.normalize(pixels), pixels.float() / 255, labels, images.parameters, label_kind=label_kind
+        )
 
     def _augmentation(self) -> Callable[[Tensor], Tensor]:
         steps: list[nn.Module] = []
@@ -271,3 +303,10 @@ class ImageData(lightning.LightningDataModule):
         if self._photometric:
             steps.append(v2.ColorJitter(brightness=0.5 * self._photometric, contrast=0.5 * self._photometric))
         return nn.Sequential(*steps)
+
+
+def _chosen(images: LabelledImages, count: int, *, seed: int, of: str) -> LabelledImages:
+    """A random sample, in order; raise InputError if there are too few."""
+    if not 0 < count <= len(images):
+        raise InputError(f"stimuli.count={count}: choose from 1 to {len(images)}, the number of {of} images")
+    return images.select(random_sample(len(images), count, seed=seed))

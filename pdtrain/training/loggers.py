@@ -5,7 +5,7 @@ import json
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,9 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.results.caveats import Caveat
 from pdtrain.results.wandb_files import logged_steps, stored_id
+from pdtrain.results.wandb_results import say_at_wandb
 from pdtrain.training.processes import process_rank
 
 _log = logging.getLogger(__name__)
@@ -248,6 +250,18 @@ def save_at_wandb(run_dir: str | Path) -> None:
             if (path := Path(run_dir) / name).exists():
                 artifact.add_file(str(path), name=name)
         wandb.run.log_artifact(artifact)
+    except Exception as error:
+        _abandon_wandb(error)
+
+
+def say_caveats_at_wandb(caveats: Sequence[Caveat]) -> None:
+    """Say them in W&B's run of this process, if there is one."""
+    import wandb
+
+    if wandb.run is None:
+        return
+    try:
+        say_at_wandb(wandb.run, caveats)
     except Exception as error:
         _abandon_wandb(error)
 

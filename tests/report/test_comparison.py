@@ -111,6 +111,49 @@ def test_one_run_has_no_interval() -> None:
     assert row["mean"] == 2.0 and math.isnan(row["lower"]) and row["runs"] == 1
 
 
+def test_dead_runs_and_controls_are_named_on_the_page_and_counted_in_the_tables(sweep: Path, tmp_path: Path) -> None:
+    dead = Row("relu1", 1, 0.5, "unit_information", "silent_fraction", "luminance", 0.97)
+    ResultsStore(sweep / "2").write(
+        ProbePoint(2, 10), [Row("", -1, math.nan, "index", "expansion", "two_nn", 4.0), dead], []
+    )
+
+    page = write_comparison([sweep], tmp_path / "out").read_text()
+
+    assert page.count("Dead network at epoch 2: ") == 1 and f"{sweep / '2'}: Dead network" in page
+    caveats = pd.read_csv(tmp_path / "out" / "caveats.csv")
+    assert [(Path(c.run).name, c.setting, c.kind) for c in caveats.itertuples()] == [
+        ("2", "model.network.widths=[4]", "dead network")
+    ]
+    table = pd.read_csv(tmp_path / "out" / "indices.csv").set_index("setting")
+    assert table.with_caveat.to_dict() == {"model.network.widths=[4]": 1, "model.network.widths=[8]": 0}
+    assert "& 3 (1 with a caveat)" in (tmp_path / "out" / "indices.tex").read_text()
+    assert ">3 (1 with a caveat)<" in page and ">2<" in page
+
+
+def test_runs_with_a_caveat_are_counted_where_estimators_are_kept_apart(sweep: Path, tmp_path: Path) -> None:
+    dead = Row(
+        "relu1", 1, 0.5, "unit_information", "silent_fraction", "luminance", 0.97, estimator="unit_information 2"
+    )
+    older = Row("", -1, math.nan, "index", "expansion", "two_nn", 4.0, estimator="index 1")
+    newer = Row("", -1, math.nan, "index", "expansion", "two_nn", 4.0, estimator="index 2")
+    for job, rows in (("0", [older]), ("1", [newer, dead]), ("2", [newer])):
+        ResultsStore(sweep / job).write(ProbePoint(2, 10), rows, [])
+
+    write_comparison([sweep], tmp_path / "out")
+
+    table = pd.read_csv(tmp_path / "out" / "indices.csv").set_index("setting")
+    counts = table.filter(like="[4]", axis=0)[["runs", "with_caveat"]]
+    assert counts.filter(like="index 1", axis=0).to_numpy().tolist() == [[1, 0]]
+    assert counts.filter(like="index 2", axis=0).to_numpy().tolist() == [[2, 1]]
+
+
+def test_a_comparison_of_sound_runs_has_no_banner(sweep: Path, tmp_path: Path) -> None:
+    page = write_comparison([sweep], tmp_path / "out").read_text()
+
+    assert "role=" not in page and '<p class="note">' not in page
+    assert pd.read_csv(tmp_path / "out" / "caveats.csv").empty
+
+
 def test_a_single_run_is_no_comparison(sweep: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least two runs"):
         write_comparison([sweep / "0"], tmp_path / "out")
@@ -134,3 +177,23 @@ def test_networks_with_other_layers_are_compared_at_relative_depth() -> None:
         assert axes.get_xlabel() == label
         assert [drawn.get_xdata()[-1] for drawn in axes.lines] == [last, last]
         plt.close(figure)
+
+
+def test_values_of_other_estimators_are_never_pooled(sweep: Path, tmp_path: Path) -> None:
+    old, new = (
+        Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", value, estimator=estimator)
+        for value, estimator in ((0.1, "unit_information 1"), (0.5, "unit_information 2 permutation"))
+    )
+    index = Row("", -1, math.nan, "index", "expansion", "two_nn", 4.0)
+    for job, row in enumerate((old, new, new)):
+        ResultsStore(sweep / str(job)).write(ProbePoint(2, 10), [index, row], [])
+
+    page = write_comparison([sweep], tmp_path / "out").read_text()
+
+    layers = pd.read_csv(tmp_path / "out" / "layers.csv")
+    means = layers[layers.quantity == "mean"].set_index("setting")["mean"]
+    assert means.to_dict() == {
+        "model.network.widths=[4] (unit_information 1)": 0.1,
+        "model.network.widths=[4] (unit_information 2 permutation)": 0.5,
+    }
+    assert "Mixed estimators: values of unit_information come from 2 estimators" in page

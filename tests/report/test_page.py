@@ -1,7 +1,9 @@
 """The report of a run, made from real rows and opened in a real browser."""
 
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from pdtrain.probe import probe
 from pdtrain.report.page import write_report
 from pdtrain.report.style import layer_colours, outstanding_input
 from pdtrain.report.texts import HOW_TO_READ, TITLES
+from pdtrain.results.rows import ProbePoint
+from pdtrain.results.store import ResultsStore
 from pdtrain.train import train
 
 _MOVE_SLIDERS = """
@@ -108,3 +112,23 @@ def test_probes_that_are_off_leave_no_empty_panels(configure: Callable[..., Dict
     page = write_report(run_dir).read_text()
 
     assert 'id="dimension_slider"' in page and 'id="information_slider"' not in page and 'id="units"' not in page
+
+
+def test_what_has_no_value_is_left_out_and_named(run_dir: Path) -> None:
+    store, point = ResultsStore(run_dir), ProbePoint(0, 0)
+    rows = [
+        replace(row, value=math.nan, note="60 stimuli; 3.0 stimuli per value, fewer than 10")
+        if row.property == "identity"
+        else row
+        for row in store.read_rows(point)
+    ]
+    units = [
+        replace(unit, information_bits=math.nan) if unit.property == "identity" else unit
+        for unit in store.read_unit_rows(point)
+    ]
+    ResultsStore(run_dir, probe_set="few").write(point, rows, units)
+
+    page = write_report(run_dir, probe_set="few").read_text()
+
+    assert "Not estimated: unit information about identity (3.0 stimuli per value, fewer than 10)." in page
+    assert 'id="unit_map"' in page and 'id="objects"' not in page and 'id="information"' in page

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.sources import factorial_objects, image_folder, objects
+from pdtrain.stimuli.sources import factorial_objects, image_folder, objects, training
 from pdtrain.training.objects_data import ObjectsData
 
 
@@ -28,6 +28,18 @@ def test_factorial_stimuli_have_every_combination(data: ObjectsData) -> None:
     stimuli = factorial_objects(data, levels={"size": [0.6, 0.8], "rotation_plane": [-20, 20]}, seed=0, identities=3)
 
     assert len(stimuli) == 12 and stimuli.labels.bincount().tolist() == [4, 4, 4]
+
+
+def test_training_images_are_stimuli_with_the_labels_trained_on(data: ObjectsData) -> None:
+    data.setup()
+
+    stimuli = training(data, count=20, seed=0)
+
+    assert stimuli.labels.tolist() == data.training_set.labels.tolist() and stimuli.label_kind == "true"
+    with pytest.raises(InputError, match=r"stimuli\.count=21: choose from 1 to 20, the number of training images"):
+        training(data, count=21, seed=0)
+    with pytest.raises(InputError, match=r"stimuli\.labels=both: choose trained or true"):
+        training(data, count=20, seed=0, labels="both")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,40 @@ def test_shuffled_labels_keep_their_counts(tmp_path: Path) -> None:
     assert torch.equal(plain.bincount(), shuffled.bincount()) and not torch.equal(plain, shuffled)
 
 
+def test_training_stimuli_have_the_labels_trained_on_or_the_true_ones(tmp_path: Path) -> None:
+    plain, shuffled = _objects(tmp_path, subset=80), _objects(tmp_path, subset=80, shuffled_labels=True)
+
+    trained, true = (shuffled.trained_on(50, labels=labels, seed=1) for labels in ("trained", "true"))
+    expected = plain.trained_on(50, labels="trained", seed=1)
+
+    assert torch.equal(trained.images, expected.images) and torch.equal(true.images, expected.images)
+    assert torch.equal(true.labels, expected.labels) and not torch.equal(trained.labels, expected.labels)
+    assert [stimuli.label_kind for stimuli in (trained, true, expected)] == ["shuffled", "true", "true"]
+    called = {shuffled.training_set.image(i).numpy().tobytes(): shuffled.training_set[i][1] for i in range(80)}
+    assert [
+        called[(image * 255).round().byte().numpy().tobytes()] for image in trained.pixels
+    ] == trained.labels.tolist()
+    assert "rotation_depth" in trained.parameters
+
+
+def test_held_out_stimuli_keep_their_true_labels(tmp_path: Path) -> None:
+    plain, shuffled = (
+        _objects(tmp_path, validation_fraction=0.25, shuffled_labels=labels).held_out(30, seed=0)
+        for labels in (False, True)
+    )
+
+    assert torch.equal(plain.labels, shuffled.labels) and shuffled.label_kind == "true"
+
+
+def test_evaluated_training_images_come_once_and_unaugmented(tmp_path: Path) -> None:
+    data = _objects(tmp_path, geometric=1.0, batch_size=50)
+
+    images, labels = (torch.cat(parts) for parts in zip(*data.evaluated_train_dataloader(), strict=True))
+
+    assert torch.equal(images, torch.stack([data.training_set[i][0] for i in range(120)]))
+    assert torch.equal(labels, data.training_set.labels)
+
+
 def test_subset_takes_that_many(tmp_path: Path) -> None:
     assert len(_objects(tmp_path, subset=30).training_set) == 30
 

@@ -17,7 +17,7 @@ _SMALL = [
     "model.network.batch_norm=false",
     # in double precision sums hardly depend on their order, and steps do not add up what they do
     "+trainer.precision=64-true",
-    "report=false", "+trainer.enable_progress_bar=false",
+    "report=false", "+trainer.enable_progress_bar=false", "callbacks.training_accuracy.when=always",
 ]  # fmt: skip
 _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
 
@@ -52,7 +52,8 @@ def test_two_processes_give_the_rows_of_one_through_the_whole_training(single: P
     )
     metrics = [pd.read_csv(folder / "csv" / "metrics.csv") for folder in (parallel, single)]
     assert len(metrics[0]) == len(metrics[1])
-    np.testing.assert_allclose(metrics[0]["val/loss"].dropna(), metrics[1]["val/loss"].dropna(), rtol=1e-5)
+    for name in ("val/loss", "train/accuracy_evaluated"):
+        np.testing.assert_allclose(metrics[0][name].dropna(), metrics[1][name].dropna(), rtol=1e-5)
 
 
 def test_two_processes_go_on_from_a_checkpoint_as_one_does(single: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import math
 import subprocess
 import sys
@@ -8,14 +9,17 @@ import pandas as pd
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
+from torch import nn
 
 from pdtrain.build import build_network
 from pdtrain.errors import InputError
+from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.reader import load
 from pdtrain.results.wandb_files import records
 from pdtrain.train import train
 from pdtrain.training.image_sets import DEBIAN_FASHION_MNIST
+from pdtrain.training.models import small_vgg
 
 Configure = Callable[..., DictConfig]
 
@@ -49,6 +53,67 @@ def test_probing_leaves_the_weights_bit_identical(configure: Configure) -> None:
     bare = _weights(train(configure(*augmented, "callbacks=no_probes", run="bare")))
 
     assert all(torch.equal(probed[name], bare[name]) for name in bare)
+
+
+def stillborn_network(num_classes: int, channels: int) -> nn.Module:
+    """A network none of whose hidden units ever answers, trained or not."""
+    network = small_vgg(num_classes, channels, widths=(4,), hidden=8)
+    nn.init.constant_(network.get_submodule("hidden").bias, -1e6)
+    return network
+
+
+def test_a_dead_control_is_said_wherever_its_numbers_are_seen(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    probes = ["probes.unit_information.properties=[luminance,identity]", "probes.object_information=null"]
+    config = configure("data.shuffled_labels=true", "logger=csv_wandb", "report=true", *probes)
+    config.model.network = {"_target_": f"{__name__}.stillborn_network"}
+    with open_dict(config):
+        del config.trainer.enable_progress_bar
+    config.callbacks.progress.mode = "plain"
+
+    run_dir = train(config)
+
+    printed = " ".join(capsys.readouterr().out.split())
+    for point in range(3):
+        assert f"Dead network at epoch {point}" in printed, "below the table of each point"
+    page = (run_dir / "report" / "report.html").read_text()
+    banner, note = page.index('<ul class="caveats" role="alert">'), page.index('<p class="note">')
+    assert banner < note < page.index("<nav>")
+    found = list(records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
+    sentences = [
+        u for r in found if r.HasField("summary") for u in r.summary.update if "caveats" in (u.key, *u.nested_key)
+    ]
+    at_wandb = " ".join(json.loads(sentences[-1].value_json))
+    for text in (printed, page, at_wandb):
+        assert text.count("Dead network at epochs 0 to 2 (0 is untrained): ") == 1 and text.count("relu3 100%") >= 1
+        assert text.count("Not memorised: ") == 1
+    assert "refer here to the true labels of stimuli" in printed and "refer here to the true labels of stimuli" in page
+    tags = [set(record.run.tags) for record in found if record.HasField("run")]
+    assert tags[-1] == {"dead network", "not memorised"}
+
+
+def test_a_control_without_probes_is_judged_too(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    train(configure("data.shuffled_labels=true", "callbacks=no_probes", "trainer.max_epochs=1"))
+
+    assert "Not memorised: " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not DEBIAN_FASHION_MNIST.exists(), reason="needs Debian's dataset-fashion-mnist")
+def test_the_control_on_fashion_mnist_memorises_its_recipe_made_small(configure: Configure) -> None:
+    small = ["experiment=shuffled_labels_fashion_mnist", "data.subset=60", "data.batch_size=10", "stimuli=training"]
+    small += ["stimuli.count=60", "callbacks.probing.schedule.every_epochs=null", "report=false"]
+    small += [
+        "trainer.max_epochs=12",
+        "probes.unit_information.properties=[identity]",
+        "probes.unit_information.bins=2",
+    ]
+    small += ["probes.index_property=identity", "probes.object_information=null", "+trainer.limit_val_batches=1"]
+
+    run_dir = train(configure(tiny=small))
+
+    assert caveats_of_run(run_dir, load(run_dir)) == []
 
 
 def test_resuming_goes_on_from_the_checkpoint(configure: Configure) -> None:

@@ -1,0 +1,57 @@
+"""How many of its training images the finished network calls as it was taught: what tells whether it has memorised."""
+
+import pytorch_lightning as lightning
+import torch
+
+from pdtrain.activations.sharding import current_shards
+from pdtrain.errors import InputError
+from pdtrain.results.metrics import EVALUATED_ACCURACY
+from pdtrain.training.data import ImageData
+
+_WHEN = ("shuffled", "always")
+
+
+class TrainingAccuracy(lightning.Callback):
+    """Logs `train/accuracy_evaluated` at the end of the training.
+
+    That is the accuracy of the network as it is probed, in evaluation mode, on its training images without augmentation
+    and the labels it was trained on. `train/accuracy` is another thing: a mean over an epoch while the network changes,
+    with batch norm on the statistics of each batch.
+
+    Parameters
+    ----------
+    when
+        "shuffled": only if the labels were shuffled, since it takes a pass over all training images; or "always".
+    """
+
+    def __init__(self, when: str = "shuffled") -> None:
+        if when not in _WHEN:
+            raise InputError(f"callbacks.training_accuracy.when={when}: choose {' or '.join(_WHEN)}")
+        self._when = when
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Show the network its training images, and log how many it calls as taught."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, ImageData) or not (data.shuffled_labels or self._when == "always"):
+            return
+        metrics = {EVALUATED_ACCURACY: _accuracy(trainer, pl_module, data), "epoch": float(trainer.current_epoch)}
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=trainer.global_step)
+
+
+def _accuracy(trainer: lightning.Trainer, pl_module: lightning.LightningModule, data: ImageData) -> float:
+    network = pl_module.network
+    assert isinstance(network, torch.nn.Module)
+    example = next(network.parameters())
+    training = [module for module in network.modules() if module.training]
+    counts = torch.zeros(2, device=example.device)
+    try:
+        with torch.no_grad(), current_shards().same_buffers(network.eval()):
+            for images, labels in data.evaluated_train_dataloader():
+                right = network(images.to(example)).argmax(1).cpu() == labels
+                counts += torch.tensor([float(right.sum()), len(right)], device=example.device)
+    finally:
+        for module in training:
+            module.training = True
+    right, shown = trainer.strategy.reduce(counts, reduce_op="sum").tolist()
+    return right / shown

@@ -1,0 +1,234 @@
+"""What the numbers of a run do not say themselves: that a control has not memorised, or that a network is dead.
+
+The one home of these rules. Terminal, report, comparison and W&B say the sentences, and decide nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from pdtrain.results.configuration import load_configuration, probe_set_configuration
+from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
+from pdtrain.results.rows import ProbePoint
+from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.results.versions import mixed_estimators
+
+MEMORISED = 0.95  # training accuracy from which on shuffled labels count as learned by heart
+DEAD = 0.9  # share of a hidden layer's sampled units that are silent from which on a network counts as dead
+_MOST_NAMED = 4
+_SLACK = 1e-9  # 9 of 10 units are 90%, however they are rounded
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """Something that a reader of a run's numbers must know.
+
+    Attributes
+    ----------
+    kind
+        In two words, as a tag: "not memorised", "memorising unknown", "dead network" or "mixed estimators".
+    sentence
+        What is the matter, where, and what helps.
+    """
+
+    kind: str
+    sentence: str
+
+
+class _Measured(Protocol):
+    """A row: `pdtrain.results.rows.Row`, or a line of a frame of them."""
+
+    @property
+    def layer(self) -> Any: ...
+    @property
+    def depth(self) -> Any: ...
+    @property
+    def probe(self) -> Any: ...
+    @property
+    def quantity(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+
+
+def caveats_of_run(run_dir: str | Path, rows: pd.DataFrame | None, *, probe_set: str = TRAINING) -> list[Caveat]:
+    """All there is to say of a run and the rows of one of its probe sets; None is a run without probes."""
+    training, _ = _configurations(run_dir, probe_set)
+    return caveats_of(rows, training, read_metrics(run_dir))
+
+
+def label_note_of_run(run_dir: str | Path, rows: pd.DataFrame, *, probe_set: str = TRAINING) -> str | None:
+    """As `label_note`, of the rows of a probe set of a run."""
+    return label_note(rows, *_configurations(run_dir, probe_set))
+
+
+def caveats_of(
+    rows: pd.DataFrame | None, config: DictConfig | None, metrics: pd.DataFrame | None = None
+) -> list[Caveat]:
+    """As `caveats_of_run`, of rows, configuration and logged metrics that have been read.
+
+    Parameters
+    ----------
+    rows
+        Of any number of epochs, as `pdtrain.results.load` gives them.
+    config
+        Configuration of the training.
+    metrics
+        As `read_metrics` gives them; None where no logger kept any.
+    """
+    found = [] if config is None else _memorising(rows, config, last_values(metrics))
+    if rows is not None:
+        of_silence = rows[rows.quantity == "silent_fraction"]
+        points = {
+            epoch: silent
+            for epoch in sorted(map(int, rows.epoch.unique()))
+            if (silent := silent_layers(of_silence[of_silence.epoch == epoch].itertuples()))
+        }
+        found += _dead(points)
+        found += mixes_in(rows)
+    return found
+
+
+def mixes_in(rows: pd.DataFrame) -> list[Caveat]:
+    """What there is to say of rows, of one run or several, that different estimators made."""
+    return [Caveat("mixed estimators", f"Mixed estimators: {sentence}.") for sentence in mixed_estimators(rows)]
+
+
+def not_estimated(rows: pd.DataFrame) -> list[str]:
+    """A sentence for each property, and for dimension, that has no value at all: what it is, and why."""
+    means = rows[rows.quantity.isin(["mean", "view_invariant", "two_nn"]) & (rows.layer != "")]
+    sentences = []
+    for (probe, property), of_property in means.groupby(["probe", "property"], sort=False):
+        if of_property.value.notna().any():
+            continue
+        what = f"{probe} about {property}" if property else str(probe)
+        why = next((note.partition("; ")[2] or note for note in of_property.note if note), "")
+        sentences.append(f"Not estimated: {what.replace('_', ' ')} ({why}).")
+    return sentences
+
+
+def caveats_at(point: ProbePoint, rows: Sequence[_Measured]) -> list[Caveat]:
+    """What there is to say of the rows of one probe point alone."""
+    silent = silent_layers(rows)
+    return _dead({point.epoch: silent}) if silent else []
+
+
+def silent_layers(rows: Iterable[_Measured]) -> dict[str, float]:
+    """Hidden layers of a dead network with their share of silent units; none where the network lives.
+
+    Input and output are not hidden: a pixel may be the same in all stimuli, and a logit is no unit that could die.
+    """
+    found: dict[str, float] = {}
+    for row in rows:
+        of_silence = (row.probe, row.quantity) == ("unit_information", "silent_fraction")
+        if of_silence and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
+            found[row.layer] = max(row.value, found.get(row.layer, 0.0))
+    return found
+
+
+def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictConfig | None) -> str | None:
+    """Which labels identity, object information and discriminability refer to; None unless labels were shuffled.
+
+    Parameters
+    ----------
+    rows
+        What was measured.
+    training, measured
+        Configurations of what was trained, and of what was measured.
+    """
+    if not _is_shuffled(training) or measured is None or not (rows.property == "identity").any():
+        return None
+    return (
+        "This network was trained on shuffled labels. Identity, object information and discriminability refer here to "
+        + _labels_of(measured)
+    )
+
+
+def _configurations(run_dir: str | Path, probe_set: str) -> tuple[DictConfig | None, DictConfig | None]:
+    """Of what was trained, and of what was measured: each stands for the other where it is not known."""
+    training = load_configuration(run_dir)
+    measured = probe_set_configuration(ResultsStore(run_dir, probe_set=probe_set).folder)
+    return (training if training is not None else measured, measured if measured is not None else training)
+
+
+def _labels_of(config: DictConfig) -> str:
+    source = str(OmegaConf.select(config, "stimuli._target_"))
+    if not source.startswith("pdtrain.stimuli.sources."):
+        return "the labels that the stimuli came with."
+    if source != "pdtrain.stimuli.sources.training":
+        return (
+            "the true labels of stimuli that it was not trained on, not to what it was to learn by heart; "
+            "stimuli=training shows it the images and labels that it was trained on."
+        )
+    if config.stimuli.get("labels", "trained") == "trained" and _is_shuffled(config):
+        return "the shuffled labels of the images that it was trained on: to what it was to learn by heart."
+    return "the true labels of the images that it was trained on under others."
+
+
+def _is_shuffled(config: DictConfig | None) -> bool:
+    return config is not None and bool(OmegaConf.select(config, "data.shuffled_labels"))
+
+
+def _memorising(rows: pd.DataFrame | None, config: DictConfig, last: Mapping[str, float]) -> list[Caveat]:
+    if not _is_shuffled(config):
+        return []
+    name = next((name for name in TRAINING_ACCURACIES if name in last), None)
+    if name is None:
+        if rows is None or rows.epoch.max() == 0:  # nothing has been trained yet
+            return []
+        return [
+            Caveat(
+                "memorising unknown",
+                "Memorising unknown: trained on shuffled labels, but no logger kept the training accuracy; logger=csv "
+                "does.",
+            )
+        ]
+    if last[name] >= MEMORISED:
+        return []
+    return [
+        Caveat(
+            "not memorised",
+            f"Not memorised: trained on shuffled labels, but its training accuracy is {_percent(last[name])} "
+            f"({TRAINING_ACCURACIES[name]}), below {_percent(MEMORISED)}. Nothing here shows what memorising does; "
+            "train longer, on fewer images or at a lower rate, as experiment=shuffled_labels does.",
+        )
+    ]
+
+
+def _dead(points: Mapping[int, Mapping[str, float]]) -> list[Caveat]:
+    """What there is to say of epochs and their silent layers."""
+    if not points:
+        return []
+    shares: dict[str, float] = {}
+    for silent in points.values():
+        shares |= {layer: max(share, shares.get(layer, 0.0)) for layer, share in silent.items()}
+    named = [f"{layer} {_percent(share)}" for layer, share in shares.items()][:_MOST_NAMED]
+    more = f" and {len(shares) - len(named)} more layers" if len(shares) > len(named) else ""
+    mend = " Lower optimizer.lr." if max(points) else ""
+    untrained = " All indices of pruning compare with epoch 0, and say nothing either." if 0 in points else ""
+    return [
+        Caveat(
+            "dead network",
+            f"Dead network at {_epochs(sorted(points))}: of the sampled units these answer alike to all stimuli: "
+            f"{', '.join(named)}{more}. Dimension, information and indices there say nothing of what a network learns."
+            f"{untrained}{mend}",
+        )
+    ]
+
+
+def _epochs(epochs: Sequence[int]) -> str:
+    """Epochs in words, runs of consecutive ones shortened."""
+    starts = [epochs[0], *(b for a, b in pairwise(epochs) if b != a + 1)]
+    ends = [*(a for a, b in pairwise(epochs) if b != a + 1), epochs[-1]]
+    parts = [str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True)]
+    word = "epoch" if len(epochs) == 1 else "epochs"
+    return f"{word} {', '.join(parts)}" + (" (0 is untrained)" if 0 in epochs else "")
+
+
+def _percent(share: float) -> str:
+    """A share in whole percent, rounded down: 94.9% is not 95%."""
+    return f"{int(100 * share + _SLACK)}%"
