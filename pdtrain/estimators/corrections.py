@@ -6,7 +6,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, Tables, plugin_information
@@ -33,9 +33,10 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
 
     Of independent variables chance fills all cells; a unit that fires for one class only leaves most of them
     impossible, and has no bias. Which cells are possible is seen from how many property values each response bin
-    meets, if all its m possible ones were as likely: m (1 - (1 - 1/m)^n) of n stimuli (so do Panzeri and Treves 1996
-    count responses). They are not as likely, so that m comes out too low: the share f is taken as 1 - (1 - f)^2, which
-    the truth grid shows to be right to a few thousandths of a bit where f leaves up to 0.027 at 30 stimuli per value.
+    meets: as many as there were m equally likely ones, m (1 - (1 - 1/m)^n) of n stimuli (so do Panzeri and Treves 1996
+    count responses), over the m that shuffled stimuli would show, since values are not equally frequent. Nor are the
+    possible ones equally likely, so that this comes out too low: the share f is taken as 1 - (1 - f)^2, which the
+    truth grid shows to be right to a few thousandths of a bit where f leaves up to 0.027 at 30 stimuli per value.
     """
     rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
     freedom = (rows - 1) * (columns - 1)
@@ -46,23 +47,44 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
 
 def _possible_values(tables: Tables, columns: Tensor) -> Tensor:
     """For each response bin, how many property values are possible there; 0 for an empty bin."""
-    stimuli, met = tables.sum(-1).long(), (tables > 0).sum(-1)
-    largest = tables.shape[-1] + 1
-    distinct, which = torch.unique(stimuli * largest + met, return_inverse=True)
-    possible = _support(distinct.div(largest, rounding_mode="floor").double(), (distinct % largest).double())
-    return torch.minimum(possible[which], columns[..., None].double()).masked_fill(stimuli == 0, 0.0)
+    stimuli, met = tables.sum(-1).long(), (tables > 0).sum(-1).double()
+    seen, by_chance = _support(stimuli, met), _support(stimuli, _met_by_chance(tables))
+    return (seen / by_chance).clamp_max(1.0).mul(columns[..., None]).masked_fill(stimuli == 0, 0.0)
 
 
-def _support(stimuli: Float[Tensor, " bins"], met: Float[Tensor, " bins"]) -> Float[Tensor, " bins"]:
+def _met_by_chance(tables: Tables) -> Tensor:
+    """How many property values a response bin of so many stimuli meets on average if they are shuffled."""
+    stimuli, values = tables.sum(-1).double()[..., :, None], tables.sum(-2).double()[..., None, :]
+    total = values.sum(-1, keepdim=True)
+    log_factorial = torch.lgamma(torch.arange(int(total.max()) + 1, dtype=torch.float64, device=tables.device) + 1)
+    rest = (total - stimuli - values).clamp_min(-1)
+    log_missed = _log(log_factorial, total - values) + _log(log_factorial, total - stimuli)
+    log_missed = log_missed - _log(log_factorial, rest.clamp_min(0)) - _log(log_factorial, total)
+    missed = torch.where(rest < 0, 0.0, log_missed.exp())
+    return ((1 - missed) * (values > 0)).sum(-1)
+
+
+def _log(log_factorial: Tensor, counts: Tensor) -> Tensor:
+    return log_factorial[counts.long()]
+
+
+_STEP = 1 / 1024  # of a number of values met: finer makes no difference
+
+
+def _support(stimuli: Int[Tensor, "*bins"], met: Float[Tensor, "*bins"]) -> Float[Tensor, "*bins"]:
     """How many equally likely values there are if so many stimuli meet so many of them: m (1 - (1 - 1/m)^n)."""
-    low = met.clamp_min(1).log()
+    steps = (met / _STEP).round().long()
+    largest = int(steps.max()) + 1
+    distinct, which = torch.unique(stimuli * largest + steps, return_inverse=True)
+    count, wanted = distinct.div(largest, rounding_mode="floor").double(), (distinct % largest) * _STEP
+    low = wanted.clamp_min(1).log()
     high = torch.full_like(low, 16.0)
     for _ in range(40):  # bisection of log m
         middle = (low + high) / 2
         m = middle.exp().clamp_min(1 + 1e-12)
-        too_few = -m * torch.expm1(stimuli * torch.log1p(-1 / m)) < met
+        too_few = -m * torch.expm1(count * torch.log1p(-1 / m)) < wanted
         low, high = torch.where(too_few, middle, low), torch.where(too_few, high, middle)
-    return low.exp()
+    return low.exp()[which]
 
 
 def miller_madow_bias(tables: Tables) -> Float[Tensor, "*batch"]:
