@@ -5,6 +5,7 @@ bin of its own wherever it lies, and what lies between two of them is cut at mid
 values are rare, and a negated unit has the same bins.
 """
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -52,9 +53,9 @@ def discretize(values: Float[Tensor, "stimuli columns"], bins: int = 8) -> Int[T
 def discretize_circular(
     angles: Float[Tensor, "stimuli columns"], period: float, bins: int = 8
 ) -> Int[Tensor, "stimuli columns"]:
-    """Cut a circular variable of `period` in equal arcs; the first bin is centred on zero. NaN is `UNDEFINED`."""
-    codes = (angles / period * bins).round().nan_to_num(0).long() % bins
-    return codes.masked_fill(angles.isnan(), UNDEFINED).to(torch.int16)
+    """Cut a circular variable of `period` in equal arcs; the first is centred on zero. Not finite is `UNDEFINED`."""
+    codes = (angles / period * bins).round().nan_to_num(0, 0, 0).long() % bins
+    return codes.masked_fill(~angles.isfinite(), UNDEFINED).to(torch.int16)
 
 
 def discretize_discrete(values: Float[Tensor, "stimuli columns"]) -> Int[Tensor, "stimuli columns"]:
@@ -74,15 +75,20 @@ def property_codes(
     ValueError
         If the kind is unknown, or a circular property has no period above zero.
     """
+    check_kind(kind, period)
     if kind == "discrete":
         return discretize_discrete(values)
     if kind == "circular":
-        if period is None or not period > 0:
-            raise ValueError(f"period={period}: a circular property needs a period above zero, in units of its values")
-        return discretize_circular(values, period, bins)
-    if kind != "continuous":
-        raise ValueError(f"kind={kind}: choose from {', '.join(KINDS)}")
+        return discretize_circular(values, period or 1.0, bins)
     return discretize(values, bins)
+
+
+def check_kind(kind: str, period: float | None) -> None:
+    """Raise ValueError for an unknown kind, or a circular one without a period above zero."""
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind}: choose from {', '.join(KINDS)}")
+    if kind == "circular" and not (period is not None and 0 < period < math.inf):
+        raise ValueError(f"period={period}: a circular property needs a period above zero, in units of its values")
 
 
 def _discretize_block(values: Tensor, bins: int) -> Tensor:

@@ -62,7 +62,7 @@ class UnitInformation:
 
 
 def information_about(
-    responses: Float[Tensor, "stimuli units"],
+    responses: Float[Tensor, "..."],
     values: Float[Tensor, "..."] | Int[Tensor, "..."],
     *,
     kind: Kind = "continuous",
@@ -102,7 +102,8 @@ def information_about(
     Raises
     ------
     ValueError
-        If a response is not finite (it names stimulus and unit), shapes do not fit, or an option is unknown.
+        If a response is not finite (it names stimulus and unit), shapes do not fit, there are no responses, or an
+        option is unknown or out of range.
 
     Examples
     --------
@@ -113,9 +114,18 @@ def information_about(
     >>> [round(bits, 2) for bits in found.information_bits.tolist()], found.silent.tolist()
     ([3.0, 0.54, 0.0], [False, False, True])
     """
-    if len(values) != len(responses) or (values.dim() > 1 and values.shape != responses.shape):
+    if (
+        responses.dim() != 2
+        or len(values) != len(responses)
+        or values.shape not in (responses.shape[:1], responses.shape)
+    ):
         shapes = f"{tuple(responses.shape)} responses and {tuple(values.shape)} values"
-        raise ValueError(f"{shapes}: give one value per stimulus, or one per stimulus and unit")
+        raise ValueError(f"{shapes}: give (stimuli, units), and one value per stimulus, or one per stimulus and unit")
+    if responses.numel() == 0 or bins < 2 or shuffles < 0:
+        raise ValueError(
+            f"{tuple(responses.shape)} responses, bins={bins}, shuffles={shuffles}: give at least one response, 2 bins "
+            "and no negative number of shuffles"
+        )
     refuse_non_finite(responses)
     codes = property_codes(values.double().view(len(values), -1), kind=kind, period=period, bins=bins)
     return unit_information(
@@ -163,7 +173,7 @@ def unit_information(
     orders = _shuffled_orders(len(responses), shuffles, seed, responses.device)
     blocks = _blocks(responses, properties, paired, memory_bytes)
     found = [_block_information(r, p, paired, correction, orders, memory_bytes) for r, p in blocks]
-    corrected, plugin, entropy, p_values, per_value = (torch.cat(parts) for parts in zip(*found, strict=True))
+    corrected, plugin, entropy, p_values, per_value, rare = (torch.cat(parts) for parts in zip(*found, strict=True))
     silent = (responses == responses[:1]).all(0)
     corrected, p_values = corrected.masked_fill(silent[:, None], 0.0), p_values.masked_fill(silent[:, None], 1.0)
     unknown = (per_value < FEWEST_PER_VALUE) | ~(entropy > 0)
@@ -176,25 +186,30 @@ def unit_information(
             p_values=p_values[:, i],
             informative=benjamini_hochberg(p_values[:, i], false_discovery_rate) & ~silent,
             silent=silent,
-            note=_note(entropy[:, i], per_value[:, i]),
+            note=_note(entropy[:, i], per_value[:, i], rare[:, i]),
         )
         for i in range(plugin.shape[1])
     ]
 
 
-def _note(entropy: Tensor, per_value: Tensor) -> str:
-    """Why units have no information, or that stimuli are few."""
-    constant, few = ~(entropy > 0), per_value < FEWEST_PER_VALUE
-    if bool((constant | few).all()):
+def _note(entropy: Tensor, per_value: Tensor, rare: Tensor) -> str:
+    """Why units have no information, or what to keep in mind."""
+    undefined, constant, few = per_value == 0, ~(entropy > 0), per_value < FEWEST_PER_VALUE
+    unknown = constant | few
+    if bool(unknown.all()):
+        if bool(undefined.all()):
+            return "the property is not defined for any stimulus"
         if bool(constant.all()):
             return "the property does not vary"
         return f"{float(per_value.mean()):.1f} stimuli per value, fewer than {FEWEST_PER_VALUE}"
     parts = []
-    if missing := int((constant | few).sum()):
+    if missing := int(unknown.sum()):
         parts.append(f"{missing} units whose property does not vary, or has too few stimuli, are left out")
-    least = float(per_value[~(constant | few)].min())
+    least = float(per_value[~unknown].min())
     if least < _FEW_PER_VALUE:
         parts.append(f"{least:.0f} stimuli per value: up to 15% too low")
+    if rarest := int(rare[~unknown].max()):
+        parts.append(f"{rarest} values have fewer than {FEWEST_PER_VALUE} stimuli: what is told of them is hardly seen")
     return "; ".join(parts)
 
 
@@ -220,7 +235,8 @@ def _blocks(responses: Tensor, properties: Tensor, paired: bool, memory_bytes: i
 def _block_information(
     responses: Tensor, properties: Tensor, paired: bool, correction: str, orders: Tensor, memory_bytes: int
 ) -> tuple[Tensor, ...]:
-    """Corrected and plug-in information, entropy of the property, p-values, and stimuli per property value.
+    """Corrected and plug-in information, entropy of the property, p-values, stimuli per property value, and how many
+    values have few.
 
     Each of shape (units, properties).
     """
@@ -233,8 +249,10 @@ def _block_information(
         )
         p_values = with_shuffles(p_values, exceeded, len(orders))
     corrected = corrected_information(counts, law, correction=correction)
-    values = (counts.sum(-2) > 0).sum(-1).clamp_min(1)
-    return corrected, plugin, property_entropy(counts), p_values, counts.sum((-2, -1)).double() / values
+    stimuli = counts.sum(-2)
+    per_value = stimuli.sum(-1).double() / (stimuli > 0).sum(-1).clamp_min(1)
+    rare = ((stimuli > 0) & (stimuli < FEWEST_PER_VALUE)).sum(-1)
+    return corrected, plugin, property_entropy(counts), p_values, per_value, rare
 
 
 def _shared_exceeded(

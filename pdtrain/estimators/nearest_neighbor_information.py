@@ -8,16 +8,18 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 from scipy.special import digamma, ndtri
 from scipy.stats import rankdata
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2
-from pdtrain.estimators.discretization import KINDS, Kind
+from pdtrain.estimators.discretization import Kind, check_kind
 from pdtrain.estimators.finite import refuse_non_finite
 
+_FEWEST_STIMULI = 20
+_BEYOND = 1 + 1e-10  # times a distance: what lies at it lies within, whatever its rounding
 _CIRCLE = math.sqrt(12)  # circumference of a circle on which angles have the variance of normal scores
 _Column = Float[np.ndarray, " stimuli"]
 
@@ -32,10 +34,10 @@ def nearest_neighbor_information(
 ) -> Float[Tensor, " units"]:
     """Information of each unit about one property, bits, from nearest neighbours.
 
-    Kraskov et al. (2004, eq. 8), and Ross (2014, eq. 2) of a discrete property; where the neighbours' distance is zero,
-    all points at distance zero count as neighbours (Gao et al. 2017, algorithm 1). Responses and a continuous property
-    are taken by rank, as normal scores, so that increasing maps change nothing. A unit that fires on 10 to 20 stimuli
-    comes out up to 0.03 bit too high.
+    Kraskov et al. (2004, eq. 8), and Ross (2014, eq. 2) of a discrete property. Where many responses are alike,
+    several points lie at the distance of the farthest neighbour: then all of them count, as Gao et al. (2017, algorithm
+    1) count those at distance zero. Responses and a continuous property are taken by rank, as normal scores, so that
+    increasing maps change nothing.
 
     Parameters
     ----------
@@ -51,8 +53,8 @@ def nearest_neighbor_information(
     Returns
     -------
     Tensor
-        Shape (units,), float64. Zero for a silent unit; NaN for all units if the property does not vary, or no value of
-        a discrete one occurs twice.
+        Shape (units,), float64. Zero for a silent unit; NaN for all units if the property does not vary, or fewer than
+        20 stimuli have it (of a discrete one, values that occur once count for nothing).
 
     Raises
     ------
@@ -67,15 +69,14 @@ def nearest_neighbor_information(
     >>> round(float(nearest_neighbor_information(told[:, None], objects, kind="discrete")), 2)
     0.81
     """
-    if kind not in KINDS or (kind == "circular" and not period):
-        raise ValueError(f"kind={kind}, period={period}: choose from {', '.join(KINDS)}; a circular one needs a period")
+    check_kind(kind, period)
     refuse_non_finite(responses)
-    property = values.double().cpu().numpy()
+    property = values.detach().double().cpu().numpy()
     kept = ~np.isnan(property)
     if kind == "discrete":
         kept &= np.isin(property, _repeated(property))
-    property, columns = property[kept], responses.cpu().numpy()[kept]
-    if len(property) < 2 or (property == property[0]).all():
+    property, columns = property[kept], responses.detach().double().cpu().numpy()[kept]
+    if len(property) < _FEWEST_STIMULI or (property == property[0]).all():
         return torch.full((columns.shape[1],), torch.nan, dtype=torch.float64)
     scores = (_normal_scores(column) for column in columns.T)
     if kind == "discrete":
@@ -101,38 +102,44 @@ def _normal_scores(values: _Column) -> _Column:
 
 def _about_places(response: _Column, place: _Column, circumference: float | None, neighbors: int) -> float:
     """Of a continuous or circular property; distances are the larger of the two variables'."""
-    neighbors = min(neighbors, len(response) - 1)
     points = np.stack([response - response.min(), place], 1)
     # periodic in the property alone: no response is farther from another than the width given for it
     around = None if circumference is None else [4 * (np.ptp(response) + 1), circumference]
     tree = KDTree(points, boxsize=around)
     distance = tree.query(points, k=neighbors + 1, p=np.inf)[0][:, -1]
-    coincident = tree.query_ball_point(points, 0.0, p=np.inf, return_length=True)
-    nearest = np.where(distance > 0, neighbors, coincident)
-    alike = digamma(_closer_than(distance, response)), digamma(_closer_than(distance, place, circumference))
-    return float((digamma(nearest) + digamma(len(response)) - alike[0] - alike[1]).mean()) / LN2
+    reached = tree.query_ball_point(points, distance * _BEYOND, p=np.inf, return_length=True)
+    tied = reached > neighbors + 1
+    nearest = np.where(tied, reached, neighbors)
+    of_response = digamma(_within(distance, response, tied))
+    of_place = digamma(_within(distance, place, tied, circumference))
+    return float((digamma(nearest) + digamma(len(response)) - of_response - of_place).mean()) / LN2
 
 
 def _about_classes(response: _Column, classes: _Column, neighbors: int) -> float:
     """Of a discrete property: neighbours are those of the same value."""
     count = len(response)
     distance, nearest, members = np.empty(count), np.empty(count), np.empty(count)
+    tied = np.empty(count, dtype=bool)
     for label in np.unique(classes):
         chosen = np.flatnonzero(classes == label)
         own = response[chosen]
         within = min(neighbors, len(own) - 1)
         distance[chosen] = _distance_to(np.sort(own), own, within)
-        nearest[chosen] = np.where(distance[chosen] > 0, within, _closer_than(np.zeros(len(own)), own))
+        reached = _within(distance[chosen], own, np.ones(len(own), dtype=bool))
+        tied[chosen] = reached > within + 1
+        nearest[chosen] = np.where(tied[chosen], reached, within)
         members[chosen] = len(own)
-    alike = digamma(_closer_than(distance, response))
+    alike = digamma(_within(distance, response, tied))
     return float((digamma(nearest) + digamma(count) - alike - digamma(members)).mean()) / LN2
 
 
-def _closer_than(distance: _Column, values: _Column, circumference: float | None = None) -> Int[np.ndarray, " stimuli"]:
-    """How many values lie closer to each than its distance, itself among them; of distance zero, those equal to it."""
+def _within(
+    distance: _Column, values: _Column, tied: Bool[np.ndarray, " stimuli"], circumference: float | None = None
+) -> Int[np.ndarray, " stimuli"]:
+    """How many values lie closer to each than its distance, itself among them; where tied, at the distance too."""
     parts = [values] if circumference is None else [values - circumference, values, values + circumference]
     around = np.sort(np.concatenate(parts))
-    reach = distance * (1 - 1e-10)  # what lies at the distance itself does not count, whatever its rounding
+    reach = distance * np.where(tied, _BEYOND, 2 - _BEYOND)
     found = np.searchsorted(around, values + reach, "right") - np.searchsorted(around, values - reach, "left")
     return np.minimum(found, len(values))
 

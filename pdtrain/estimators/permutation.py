@@ -30,8 +30,8 @@ def permutation_law(tables: Tables) -> PermutationLaw:
 
     The mean is exact. The variance takes a cell's n log n apart: its regression on n, whose sum over cells varies as
     any linear function of a table with fixed marginals does (exact), and what is left, correlated between cells as
-    squares of jointly Gaussian counts are. Against 4,000 random tables the standard deviation is right to 3%,
-    from 3 to all stimuli in a row and 0.1 to 1,000 expected in a cell (`scripts/table_information.py --law`).
+    squares of jointly Gaussian counts are. Against random tables the standard deviation is right to 3%, with 3 to
+    all stimuli in a row and 0.1 to 1,000 expected in a cell (tested).
 
     Examples
     --------

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from pdtrain.estimators.contingency import Tables
 
-MOST = 64  # stimuli in the rare row; beyond, the matched law fits as well (docs: the truth grid)
-_LEVELS = 1024
+MOST = 64  # stimuli in the rare row, and
+_PER_COLUMN = 5  # so many per column: beyond either, the matched law fits as well (docs: the truth grid)
+_LEVELS = 512
 _NEGLIGIBLE = -45.0  # log probability of a column's count that is left out
 
 
@@ -25,21 +26,23 @@ _NEGLIGIBLE = -45.0  # log probability of a column's count that is left out
 class _Law:
     """Probability of each level of the statistic, or more, by the size of the rare row; and each count's level."""
 
-    at_least: list[list[float]]  # by size of the rare row, and level
+    at_least: np.ndarray  # by size of the rare row, and level
     level_of: dict[int, list[int]]  # by the column's size: level of each count
 
 
 def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
-    """Exact p-values under permutation of tables with two rows or two columns, one of which holds at most `MOST`.
+    """Exact p-values under permutation of tables with two rows or two columns, one of which holds few stimuli.
 
-    NaN for all other tables, and where the information lies beyond the grid (far beyond chance).
+    At most 64, and five for each column. NaN for all other tables, and where the information lies beyond the grid
+    (far beyond chance).
     """
     flat = tables.reshape(-1, *tables.shape[-2:])
     p_values = torch.full((len(flat),), torch.nan, dtype=torch.float64)
     for turned in (flat, flat.transpose(-1, -2)):
         sizes = turned.sum(-1)
         fewest = sizes.masked_fill(sizes == 0, torch.inf).amin(-1)
-        chosen = ((sizes > 0).sum(-1) == 2) & (fewest <= MOST) & p_values.isnan().to(flat.device)
+        most = ((turned.sum(-2) > 0).sum(-1) * _PER_COLUMN).clamp_max(MOST)
+        chosen = ((sizes > 0).sum(-1) == 2) & (fewest <= most) & p_values.isnan().to(flat.device)
         rare = torch.where(sizes > 0, sizes, torch.inf)[chosen].argmin(-1)
         rows = turned[chosen].gather(1, rare[:, None, None].expand(-1, 1, turned.shape[-1]))[:, 0]
         pairs = zip(rows.long().tolist(), turned[chosen].sum(-2).long().tolist(), strict=True)
@@ -53,7 +56,7 @@ def _p_value(row: list[int], columns: list[int]) -> float:
     stimuli = sum(row)
     law = _law(tuple(sorted((size, n) for size, n in Counter(columns).items() if size)), _round_up(stimuli))
     level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
-    return law.at_least[stimuli][level] if level < _LEVELS else float("nan")
+    return float(law.at_least[stimuli, level]) if level < _LEVELS else float("nan")
 
 
 def _round_up(stimuli: int) -> int:
@@ -84,7 +87,7 @@ def _law(columns: tuple[tuple[int, int], ...], most: int) -> _Law:
             joint = _with_column(joint, likely, level_of[size])
     at_least = joint[:, ::-1].cumsum(1)[:, ::-1]
     at_least = np.minimum(at_least / np.maximum(at_least[:, :1], 1e-300), 1.0)
-    return _Law(at_least.tolist(), {size: levels.tolist() for size, levels in level_of.items()})
+    return _Law(at_least, {size: levels.tolist() for size, levels in level_of.items()})
 
 
 def _with_column(joint: np.ndarray, likely: list[tuple[int, float]], level_of: np.ndarray) -> np.ndarray:

@@ -106,11 +106,14 @@ class _Profile:
 def pruned_fraction(
     unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], layers: Sequence[str], *, property: str = "luminance"
 ) -> list[Row]:
-    """Share of all units of each layer that were informative about `property` untrained and are not now; with the
-    95% interval (Wilson 1927) over units."""
+    """Share of all units of each layer that were informative about `property` untrained and are not now.
 
-    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int], bool]:
-        return {(row.layer, row.unit): row.informative for row in rows if row.property == property}
+    With the 95% interval (Wilson 1927) over units. Units that another estimator measured before have no part in it.
+    """
+
+    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int, str], bool]:
+        known = (row for row in rows if row.property == property and not math.isnan(row.information_bits))
+        return {(row.layer, row.unit, row.estimator): row.informative for row in known}
 
     now, before = informative(unit_rows), informative(untrained)
     found = []

@@ -78,7 +78,7 @@ class InformationProbe:
         self._local_codes = LocalCodes(bins)
         self._told: set[str] = set()
         self.needs_fields = bool(self._local)
-        self.estimator = f"{self.name} 2 {correction}"
+        self.estimator = f"{self.name} 2 {correction}, {bins} bins"
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError for unknown properties or too few stimuli; warn of properties that cannot be estimated."""
@@ -112,9 +112,14 @@ class InformationProbe:
                 note = "; ".join(filter(None, [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]))
                 rows += _summary(index, response, name, information, note)
                 unit_rows += _units(response, name, information)
-            if self._nearest_neighbors:
-                rows += [_nearest_neighbor_row(index, response, *item) for item in properties.items()]
-        return Measurement(rows, unit_rows).made_by(self.estimator)
+        measured = Measurement(rows, unit_rows).made_by(self.estimator)
+        if self._nearest_neighbors:
+            measured.rows.extend(
+                _nearest_neighbor_row(index, response, *item)
+                for index, response in enumerate(responses)
+                for item in properties.items()
+            )
+        return measured
 
     def _informations(
         self, response: LayerResponse, stimuli: StimulusSet, shared: list[Tensor]
@@ -145,11 +150,12 @@ def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, proper
     chosen = units[:, torch.linspace(0, units.shape[1] - 1, min(_CHECKED_UNITS, units.shape[1])).long()]
     bits = nearest_neighbor_information(chosen, property.values, kind=property.kind, period=property.period)
     mean, error, count = mean_with_error(bits)
-    note = "without bins, from nearest neighbours" if count else "the property does not vary"
+    note = "without bins, from nearest neighbours" if count else "the property does not vary, or of too few stimuli"
     layer = response.layer
     return Row(
         layer.name, index, layer.depth, InformationProbe.name, "nearest_neighbor_mean", name,
         mean, error, mean - 1.96 * error, mean + 1.96 * error, n=count, note=note,
+        estimator=f"{InformationProbe.name} 2 nearest neighbours",
     )  # fmt: skip
 
 

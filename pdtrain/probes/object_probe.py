@@ -42,7 +42,6 @@ class ObjectInformationProbe:
         if most_pairs < 1:
             raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
         self._options = {"bins": bins, "most_pairs": most_pairs, "seed": seed}
-        self.estimator = f"{self.name} 2"
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are fewer than two objects."""
@@ -52,6 +51,7 @@ class ObjectInformationProbe:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
         rows: list[Row] = []
         unit_rows: list[UnitRow] = []
+        bins = 0
         for index, response in enumerate(responses):
             try:
                 found = object_information(response.unit_responses, stimuli.labels, **self._options)
@@ -62,7 +62,7 @@ class ObjectInformationProbe:
                 "view_invariant": found.view_invariant_bits.nanmean(1),
                 "ratio": found.ratio.nanmean(1),
             }
-            note = _note(found, stimuli)
+            note, bins = _note(found, stimuli), found.bins
             for quantity, values in per_unit.items():
                 rows.append(_mean_row(index, response, self.name, quantity, values, note))
                 rows.append(_mean_row(index, response, self.name, f"{quantity}{ACTIVE}", values[~found.silent], note))
@@ -76,7 +76,7 @@ class ObjectInformationProbe:
                     strict=True,
                 )
             ]
-        return Measurement(rows, unit_rows).made_by(self.estimator)
+        return Measurement(rows, unit_rows).made_by(f"{self.name} 2 permutation, {bins} bins")
 
 
 def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:

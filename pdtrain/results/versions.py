@@ -25,23 +25,26 @@ def with_estimators(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mixed_estimators(frame: pd.DataFrame) -> list[str]:
-    """A sentence for each probe whose values different estimators made; none where all are alike."""
-    made_by = sorted(set(frame["estimator"]) - {""})
+    """A sentence for each probe of whose quantities different estimators made values; none where all are alike."""
+    made_by = sorted(set(frame["estimator"][_mixed(frame)]))
     probes = dict.fromkeys(name.partition(" ")[0] for name in made_by)
     mixes = {probe: [name for name in made_by if name.partition(" ")[0] == probe] for probe in probes}
     return [
-        f"values of {probe} come from {len(names)} estimators ({', '.join(names)}), and are not to be compared or "
+        f"values of {probe} come from {len(names)} estimators ({'; '.join(names)}), and are not to be compared or "
         "pooled; pdtrain-probe with a new probe_set measures all checkpoints alike"
         for probe, names in mixes.items()
-        if len(names) > 1
     ]
 
 
 def apart_by_estimator(frame: pd.DataFrame, column: str) -> pd.Series:
-    """The text `column`, with the estimator added where a probe's values come from several: groups stay unpooled."""
-    probe = frame["estimator"].str.partition(" ")[0]
-    mixed = frame.groupby(probe)["estimator"].transform("nunique") > 1
-    return frame[column].where(~mixed, frame[column] + " (" + frame["estimator"] + ")")
+    """The text `column`, with the estimator added where a quantity's values come from several: they stay unpooled."""
+    return frame[column].where(~_mixed(frame), frame[column] + " (" + frame["estimator"] + ")")
+
+
+def _mixed(frame: pd.DataFrame) -> pd.Series:
+    """Which lines are of a quantity, of a property, whose values several estimators made."""
+    keys = [key for key in ("probe", "quantity", "property") if key in frame]
+    return frame.groupby(keys)["estimator"].transform("nunique") > 1
 
 
 def upgraded_probes(probes: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,7 @@ def test_a_property_that_does_not_vary_or_has_too_few_stimuli_gives_nan_with_a_r
         assert found.information_bits.isnan().all() and found.p_values.isnan().all() and not found.informative.any()
         assert found.note
     assert "4.0 stimuli per value" in few.note and "does not vary" in constant.note
+    assert "not defined for any stimulus" in undefined.note
 
 
 def test_a_class_of_one_stimulus_is_no_obstacle() -> None:
@@ -121,6 +122,36 @@ def test_responses_that_are_not_finite_are_refused_by_name(bad: float) -> None:
 
     with pytest.raises(ValueError, match="stimulus 7, unit 2"):
         information_about(responses, _gaussian(200, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("stimuli", "classes", "each"), [(1000, 99, 3), (3000, 99, 1), (3000, 99, 3), (1000, 32, 3), (300, 9, 3)]
+)
+def test_rare_classes_beside_a_large_one_invent_no_information(stimuli: int, classes: int, each: int) -> None:
+    large = torch.zeros(stimuli - classes * each, dtype=torch.long)
+    values = torch.cat([large, torch.arange(1, classes + 1).repeat_interleave(each)])
+    graded = _gaussian(stimuli, 300)
+    rare = (graded - 1.6).relu()
+
+    for responses in (graded, rare):
+        found = information_about(responses, values, kind="discrete")
+        assert abs(float(found.information_bits.mean())) < 0.006
+        assert f"{classes} values have fewer than 10 stimuli" in found.note
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bins": 1}, "bins=1"),
+        ({"shuffles": -1}, "shuffles=-1"),
+        ({"kind": "circular", "period": math.inf}, "period=inf"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        information_about(_gaussian(200, 3), _gaussian(200), **options)
+    with pytest.raises(ValueError, match="at least one response"):
+        information_about(_gaussian(200, 0), _gaussian(200))
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -31,18 +31,20 @@ def test_units_that_are_partly_discrete_are_right(unit: Unit) -> None:
     found = nearest_neighbor_information(responses, values, kind="discrete")
 
     sampling = 3 * float(found.std()) / 20**0.5
-    assert abs(float(found.mean()) - unit.unbinned_bits) < max(0.025, 0.02 * unit.unbinned_bits) + sampling
+    assert abs(float(found.mean()) - unit.unbinned_bits) < max(0.015, 0.02 * unit.unbinned_bits) + sampling
 
 
-@pytest.mark.parametrize(("active", "bias"), [(0.01, 0.03), (0.1, 0.01), (1.0, 0.01)])
-def test_independent_units_carry_nothing(active: float, bias: float) -> None:
-    values = values_of(1000, 10)
-    responses = independent(active).draw(values, 40, torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("stimuli", [300, 1000])
+@pytest.mark.parametrize("active", [0.01, 0.05, 0.1, 1.0])
+def test_independent_units_carry_nothing(stimuli: int, active: float) -> None:
+    values = values_of(stimuli, 10)
+    responses = independent(active).draw(values, 60, torch.Generator().manual_seed(0))
+    responses = responses[:, (responses > 0).any(0)]
 
     about_classes = nearest_neighbor_information(responses, values, kind="discrete")
-    about_places = nearest_neighbor_information(responses, _gaussian(1000, seed=3))
+    about_places = nearest_neighbor_information(responses, _gaussian(stimuli, seed=3))
 
-    assert abs(float(about_classes.mean())) < bias and abs(float(about_places.mean())) < 0.01
+    assert abs(float(about_classes.mean())) < 0.02 and abs(float(about_places.mean())) < 0.02
 
 
 def test_smooth_units_agree_with_scikit_learn() -> None:
@@ -80,6 +82,7 @@ def test_what_cannot_be_estimated_is_nan_and_silent_units_carry_nothing() -> Non
     responses = torch.cat([torch.zeros(60, 1), _gaussian(60, 1)], 1)
 
     assert nearest_neighbor_information(responses, torch.ones(60)).isnan().all()
+    assert nearest_neighbor_information(responses[:19], _gaussian(19)).isnan().all()
     assert nearest_neighbor_information(responses, torch.arange(60), kind="discrete").isnan().all()
     assert float(nearest_neighbor_information(responses, _gaussian(60, seed=2))[0]) == 0
 
@@ -99,3 +102,11 @@ def test_responses_that_are_not_finite_are_named() -> None:
 
     with pytest.raises(ValueError, match="stimulus 3, unit 1 is nan"):
         nearest_neighbor_information(responses, _gaussian(50))
+
+
+def test_half_precision_and_gradients_are_no_obstacle() -> None:
+    responses, property = _gaussian(100, 2), _gaussian(100, seed=1)
+
+    found = nearest_neighbor_information(responses.bfloat16().requires_grad_(), property.requires_grad_())
+
+    assert found.isfinite().all()

@@ -65,9 +65,9 @@ def test_rare_rows_have_the_p_values_of_a_permutation_test(rare: int, columns: l
 
     shuffled = (information[None] >= information[:150, None] - 1e-12).double().mean(1)
     # the grid of the statistic puts neighbouring values together
-    assert (p_values - shuffled).abs().max() < 0.06
+    assert (p_values - shuffled).abs().max() < 0.09
     small = shuffled < 0.1
-    assert (p_values[small] - shuffled[small]).abs().max() < 0.015
+    assert (p_values[small] - shuffled[small]).abs().max() < 0.025
 
 
 @pytest.mark.parametrize("rare", [1, 3, 7, 15, 33, 64])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pdtrain.probes.indices import indices, pruned_fraction
@@ -64,3 +66,14 @@ def test_division_by_zero_is_said() -> None:
     found = indices(rows, rows)
 
     assert all(row.value != row.value and row.note for row in found)
+
+
+def test_units_that_another_estimator_measured_before_are_not_compared() -> None:
+    before, after = (
+        [UnitRow("a", i, "luminance", 0.1, 0.1, 0.1, 0.0, informative, False, estimator) for i in range(4)]
+        for informative, estimator in ((True, "unit_information 1"), (False, "unit_information 2"))
+    )
+
+    assert pruned_fraction(after, before, ["a"]) == []
+    alike = [replace(unit, estimator="unit_information 2") for unit in before]
+    assert pruned_fraction(after, alike, ["a"])[0].value == 1

@@ -58,7 +58,7 @@ def test_every_row_says_what_made_it() -> None:
         [_response(responses)], stimuli
     )
 
-    assert {row.estimator for row in [*found.rows, *found.unit_rows]} == {"unit_information 2 miller_madow"}
+    assert {row.estimator for row in [*found.rows, *found.unit_rows]} == {"unit_information 2 miller_madow, 8 bins"}
 
 
 @pytest.mark.parametrize("kind", ["true", "shuffled"])

@@ -162,7 +162,7 @@ def test_values_of_different_estimators_are_a_caveat() -> None:
     (caveat,) = caveats_of(_frame((0, rows[:1]), (1, rows[1:])), None)
 
     assert caveat.kind == "mixed estimators"
-    assert "unit_information 1, unit_information 2" in caveat.sentence
+    assert "unit_information 1; unit_information 2" in caveat.sentence
     assert caveats_of(_frame((0, rows[:1]), (1, rows[:1])), None) == []
 
 

@@ -53,7 +53,7 @@ def test_a_mix_of_versions_is_said_and_kept_apart(tmp_path: Path, caplog: pytest
         rows = load(tmp_path)
 
     (sentence,) = mixed_estimators(rows)
-    assert "unit_information 1, unit_information 2 permutation" in sentence and sentence in caplog.text
+    assert "unit_information 1; unit_information 2 permutation" in sentence and sentence in caplog.text
     apart = apart_by_estimator(rows.assign(setting="all runs"), "setting")
     assert set(apart) == {
         "all runs",
