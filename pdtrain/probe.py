@@ -21,8 +21,10 @@ from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.point_table import point_table
+from pdtrain.report.summary import print_caveats
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.table import read_responses, read_stimuli
+from pdtrain.results.caveats import caveats_at
 from pdtrain.results.configuration import check_measured_alike, keep_configuration, load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
@@ -142,6 +144,7 @@ class _Job:
                 continue
             keep_configuration(self._store.folder, self._config, _OF_NETWORK)
             rows = self._prober.measure(self._network, self._probes, point)
+            print_caveats(caveats_at(point, rows), self._console)
             if self._wandb is not None:
                 self._wandb.send(point, rows)
             written.append(self._store.path(point))

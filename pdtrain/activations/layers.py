@@ -25,6 +25,7 @@ _WEIGHTED = (nn.Conv2d, nn.Linear)
 _ACTIVATIONS = {
     "ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "CELU", "SELU", "SiLU", "Swish", "GELU", "GELUTanh", "QuickGELU",
     "Mish", "Hardswish", "HardSwish", "HardMish", "Softplus", "Tanh",
+    "Sigmoid", "Hardsigmoid", "Hardtanh", "RReLU", "Softsign", "LogSigmoid", "Threshold", "GLU",
 }  # fmt: skip
 _POOLINGS = {
     "MaxPool2d", "AvgPool2d", "LPPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "FastAdaptiveAvgPool",

@@ -274,7 +274,9 @@ def _with_spread(
     groups = groups.to(distances.device)
     left_out = [_ratio_estimate(estimator, distances[groups != group])[0] for group in groups.unique()]
     dropped = f"{points - usable} duplicate or tied points dropped" if usable < points else ""
-    note = _joined(dropped, lower_bound_note(value, usable, estimator.neighbors))
+    # where most are dropped, those that are left are chosen by their distances, and the estimate may be too high too
+    bound = lower_bound_note(value, usable, estimator.neighbors) if usable > points / 2 else ""
+    note = _joined(dropped, bound)
     return DimensionEstimate(value, spread(value, resampled, left_out), usable, points - usable, note)
 
 

@@ -7,7 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import TRAINED, UNTRAINED, ends, label_layers, layer_colours, layers_of, title_of
+from pdtrain.report.style import (
+    TRAINED,
+    UNTRAINED,
+    ends,
+    label_layers,
+    layer_colours,
+    layers_of,
+    mark_lower_bounds,
+    title_of,
+)
 from pdtrain.responses.noise import CORRECTED
 
 _CORRECTED_COLOUR = "#D55E00"
@@ -90,6 +99,7 @@ def _draw_areas(axes: plt.Axes, measured: pd.DataFrame, corrected: pd.DataFrame)
         if len(rows):
             line = rows.set_index("layer").loc[names]
             _band(axes, range(len(names)), line, colour, label, dashed=rows is corrected)
+            mark_lower_bounds(axes, line.assign(place=range(len(names))), place="place")
     axes.set_xticks(range(len(names)), names)
     axes.axhline(0, color="black", lw=0.5)
 
@@ -102,6 +112,7 @@ def _draw_network(axes: plt.Axes, rows: pd.DataFrame) -> None:
     for epoch, colour, label in ends(rows):
         line = rows[rows.epoch == epoch].sort_values("layer_index")
         _band(axes, line.layer_index, line, colour, label, dashed=colour == UNTRAINED)
+        mark_lower_bounds(axes, line)
     axes.axhline(0, color="black", lw=0.5)
     label_layers(axes, rows)
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import hydra
+import pandas as pd
 from omegaconf import DictConfig
 from rich.console import Console
 
 from pdtrain.command import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.report.areas import holds_neurons, write_areas
-from pdtrain.report.comparison import write_comparison
+from pdtrain.report.comparison import CAVEATS, write_comparison
 from pdtrain.report.page import report_folder, write_report
 from pdtrain.report.summary import print_summary
 from pdtrain.results.configuration import runs_below
@@ -32,6 +33,8 @@ def report(config: DictConfig) -> Path:
         return page
     out = Path(config.out or report_folder(given[0], probe_set))
     page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    for caveat in pd.read_csv(out / CAVEATS).itertuples():
+        console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)
     console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
     return page
 

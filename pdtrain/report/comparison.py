@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from scipy.stats import t as student
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
@@ -18,8 +19,9 @@ from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.store import TRAINING
-from pdtrain.results.versions import apart_by_estimator
+from pdtrain.results.versions import apart_by_estimator, upgraded_probes
 
+CAVEATS = "caveats.csv"
 _CONFIDENCE = 0.95
 _OF_LAYERS = ("two_nn", "mean", "view_invariant", "accuracy", "informative_fraction", "pruned_fraction")
 _UNIMPORTANT = (
@@ -69,7 +71,7 @@ def write_comparison(
     concerned = rows[rows["run"].isin(set(caveats["run"]))]
     table = with_caveats(summarise(_indices(rows)), concerned)
     layers = with_caveats(summarise(rows[(rows.layer != "") & rows.quantity.isin(_OF_LAYERS)]), concerned)
-    with written_whole(folder / "caveats.csv") as temporary:
+    with written_whole(folder / CAVEATS) as temporary:
         caveats.to_csv(temporary, index=False)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
@@ -108,14 +110,21 @@ def summarise(rows: pd.DataFrame, *, also: Sequence[str] = ()) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns setting, layer, layer_index, depth, probe, quantity, property, mean, lower, upper, runs.
+        Columns setting, layer, layer_index, depth, probe, quantity, property, mean, lower, upper, runs, note: whether
+        one of the values is a lower bound.
     """
     keys = [*also, "setting", "layer", "layer_index", "depth", "probe", "quantity", "property"]
-    groups = rows.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False)["value"]
-    table = groups.agg(mean="mean", deviation="std", runs="size").reset_index()
+    groups = rows.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False)
+    table = groups.agg(
+        mean=("value", "mean"), deviation=("value", "std"), runs=("value", "size"), note=("note", _lower_bound)
+    ).reset_index()
     half = student.ppf((1 + _CONFIDENCE) / 2, table.runs - 1) * table.deviation / table.runs**0.5
     table["lower"], table["upper"] = table["mean"] - half, table["mean"] + half
     return table.drop(columns="deviation")
+
+
+def _lower_bound(notes: pd.Series) -> str:
+    return next(filter(None, map(lower_bound_in, notes)), "")
 
 
 def with_caveats(table: pd.DataFrame, concerned: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +141,9 @@ def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
         if by not in keys:
             raise unknown_name("by", by, keys, of="key of the configuration")
         return {run: f"{by}={leaves_of.get(by)}" for run, leaves_of in configurations.items()}
-    differing = [key for key in keys if len({str(c.get(key)) for c in configurations.values()}) > 1]
+    # what another version's configuration does not know tells versions apart, not settings
+    known = [key for key in keys if not key.startswith("probes.") or all(key in c for c in configurations.values())]
+    differing = [key for key in known if len({str(c.get(key)) for c in configurations.values()}) > 1]
     differing = [key for key in differing if not key.startswith(_UNIMPORTANT)]
     return {
         run: ", ".join(f"{key}={c.get(key)}" for key in differing) or "all runs" for run, c in configurations.items()
@@ -143,7 +154,9 @@ def _leaves_of(run: str) -> dict[str, Any]:
     config = load_configuration(run)
     if config is None:
         raise InputError(f"run_dir={run}: its configuration is missing")
-    return dict(leaves(OmegaConf.to_container(config, resolve=False)))
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
+    return dict(leaves(container | {"probes": upgraded_probes(container.get("probes") or {})}))
 
 
 def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import grid, label_layers, title_of
+from pdtrain.report.style import grid, label_layers, mark_lower_bounds, title_of
 
 _INDICES = ("expansion", "contraction", "distillation", "active_pruning")
 _STYLES = ("-", "--", "-.", ":")
@@ -30,6 +30,7 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
             style = _line_style(place)
             axes.plot(line[place_of], line["mean"], ms=4, label=setting, **style)
             axes.fill_between(line[place_of], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
+            mark_lower_bounds(axes, line, place=place_of, value="mean")
         axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
         if same_layers:
             label_layers(axes, table)

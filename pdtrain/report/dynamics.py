@@ -11,6 +11,7 @@ from pdtrain.report.style import (
     label_layers,
     layer_colours,
     layers_of,
+    mark_lower_bounds,
     outstanding_input,
     title_of,
 )
@@ -58,6 +59,7 @@ def paths(rows: pd.DataFrame, about: str | None = "luminance") -> Figure:
             marker = _MARKERS[place % len(_MARKERS)]
             axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=layer)
             axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.15, lw=0)
+        mark_lower_bounds(axes, chosen, place="epoch")
         axes.set(title=title, ylabel=unit, xlabel="epochs completed")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     return figure

@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
@@ -13,6 +12,7 @@ from pdtrain.report.style import (
     label_layers,
     layer_colours,
     layers_of,
+    mark_lower_bounds,
     outstanding_input,
     title_of,
 )
@@ -31,7 +31,7 @@ def dimension_profile(rows: pd.DataFrame, quantity: str = "two_nn") -> Figure:
         colour = UNTRAINED if first else plt.cm.viridis_r(0.15 + 0.8 * epoch / max(epochs[-1], 1))
         label = f"epoch {epoch}" if epoch in (epochs[0], epochs[-1], epochs[len(epochs) // 2]) else None
         _line(axes, chosen[chosen.epoch == epoch], colour, label, dashed=first)
-    _mark_lower_bounds(axes, chosen)
+    mark_lower_bounds(axes, chosen)
     _finish_dimension(axes, chosen)
     return figure
 
@@ -46,7 +46,7 @@ def dimension_frame(rows: pd.DataFrame, epoch: int, quantity: str = "two_nn") ->
     _line(axes, now, TRAINED, f"epoch {epoch}")
     colours = layer_colours(layers_of(rows))
     axes.scatter(now.layer_index, now.value, c=[colours[layer] for layer in now.layer], s=28, zorder=3)
-    _mark_lower_bounds(axes, chosen[chosen.epoch.isin([first, epoch])])
+    mark_lower_bounds(axes, chosen[chosen.epoch.isin([first, epoch])])
     _finish_dimension(axes, chosen)
     axes.set_ylim(0, 1.05 * chosen[["value", "upper"]].max().max())  # the same in every frame
     return figure
@@ -99,16 +99,6 @@ def _line(axes: plt.Axes, line: pd.DataFrame, colour: object, label: str | None,
         line.layer_index, line.value, interval, color=colour, ls="--" if dashed else "-",
         marker="o", ms=3, lw=1.4, elinewidth=0.8, label=label,
     )  # fmt: skip
-
-
-def _mark_lower_bounds(axes: plt.Axes, chosen: pd.DataFrame) -> None:
-    """An open triangle, pointing up, on every value that its note calls a lower bound; named once."""
-    bounds = chosen[[bool(lower_bound_in(note)) for note in chosen.note.fillna("")]]
-    if len(bounds):
-        axes.scatter(
-            bounds.layer_index, bounds.value, marker="^", s=26, facecolors="white", edgecolors="black", linewidths=0.8,
-            zorder=4, label="lower bound (too few stimuli)",
-        )  # fmt: skip
 
 
 def _band(axes: plt.Axes, line: pd.DataFrame, colour: object, label: str | None) -> None:

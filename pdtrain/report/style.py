@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
 
 _OUTSTANDING = 3.0
@@ -68,6 +69,18 @@ def estimated(rows: pd.DataFrame) -> pd.DataFrame:
     keys = [key for key in ("probe", "quantity", "property") if key in rows]
     values = "value" if "value" in rows else "information_bits"
     return rows[rows.groupby(keys)[values].transform("count") > 0]
+
+
+def mark_lower_bounds(axes: plt.Axes, rows: pd.DataFrame, *, place: str = "layer_index", value: str = "value") -> None:
+    """An open triangle, pointing up, on every value that its note calls a lower bound; named once."""
+    bounds = rows[rows["note"].fillna("").map(lambda note: bool(lower_bound_in(note)))]
+    if len(bounds):
+        named = "lower bound (too few stimuli)"
+        known = named in axes.get_legend_handles_labels()[1]
+        axes.scatter(
+            bounds[place], bounds[value], marker="^", s=26, facecolors="white", edgecolors="black", linewidths=0.8,
+            zorder=4, label=None if known else named,
+        )  # fmt: skip
 
 
 def title_of(name: str) -> str:

@@ -26,7 +26,7 @@ def with_estimators(frame: pd.DataFrame) -> pd.DataFrame:
 
 def mixed_estimators(frame: pd.DataFrame) -> list[str]:
     """A sentence for each probe of whose quantities different estimators made values; none where all are alike."""
-    made_by = sorted(set(frame["estimator"][_mixed(frame)]))
+    made_by = sorted(set(frame["estimator"][_mixed(frame)]) - {""})
     probes = dict.fromkeys(name.partition(" ")[0] for name in made_by)
     mixes = {probe: [name for name in made_by if name.partition(" ")[0] == probe] for probe in probes}
     return [
@@ -44,7 +44,8 @@ def apart_by_estimator(frame: pd.DataFrame, column: str) -> pd.Series:
 def _mixed(frame: pd.DataFrame) -> pd.Series:
     """Which lines are of a quantity, of a property, whose values several estimators made."""
     keys = [key for key in ("probe", "quantity", "property") if key in frame]
-    return frame.groupby(keys)["estimator"].transform("nunique") > 1
+    named = frame.assign(estimator=frame["estimator"].where(frame["estimator"] != ""))
+    return named.groupby(keys)["estimator"].transform("nunique") > 1
 
 
 def upgraded_probes(probes: Mapping[str, Any]) -> dict[str, Any]:

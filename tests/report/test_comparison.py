@@ -7,12 +7,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
+from omegaconf import open_dict
 from scipy import stats
 
 from pdtrain.errors import InputError
 from pdtrain.report.comparison import settings, summarise, write_comparison
 from pdtrain.report.comparison_figures import compared_profiles
-from pdtrain.results.configuration import save_configuration
+from pdtrain.results.configuration import load_configuration, save_configuration
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 
@@ -65,7 +66,7 @@ def test_layers_are_tabulated_and_indices_drawn_over_epochs(sweep: Path, tmp_pat
 def test_lines_of_many_settings_are_told_apart_in_grey() -> None:
     places = [
         {"setting": f"s{i}", "layer": layer, "layer_index": j, "depth": j, "property": "", "mean": i,
-         "lower": i - 1, "upper": i + 1}
+         "lower": i - 1, "upper": i + 1, "note": ""}
         for i in range(28) for j, layer in enumerate(["input", "output"])
     ]  # fmt: skip
 
@@ -163,7 +164,7 @@ def test_networks_with_other_layers_are_compared_at_relative_depth() -> None:
     def line(setting: str, layers: list[str]) -> list[dict]:
         return [
             {"setting": setting, "layer": layer, "layer_index": i, "depth": i / (len(layers) - 1), "property": "",
-             "mean": 1.0, "lower": 0.5, "upper": 1.5}
+             "mean": 1.0, "lower": 0.5, "upper": 1.5, "note": ""}
             for i, layer in enumerate(layers)
         ]  # fmt: skip
 
@@ -197,3 +198,33 @@ def test_values_of_other_estimators_are_never_pooled(sweep: Path, tmp_path: Path
         "model.network.widths=[4] (unit_information 2 permutation)": 0.5,
     }
     assert "Mixed estimators: values of unit_information come from 2 estimators" in page
+
+
+def test_a_configuration_of_the_first_version_is_no_setting_of_its_own(sweep: Path) -> None:
+    config = load_configuration(sweep / "0")
+    assert config is not None
+    with open_dict(config):
+        del config.probes.object_information.most_pairs
+        config.probes.unit_information.gaussian_copula = False
+        config.probes.unit_information.correction = "panzeri_treves"
+        del config.probes.unit_information.nearest_neighbors
+    save_configuration(sweep / "0", config)
+
+    assert settings([str(sweep / "0"), str(sweep / "1")], None) == {
+        str(sweep / "0"): "all runs",
+        str(sweep / "1"): "all runs",
+    }
+
+
+def test_lower_bounds_are_kept_of_any_run() -> None:
+    notes = ("", "lower bound: 1000 points are too few for more than 20 dimensions")
+    rows = pd.DataFrame(
+        [
+            Row("relu1", 1, 0.5, "intrinsic_dimension", "two_nn", "", 30.0, note=note).__dict__ | {"setting": "s"}
+            for note in notes
+        ]
+    )
+
+    (line,) = summarise(rows).to_dict("records")
+
+    assert line["note"].startswith("lower bound") and line["runs"] == 2
