@@ -18,7 +18,8 @@ from pdtrain.estimators.contingency import Tables
 
 MOST = 64  # stimuli in the rare row, and
 _PER_COLUMN = 5  # so many per column: beyond either, the matched law fits as well (docs: the truth grid)
-_LEVELS = 512
+_LEVELS, _MANY_LEVELS = 512, 2048  # of the statistic; its steps are finer, beside its range, where columns are many
+_MANY_COLUMNS = 16
 _NEGLIGIBLE = -45.0  # log probability of a column's count that is left out
 
 
@@ -56,7 +57,8 @@ def _p_value(row: list[int], columns: list[int]) -> float:
     stimuli = sum(row)
     law = _law(tuple(sorted((size, n) for size, n in Counter(columns).items() if size)), _round_up(stimuli))
     level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
-    return float(law.at_least[stimuli, level]) if level < _LEVELS else float("nan")
+    beyond = law.at_least.shape[1] - 1
+    return float(law.at_least[stimuli, level]) if level < beyond else float("nan")
 
 
 def _round_up(stimuli: int) -> int:
@@ -76,10 +78,11 @@ def _law(columns: tuple[tuple[int, int], ...], most: int) -> _Law:
         statistic[size] = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
         weight[size] = gammaln(size + 1) - gammaln(count + 1) - gammaln(rest + 1)
         weight[size] += count * np.log(share) + rest * np.log1p(-share)
+    levels = _LEVELS if sum(number for _, number in columns) <= _MANY_COLUMNS else _MANY_LEVELS
     mean = sum(number * float(np.exp(weight[size]) @ statistic[size]) for size, number in columns)
-    step = (3 * mean + 30) / _LEVELS
-    level_of = {size: np.minimum(np.round(statistic[size] / step).astype(int), _LEVELS) for size, _ in columns}
-    joint = np.zeros((most + 1, _LEVELS + 1))
+    step = (3 * mean + 30) / levels
+    level_of = {size: np.minimum(np.round(statistic[size] / step).astype(int), levels) for size, _ in columns}
+    joint = np.zeros((most + 1, levels + 1))
     joint[0, 0] = 1
     for size, number in columns:
         likely = [(n, np.exp(w)) for n, w in enumerate(weight[size]) if w > _NEGLIGIBLE]

@@ -29,7 +29,14 @@ def test_other_corrections_are_not() -> None:
 
 @pytest.mark.parametrize(
     ("stimuli", "values", "active", "least"),
-    [(300, 10, 0.03, 0.0), (1000, 10, 0.005, 0.0), (1000, 8, 0.1, 0.04), (3000, 100, 0.03, 0.04), (300, 8, 1.0, 0.04)],
+    [
+        (300, 10, 0.03, 0.0),
+        (1000, 10, 0.005, 0.0),
+        (1000, 8, 0.1, 0.04),
+        (3000, 100, 0.03, 0.04),
+        (3000, 100, 0.01, 0.04),
+        (300, 8, 1.0, 0.04),
+    ],
 )
 def test_independent_units_are_found_at_the_level_or_less(
     stimuli: int, values: int, active: float, least: float
