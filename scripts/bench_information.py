@@ -18,7 +18,7 @@ from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from benchmarking import exponent, label_sizes, measure
-from pdtrain.estimators.discretization import discretize
+from pdtrain.estimators.discretization import Kind, discretize
 from pdtrain.estimators.information import unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, Fields
