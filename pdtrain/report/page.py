@@ -101,7 +101,7 @@ def _figures(run_dir: Path, rows: pd.DataFrame, probe_set: str) -> Iterator[tupl
     if (metrics := read_metrics(run_dir)) is not None:
         yield "accuracy", dynamics.accuracy(metrics)
     has_dimension = (rows.probe == "intrinsic_dimension").any()
-    information = rows[rows.probe == "unit_information"]
+    information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
     about = foremost(information)
     if has_dimension:
         yield "dimension", profiles.dimension_profile(rows)
@@ -138,7 +138,7 @@ def _sliders(rows: pd.DataFrame) -> Iterator[Panel]:
         return
     if (rows.probe == "intrinsic_dimension").any():
         yield Panel("dimension_slider", [(f"epoch {e}", _embedded(profiles.dimension_frame(rows, e))) for e in shown])
-    if (rows.probe == "unit_information").any():
+    if ((rows.probe == "unit_information") & (rows.quantity == "mean")).any():
         frames = [(f"epoch {e}", _embedded(profiles.information_frame(rows, e))) for e in shown]
         yield Panel("information_slider", frames)
 

@@ -6,7 +6,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _TINY = [
-    "data.training_images=64", "data.validation_images=64", "data.pixels=16", "stimuli.count=64",
+    "data.training_images=64", "data.validation_images=100", "data.pixels=16", "stimuli.count=100",
     "trainer.max_epochs=1", "model.network.widths=[4]",
 ]  # fmt: skip
 
