@@ -5,7 +5,9 @@ number of lines each logger has written and, in the middle of an epoch, the metr
 augmentation, unit samples and stimuli are functions of the configuration's seeds, and need no state.
 """
 
+import os
 import random
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -19,7 +21,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from pdtrain.errors import Preempted
-from pdtrain.training.checkpoints import STATE, resumable_checkpoints
+from pdtrain.files import written_whole
+from pdtrain.training.checkpoints import LAST, STATE, resumable_checkpoints
 from pdtrain.training.loggers import Resumable
 
 _KEPT = 2  # the newest may be damaged by a machine that dies
@@ -27,6 +30,8 @@ _KEPT = 2  # the newest may be damaged by a machine that dies
 
 class Resuming(lightning.Callback):
     """Writes `resume-step=SSSSSSSS.ckpt` after every epoch, and when the process is asked to leave.
+
+    `last.ckpt` is another name of the newest.
 
     SIGTERM, as clusters send it, and the signal on which Lightning requeues a SLURM job take effect after the batch, or
     after the validation and probing, that is under way. To be the last callback: what the others do at a step, probing
@@ -108,8 +113,10 @@ class Resuming(lightning.Callback):
     def _save(self, trainer: lightning.Trainer) -> None:
         for logger in trainer.loggers:
             logger.save()
-        trainer.save_checkpoint(self._folder / f"resume-step={trainer.global_step:08d}.ckpt", weights_only=False)
+        path = self._folder / f"resume-step={trainer.global_step:08d}.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)
         if trainer.is_global_zero:
+            _name_too(path, self._folder / LAST)
             for old in resumable_checkpoints(self._folder)[_KEPT:]:
                 old.unlink(missing_ok=True)
 
@@ -142,6 +149,15 @@ class Resuming(lightning.Callback):
             if number != signal.SIGTERM:
                 self._handlers[number](number, None)  # Lightning's: it saves once more, and requeues the SLURM job
         raise Preempted(f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}")
+
+
+def _name_too(path: Path, name: Path) -> None:
+    """Give a file a second name, that of an older one perhaps; a copy where the file system has no links."""
+    with written_whole(name) as temporary:
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
 
 
 def _random_streams() -> dict[str, Any]:

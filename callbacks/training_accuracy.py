@@ -3,6 +3,7 @@
 import pytorch_lightning as lightning
 import torch
 
+from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.sharding import current_shards
 from pdtrain.errors import InputError
 from pdtrain.results.metrics import EVALUATED_ACCURACY
@@ -42,7 +43,7 @@ class TrainingAccuracy(lightning.Callback):
 def _accuracy(trainer: lightning.Trainer, pl_module: lightning.LightningModule, data: ImageData) -> float:
     network = pl_module.network
     assert isinstance(network, torch.nn.Module)
-    example = next(network.parameters())
+    example = example_tensor(network)
     training = [module for module in network.modules() if module.training]
     counts = torch.zeros(2, device=example.device)
     try:

@@ -21,7 +21,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from pdtrain.activations.field_rules import COMPARISONS, MOVES, RULES
-from pdtrain.activations.hooks import bare, listening
+from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.reach import Reach
 from pdtrain.errors import InputError
@@ -66,8 +66,8 @@ def receptive_fields(
             raise _refusal(f"layer {layer.name}")
         found[layer.name] = reach.fields(units[layer])
 
-    parameter = next(model.parameters())
-    image = _Activation(Reach.of_pixels(*image_shape), parameter.dtype, parameter.device)
+    example = example_tensor(model)
+    image = _Activation(Reach.of_pixels(*image_shape), example.dtype, example.device)
     keep(INPUT, 1, image)
     modules = list(dict.fromkeys(layer.module for layer in units if layer.module != INPUT))
     try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -50,6 +51,13 @@ def bare(model: nn.Module) -> nn.Module:
             model = inner
         else:
             return model
+
+
+def example_tensor(model: nn.Module) -> Tensor:
+    """A tensor of the device and floating type that the model computes in; the CPU's if it holds none."""
+    return next(
+        (held for held in chain(model.parameters(), model.buffers()) if held.is_floating_point()), torch.empty(0)
+    )
 
 
 def first_tensor(output: Any) -> Tensor | None:

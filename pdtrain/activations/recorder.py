@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pdtrain.activations.hooks import bare, listening
+from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError
@@ -148,7 +148,7 @@ class Recorder:
         `progress` hears how many images of how many have been shown.
         """
         model, shards = bare(model), current_shards()
-        parameter = next(model.parameters())
+        example = example_tensor(model)
         mine = shards.block(len(images))
         # the first process keeps what the others send; they keep their own share only
         rows = range(len(images)) if shards.rank == 0 else mine
@@ -167,7 +167,7 @@ class Recorder:
                 batch = images[start : min(start + self._batch_size, mine.stop)]
                 try:
                     keep(INPUT, 1, batch)
-                    model(batch.to(parameter.device, parameter.dtype))
+                    model(batch.to(example))
                 except torch.OutOfMemoryError:
                     self._halve_batches()
                 else:
@@ -177,7 +177,7 @@ class Recorder:
             store.collect(shards)
         if shards.rank:
             return []
-        return [kept[layer].response(parameter.device, self.fields.get(layer.name)) for layer in self.layers]
+        return [kept[layer].response(example.device, self.fields.get(layer.name)) for layer in self.layers]
 
     def _halve_batches(self) -> None:
         """Show fewer stimuli at once from now on; they give the same responses."""

@@ -40,6 +40,7 @@ from pdtrain.estimators.spectrum import (
 MINIMUM_POINTS = 20
 ALIASES = {"gride": tuple(f"gride_{scale}" for scale in GRIDE_SCALES)}
 ESTIMATORS = (*RATIO_ESTIMATORS, "correlation", "participation_ratio", "pc_id")
+_LARGEST_EXPONENT = 32  # of two: squares, and sums of many of them, stay far inside float32
 _LARGEST_MATRIX = 4096  # rows of a matrix whose eigenvalues are still found in seconds
 
 
@@ -161,6 +162,7 @@ def intrinsic_dimension(
     if reason:
         nothing = DimensionEstimate(np.nan, Spread(), len(points), note=reason)
         return DimensionReport({name: nothing for name in names})
+    points = _at_ordinary_scale(points)
     masks = subsamples(len(points), resamplings, subsample_fraction, seed=seed)
     if projected_features is not None and projected_features < points.shape[1]:
         if others or labels is not None or scales:
@@ -185,6 +187,13 @@ def _unusable(points: Tensor) -> str:
     if bool((points == points[:1]).all()):
         return "constant layer"
     return ""
+
+
+def _at_ordinary_scale(points: Tensor) -> Tensor:
+    """Points whose squared distances would leave floating point's range, brought back by a power of two: dimension has
+    no scale."""
+    exponent = int(torch.frexp(points.abs().max()).exponent)
+    return points if abs(exponent) < _LARGEST_EXPONENT else torch.ldexp(points, torch.tensor(min(-exponent, 126)))
 
 
 def _blocks(count: int, number: int, *, seed: int) -> Int[Tensor, " points"]:

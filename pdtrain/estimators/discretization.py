@@ -24,7 +24,8 @@ def discretize(values: Float[Tensor, "stimuli columns"], bins: int = 8) -> Int[T
     A value shared by more than 1/bins of the stimuli is a bin of its own. The m values between two of those, or
     beyond the outermost, are cut at their mid-ranks in round(m bins / stimuli) equal parts; where that is zero (too few
     for half a bin) they all share one bin. Equal values are never parted, increasing maps and negation change no bin
-    (but that the middle value of an odd number may change sides), and columns are independent of each other.
+    (but that the middle value of an odd number may change sides), and columns are independent of each other. With two
+    bins or more a column has a single code only if its values are all equal.
 
     Parameters
     ----------

@@ -83,10 +83,11 @@ class InformationProbe:
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError for unknown properties or too few stimuli; warn of properties that cannot be estimated."""
         stimuli.check_properties([*self._whole, *self._local])
-        if len(stimuli) < self._bins**2:
+        needed = FEWEST_PER_VALUE * self._bins
+        if len(stimuli) < needed:
             raise InputError(
-                f"stimuli.count={len(stimuli)}: information with {self._bins} bins needs at least "
-                f"{self._bins**2} stimuli; raise stimuli.count or lower probes.unit_information.bins"
+                f"stimuli.count={len(stimuli)}: information with {self._bins} bins needs at least {needed} stimuli, "
+                f"{FEWEST_PER_VALUE} a bin; raise stimuli.count or lower probes.unit_information.bins"
             )
         for name in self._whole:
             property = stimuli.property(name)

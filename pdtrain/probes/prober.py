@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pdtrain.activations.fields import receptive_fields
+from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
@@ -101,8 +102,7 @@ class Prober:
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
-        parameter = next(model.parameters())
-        image = self.stimuli.images[:1].to(parameter.device, parameter.dtype)
+        image = self.stimuli.images[:1].to(example_tensor(model))
         layers = select_layers(trace_layers(model, image), self._patterns)
         self.stimuli.check_properties([self._index_property], key="probes.index_property")
         for probe in probes:

@@ -7,9 +7,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError
-from pdtrain.results.caveats import Caveat, caveats_at
+from pdtrain.results.caveats import Caveat, caveats_at, mixes_in
 from pdtrain.results.configuration import load_configuration
 from pdtrain.results.metrics import metrics_of
+from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.status import is_finished
 from pdtrain.results.wandb_files import logged_steps, stored_id
@@ -50,20 +51,21 @@ class WandbResults:
         else:
             name = Path(run_dir).resolve().name
             options |= {"name": f"{name} {probe_set}", "group": _group(Path(run_dir)), "job_type": "probe"}
-        self._probe_set = probe_set
+        self._run_dir, self._probe_set = run_dir, probe_set
         self._run = wandb.init(**options)
         self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
         self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id))
         self._caveats: list[Caveat] = []
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
-        """Send one probe point, and what there is to say of it."""
+        """Send one stored probe point, and what there is to say of it and of all that the probe set holds."""
         metrics = {f"{self._probe_set}/{key}": value for key, value in metrics_of(rows).items()}
         place = {"epoch": point.epoch, "trainer/global_step": point.step}
         self._run.log(metrics | place, step=self._step, commit=True)
         self._step += 1
         self._caveats += caveats_at(point, rows)
-        say_at_wandb(self._run, self._caveats, key=f"{self._probe_set}/caveats")
+        mixed = mixes_in(load(self._run_dir, probe_set=self._probe_set))
+        say_at_wandb(self._run, [*self._caveats, *mixed], key=f"{self._probe_set}/caveats")
 
     def close(self) -> None:
         """End the run."""

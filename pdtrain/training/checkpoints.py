@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
 
+LAST = "last.ckpt"  # another name of the newest checkpoint to go on from
 STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
 _PROBED = re.compile(r"epoch=(\d+)-step=(\d+)")
 _NETWORK = "network."

@@ -34,6 +34,12 @@ def test_responses_do_not_depend_on_the_batch_size(model: nn.Module, images: tor
     assert torch.equal(small[0].representation, images.flatten(1))
 
 
+def test_a_network_without_parameters_is_recorded_too(images: torch.Tensor) -> None:
+    found = _record(nn.Sequential(nn.AvgPool2d(2), nn.ReLU()), images, ["1"])
+
+    torch.testing.assert_close(found[0].representation, nn.functional.avg_pool2d(images, 2).flatten(1))
+
+
 def test_small_layers_are_exact_and_large_ones_projected_within_the_budget(
     model: nn.Module, images: torch.Tensor
 ) -> None:

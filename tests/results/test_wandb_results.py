@@ -5,6 +5,7 @@ import pytest
 import wandb
 
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.store import ResultsStore
 from pdtrain.results.wandb_files import records
 from pdtrain.results.wandb_results import WandbResults
 
@@ -15,21 +16,49 @@ def forgotten_session() -> Iterator[None]:
     wandb.teardown()
 
 
-def test_a_dead_network_that_is_probed_is_said_at_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    results = WandbResults(tmp_path, "again", to="new")
-
-    for epoch, share in ((0, 0.2), (1, 1.0), (2, 0.95), (3, 0.1)):
-        results.send(
-            ProbePoint(epoch, 5 * epoch),
-            [Row("relu1", 1, 0.5, "unit_information", "silent_fraction", "luminance", share)],
-        )
+def _said(run_dir: Path, points: dict[ProbePoint, Row]) -> tuple[list[list[str]], list[str], list[str]]:
+    """Tags, alerts and sentences of a W&B run to which points were sent."""
+    results = WandbResults(run_dir, "again", to="new")
+    for point, row in points.items():
+        ResultsStore(run_dir, probe_set="again").write(point, [row], [])
+        results.send(point, [row])
     results.close()
-
-    found = list(records(next(tmp_path.glob("wandb/offline-run-*/*.wandb"))))
+    found = list(records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
     tags = [list(record.run.tags) for record in found if record.HasField("run")]
     alerts = [record.alert.title for record in found if record.HasField("alert")]
     summaries = [u for record in found if record.HasField("summary") for u in record.summary.update]
-    sentences = [u.value_json for u in summaries if "again/caveats" in (u.key, "/".join(u.nested_key))]
+    return tags, alerts, [u.value_json for u in summaries if "again/caveats" in (u.key, "/".join(u.nested_key))]
+
+
+def test_a_mix_of_versions_is_said_at_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    made_by = ("unit_information 1", "unit_information 2 permutation, 8 bins")
+
+    tags, alerts, sentences = _said(
+        tmp_path,
+        {
+            ProbePoint(epoch, epoch): Row(
+                "relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1, estimator=estimator
+            )
+            for epoch, estimator in enumerate(made_by)
+        },
+    )
+
+    assert tags[-1] == ["mixed estimators"] and alerts == ["mixed estimators"]
+    assert "; ".join(made_by) in sentences[-1]
+
+
+def test_a_dead_network_that_is_probed_is_said_at_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    points = {ProbePoint(epoch, 5 * epoch): share for epoch, share in enumerate((0.2, 1.0, 0.95, 0.1))}
+
+    tags, alerts, sentences = _said(
+        tmp_path,
+        {
+            point: Row("relu1", 1, 0.5, "unit_information", "silent_fraction", "luminance", share)
+            for point, share in points.items()
+        },
+    )
+
     assert tags[-1] == ["dead network"] and alerts == ["dead network"], "said once"
     assert "at epoch 1:" in sentences[-1] and "at epoch 2:" in sentences[-1] and "epoch 0" not in sentences[-1]

@@ -67,6 +67,11 @@ def test_the_number_of_workers_may_differ(configure: Configure, finished: Path, 
     assert _same(finished, reference)
 
 
+def test_the_last_checkpoint_is_that_of_the_end_whichever_was_best(finished: Path) -> None:
+    newest = resumable_checkpoints(finished / "checkpoints")[0]
+    assert (finished / "checkpoints" / "last.ckpt").samefile(newest)
+
+
 def test_the_checkpoint_before_a_damaged_one_is_used_and_said(
     configure: Configure, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
