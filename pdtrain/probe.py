@@ -32,9 +32,11 @@ from pdtrain.results.store import TRAINING, ResultsStore
 from pdtrain.results.versions import upgraded_probes
 from pdtrain.results.wandb_results import WandbResults
 from pdtrain.stimuli.stimulus_set import IDENTITY
+from pdtrain.stored_targets import check_targets
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
+_BUILT = ("data", "model", "stimuli", "layers", "probes")
 _OF_NETWORK = (*_FROM_RUN, "state_dict")  # what rows depend on
 _OF_NEURONS = ("responses", "stimuli_table", "circular", "discrete", "areas", "neurons", "probes", "seed")
 _POLL_SECONDS = 5.0
@@ -161,7 +163,8 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
     Raises
     ------
     InputError
-        If the run has no stored configuration.
+        If the run has no stored configuration, or one that would have something built that is neither offered nor
+        trusted.
     """
     configuration = load_configuration(run_dir)
     if configuration is None:
@@ -175,10 +178,14 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
         for group in _FROM_RUN:
             if group in stored:
                 OmegaConf.update(merged, group, stored[group], merge=False)
-        for override in overrides:
-            key = override.lstrip("+~").partition("=")[0].replace("/", ".")
-            if key.partition(".")[0] in _FROM_RUN:
-                OmegaConf.update(merged, key, OmegaConf.select(config, key), merge=False)
+        own = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
+        own = [key for key in own if key.partition(".")[0] in _FROM_RUN]
+        for key in own:
+            OmegaConf.update(merged, key, OmegaConf.select(config, key), merge=False)
+        # resolved once, so that what is checked is what is built
+        built = {group: OmegaConf.to_container(merged[group], resolve=True) for group in _BUILT}
+        check_targets(built, trust=config.trust, own=own)
+        merged.update(built)
     return merged
 
 

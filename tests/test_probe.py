@@ -62,23 +62,23 @@ def test_done_points_are_skipped_unless_forced_and_training_rows_are_never_touch
 
 def test_layers_stimuli_and_probes_are_what_the_command_says(run_dir: Path) -> None:
     _probe(
-        f"run_dir={run_dir}", "layers.names=[output]", "stimuli=objects", "stimuli.count=70", "probes=default",
+        f"run_dir={run_dir}", "layers.names=[output]", "stimuli=objects", "stimuli.count=90", "probes=default",
         "probes.intrinsic_dimension.estimators=[mle]", "ckpt_path='epoch=0002*'", "probe_set=other",
     )  # fmt: skip
 
     rows = load(run_dir, probe_set="other")
     assert set(rows.layer) <= {"output", ""} and set(rows.epoch) == {2}
     assert set(rows[rows.probe == "intrinsic_dimension"].quantity) == {"mle", "mle_resampled"}
-    assert (rows[rows.quantity == "mle"].n == 70).all()
+    assert (rows[rows.quantity == "mle"].n == 90).all()
 
 
 def test_rows_measured_otherwise_are_not_mixed(run_dir: Path) -> None:
-    _probe(f"run_dir={run_dir}", "ckpt_path='epoch=0002*'", "probe_set=mine", "stimuli.count=70")
+    _probe(f"run_dir={run_dir}", "ckpt_path='epoch=0002*'", "probe_set=mine", "stimuli.count=90")
     before = load(run_dir, probe_set="mine")
 
     with pytest.raises(InputError, match=r"stimuli.count=100: the rows of probe_set=mine were measured with 70; give"):
         _probe(f"run_dir={run_dir}", "probe_set=mine", "force=true")
-    _probe(f"run_dir={run_dir}", "probe_set=mine", "stimuli.count=70", "data.workers=1")
+    _probe(f"run_dir={run_dir}", "probe_set=mine", "stimuli.count=90", "data.workers=1")
 
     after = load(run_dir, probe_set="mine")
     assert set(after.epoch) == {0, 1, 2}

@@ -11,10 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, unknown_name
 from pdtrain.stimuli.image_files import read_image
 from pdtrain.training.data import ImageData, LabelledImages
 
+_DATA_SETS = ("FashionMNIST", "CIFAR10", "CIFAR100")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -33,6 +34,8 @@ class TorchvisionData(ImageData):
 
     def __init__(self, *, name: str, root: str, download: bool = True, **options: Any) -> None:
         super().__init__(**options)
+        if name not in _DATA_SETS:  # others have other parts, read whole files of pickles, or run programs
+            raise unknown_name("data.name", name, _DATA_SETS, of="data set")
         self._name, self._root, self._download = name, Path(root), download
 
     def load(self) -> tuple[LabelledImages, LabelledImages]:

@@ -124,6 +124,10 @@ def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
         ) from error
 
 
+# timm's own ways to files and addresses of weights, which it may read as programs
+_OTHER_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
+
+
 def timm_model(num_classes: int, channels: int, *, name: str, weights: str | None = None, **options: Any) -> nn.Module:
     """Build a timm classification model by name (`pip install timm`).
 
@@ -134,7 +138,7 @@ def timm_model(num_classes: int, channels: int, *, name: str, weights: str | Non
     weights
         "DEFAULT" downloads timm's own; a file gives a state dict; None is an untrained network.
     options
-        As `timm.create_model`.
+        As `timm.create_model`, but for its other ways to weights.
 
     Raises
     ------
@@ -147,6 +151,8 @@ def timm_model(num_classes: int, channels: int, *, name: str, weights: str | Non
         raise InputError("model=timm: timm is not installed; pip install timm") from error
     if not timm.is_model(name):
         raise unknown_name("model.network.name", name, timm.list_models(), of="timm model")
+    if others := options.keys() & _OTHER_WEIGHTS:
+        raise InputError(f"model.network.{min(others)}: give a file of weights as model.network.weights")
     pretrained = weights == "DEFAULT"
     if weights is not None and not pretrained and Path(weights).suffix not in _WEIGHT_FILES:
         raise InputError(f"model.network.weights={weights}: give DEFAULT, or a file with a state dict")

@@ -1,0 +1,133 @@
+"""What a stored configuration may have built: nothing but what is offered for its key, unless the user trusts more.
+
+A run's folder may come from a stranger. Its configuration is data: before anything is built from it, every `_target_`
+in it is compared with the names below. They are compared as text, so that nothing is imported to find out.
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from pdtrain.errors import InputError
+
+EXTENSIONS = "pdtrain.extensions"  # group of entry points by which an installed package says that it extends pdtrain
+# by key; below model.network also layers, as arguments of networks
+_OFFERED = {
+    "data": (
+        "pdtrain.training.objects_data.ObjectsData",
+        "pdtrain.training.image_sets.TorchvisionData",
+        "pdtrain.training.image_sets.ImageFolderData",
+    ),
+    "model.network": (
+        "pdtrain.training.models.small_vgg",
+        "pdtrain.training.models.torchvision_model",
+        "pdtrain.training.models.timm_model",
+    ),
+    "stimuli": tuple(
+        f"pdtrain.stimuli.sources.{name}"
+        for name in ("held_out", "training", "objects", "factorial_objects", "image_folder")
+    ),
+}
+_LAYERS = ("torch.nn", "torchvision.ops", "timm.layers")
+
+
+def check_targets(config: dict[str, Any], *, trust: Sequence[str] = (), own: Collection[str] = ()) -> None:
+    """Compare every `_target_` with what is offered for its key.
+
+    Parameters
+    ----------
+    config
+        Groups of a stored configuration, resolved: an interpolation may give a target too.
+    trust
+        Modules whose functions and classes may be built beside, with those of installed extensions.
+    own
+        Keys that the user gave: what lies there, or below, is the user's.
+
+    Raises
+    ------
+    InputError
+        For the first target that is neither offered nor trusted.
+    """
+    for name in trust:
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            raise InputError(f"trust={name}: a part of Python itself is never trusted; give a module of your own")
+    trusted = (*trust, *_extensions())
+    for key, target in _targets(config):
+        if any(key == mine or key.startswith(f"{mine}.") for mine in own) or _is_offered(key, target):
+            continue
+        if not _is_defined_in(target, trusted):
+            raise _refusal(key, target)
+
+
+def _targets(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """All targets at any depth, each with the key of its node."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield key, node["_target_"]
+        for name, value in node.items():
+            yield from _targets(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _targets(value, f"{key}.{index}")
+
+
+def _is_offered(key: str, target: Any) -> bool:
+    if not isinstance(target, str):
+        return False
+    return target in _OFFERED.get(key, ()) or (key.startswith("model.network.") and target in _layers())
+
+
+@cache
+def _layers() -> frozenset[str]:
+    """Names of the modules of networks that torch, torchvision and timm offer."""
+    found = set()
+    for package in _LAYERS:
+        try:
+            module = importlib.import_module(package)
+        except ImportError:  # timm may be missing
+            continue
+        found |= {f"{package}.{name}" for name, value in vars(module).items() if _is_layer(value)}
+    return frozenset(found)
+
+
+def _is_layer(value: object) -> bool:
+    import torch
+
+    return inspect.isclass(value) and issubclass(value, torch.nn.Module)
+
+
+def _extensions() -> Iterator[str]:
+    for point in entry_points(group=EXTENSIONS):
+        yield point.module
+
+
+def _is_defined_in(target: Any, trusted: Sequence[str]) -> bool:
+    """Whether a function or class is a trusted module's own: not what it imports, and no attribute of either."""
+    if not isinstance(target, str):
+        return False
+    module, _, name = target.rpartition(".")
+    if not any(f"{module}.".startswith(f"{package}.") for package in trusted):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return False
+    home = f"{getattr(found, '__module__', '')}."
+    callable_there = inspect.isclass(found) or inspect.isfunction(found)
+    return callable_there and any(home.startswith(f"{package}.") for package in trusted)
+
+
+def _refusal(key: str, target: Any) -> InputError:
+    group = next((offered for offered in _OFFERED if key == offered), None)
+    offers = f" (offered: {', '.join(_OFFERED[group])})" if group else ""
+    package = str(target).partition(".")[0]
+    trust = (
+        "it is a part of Python itself, and is not built"
+        if package in sys.stdlib_module_names
+        else f"if you know and trust that code, give 'trust=[{package}]'"
+    )
+    return InputError(f"{key}._target_={target}: not what pdtrain builds from a stored configuration{offers}; {trust}")
