@@ -49,7 +49,7 @@ def test_report_needs_a_run(tmp_path: Path) -> None:
 
 
 def test_a_bad_job_of_a_sweep_does_not_stop_the_others(tmp_path: Path) -> None:
-    tiny = ["data.training_images=64", "data.validation_images=64", "data.pixels=16", "stimuli.count=64"]
+    tiny = ["data.training_images=64", "data.validation_images=80", "data.pixels=16", "stimuli.count=80"]
     tiny += ["trainer.max_epochs=1", "report=false", "model.network.widths=[4]", "+trainer.enable_progress_bar=false"]
     sweep = ["layers.names=[conv9],[input]", f"hydra.sweep.dir={tmp_path}/sweep"]
 

@@ -60,7 +60,7 @@ def test_a_full_disk_leaves_whole_files_and_the_run_goes_on_when_there_is_room(
 
 def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume: ModuleType, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for index in range(160):
+    for index in range(180):
         folder = tmp_path / "images" / ("train" if index < 96 else "val") / f"class{index % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(256, size=(64, 64, 3), dtype=np.uint8)).save(folder / f"{index}.jpg", quality=95)
@@ -69,7 +69,7 @@ def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume
     torn.write_bytes(good[: len(good) * 3 // 4])  # its header is fine: only decoding finds out
     data = ["data=imagefolder", f"data.root={tmp_path}/images", "data.pixels=16"]
     small = [option for option in kill_and_resume.SMALL_RUN if not option.startswith(("data.", "stimuli.", "logger"))]
-    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, "stimuli.count=64"])
+    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, "stimuli.count=80"])
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 

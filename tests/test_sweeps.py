@@ -22,7 +22,7 @@ from pdtrain.results.reader import load
 from pdtrain.sweeps import threads_per_job
 
 _TINY = [
-    "data.training_images=64", "data.validation_images=64", "data.pixels=16", "stimuli.count=64",
+    "data.training_images=64", "data.validation_images=80", "data.pixels=16", "stimuli.count=80",
     "trainer.max_epochs=2", "model.network.hidden=16", "model.network.widths=[4]", "probes.unit_information=null",
     "probes.object_information=null", "+trainer.enable_progress_bar=false", "report=false",
 ]  # fmt: skip
