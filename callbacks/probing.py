@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as lightning
-from pdtrain.callbacks.listening import ProbeListener
-from pdtrain.callbacks.probes import ProbeCallback
-from pdtrain.callbacks.schedule import Schedule
 from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
+from pdtrain.callbacks.listening import ProbeListener
+from pdtrain.callbacks.probes import ProbeCallback
+from pdtrain.callbacks.schedule import Schedule
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.metrics import KEY_PREFIXES, metrics_of

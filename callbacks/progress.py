@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
-from pdtrain.callbacks.listening import ProbeListener
 from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats

@@ -22,8 +22,8 @@ from torchmetrics import Metric
 
 from pdtrain.errors import Preempted
 from pdtrain.files import written_whole
+from pdtrain.loggers.resumable import Resumable
 from pdtrain.training.checkpoints import LAST, STATE, resumable_checkpoints
-from pdtrain.training.loggers import Resumable
 
 _KEPT = 2  # the newest may be damaged by a machine that dies
 

@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as lightning
 from matplotlib.figure import Figure
-from pdtrain.callbacks.listening import ProbeListener
 
+from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.errors import InputError
+from pdtrain.loggers.wandb_logger import WandbLogger
+from pdtrain.loggers.wandb_run import say_caveats_at_wandb
 from pdtrain.report import dynamics, profiles
 from pdtrain.results.caveats import caveats_at
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
-from pdtrain.training.loggers import WandbLogger, say_caveats_at_wandb
 
 
 class WandbMedia(ProbeListener):

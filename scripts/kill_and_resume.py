@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from pdtrain.results.wandb_files import records
+from pdtrain.loggers.wandb_files import records
 from pdtrain.training.checkpoints import resumable_checkpoints
 
 SMALL_RUN = [
@@ -47,7 +47,7 @@ MOMENTS = ("any time", "training", "probing", "writing a checkpoint", "writing r
 def command(run_dir: Path, *overrides: str, small: Sequence[str] = SMALL_RUN) -> list[str]:
     """Command that begins the small run in `run_dir`, or goes on with it."""
     paths = [f"hydra.run.dir={run_dir}", f"paths.data={run_dir.parent}/data"]
-    return [sys.executable, "-m", "pdtrain.train", *small, *paths, "resume=auto", *overrides]
+    return [sys.executable, "-m", "pdtrain.commands.train", *small, *paths, "resume=auto", *overrides]
 
 
 def start(run_dir: Path, *overrides: str, output: Path | None = None) -> subprocess.Popen:

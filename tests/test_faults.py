@@ -13,10 +13,10 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from pdtrain.commands.train import train
 from pdtrain.errors import RunError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.results.reader import load
-from pdtrain.train import train
 
 Configure = Callable[..., DictConfig]
 

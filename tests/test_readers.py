@@ -19,7 +19,7 @@ def test_report_and_probe_read_a_run_while_it_trains(kill_and_resume: ModuleType
     while not list((run_dir / "results").glob("[!.]*.rows.parquet")):
         assert process.poll() is None, (tmp_path / "output.txt").read_text()
         time.sleep(0.01)
-    watch = [sys.executable, "-m", "pdtrain.probe", f"run_dir={run_dir}", "watch=true"]
+    watch = [sys.executable, "-m", "pdtrain.commands.probe", f"run_dir={run_dir}", "watch=true"]
     watching = subprocess.Popen(watch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     reads = 0

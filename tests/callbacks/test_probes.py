@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as lightning
 import torch
+
 from pdtrain.callbacks import (
     Discriminability,
     IntrinsicDimension,
@@ -14,7 +15,6 @@ from pdtrain.callbacks import (
     Schedule,
     UnitInformation,
 )
-
 from pdtrain.probes.prober import Prober
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row

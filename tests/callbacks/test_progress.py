@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, open_dict
 
+from pdtrain.commands.train import train
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
 from pdtrain.results.rows import ProbePoint, Row
-from pdtrain.train import train
 
 Configure = Callable[..., DictConfig]
 
@@ -46,7 +46,7 @@ def test_quiet_mode_prints_neither(configure: Configure, capsys: pytest.CaptureF
 def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path, trainer: list[str]) -> None:
     tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100"]
     tiny += ["trainer.max_epochs=1", "model.network.widths=[4]", "report=false", f"hydra.run.dir={tmp_path}/run"]
-    command = [sys.executable, "-m", "pdtrain.train", *tiny, f"paths.data={tmp_path}", *trainer]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *tiny, f"paths.data={tmp_path}", *trainer]
     leader, follower = pty.openpty()
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
 

@@ -1,6 +1,6 @@
 import pytest
-from pdtrain.callbacks import Schedule
 
+from pdtrain.callbacks import Schedule
 from pdtrain.errors import InputError
 
 

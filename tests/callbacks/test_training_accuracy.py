@@ -6,11 +6,11 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pdtrain.callbacks import TrainingAccuracy
 
-from pdtrain.build import build_network
+from pdtrain.callbacks import TrainingAccuracy
+from pdtrain.commands.build import build_network
+from pdtrain.commands.train import train
 from pdtrain.errors import InputError
-from pdtrain.train import train
 from pdtrain.training.checkpoints import load_network, resumable_checkpoints
 
 Configure = Callable[..., DictConfig]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from pdtrain.results.wandb_files import records
-from pdtrain.train import train
+from pdtrain.commands.train import train
+from pdtrain.loggers.wandb_files import records
 
 
 @pytest.fixture

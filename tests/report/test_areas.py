@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig
 
+from pdtrain.commands.train import train
 from pdtrain.results.reader import load
-from pdtrain.train import train
 
 _EXAMPLE = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -25,7 +25,7 @@ def _command(module: str, *overrides: str) -> subprocess.CompletedProcess:
 def cortex(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("neurons") / "cortex"
     tables = [f"responses={_EXAMPLE}/simulated_responses.csv", f"stimuli_table={_EXAMPLE}/simulated_stimuli.csv"]
-    assert _command("pdtrain.probe", *tables, "areas=[V1,LM,LI,LL]", f"out={out}").returncode == 0
+    assert _command("pdtrain.commands.probe", *tables, "areas=[V1,LM,LI,LL]", f"out={out}").returncode == 0
     return out
 
 
@@ -34,7 +34,7 @@ def test_areas_stand_beside_the_layers_of_a_network(
 ) -> None:
     run_dir = train(configure())
 
-    done = _command("pdtrain.report.command", f"run_dir=[{cortex},{run_dir}]")
+    done = _command("pdtrain.commands.report", f"run_dir=[{cortex},{run_dir}]")
 
     assert done.returncode == 0, done.stderr
     page = cortex / "report" / "areas.html"
@@ -61,7 +61,7 @@ def test_areas_stand_beside_the_layers_of_a_network(
 
 
 def test_the_table_is_that_of_the_rows(cortex: Path) -> None:
-    assert _command("pdtrain.report.command", f"run_dir={cortex}").returncode == 0
+    assert _command("pdtrain.commands.report", f"run_dir={cortex}").returncode == 0
 
     keys = ["layer", "quantity", "property"]
     table = pd.read_csv(cortex / "report" / "areas.csv").fillna({"property": ""}).rename(columns={"area": "layer"})
@@ -73,7 +73,7 @@ def test_the_table_is_that_of_the_rows(cortex: Path) -> None:
 
 
 def test_two_networks_beside_neurons_are_refused(cortex: Path) -> None:
-    done = _command("pdtrain.report.command", f"run_dir=[{cortex},one,other]")
+    done = _command("pdtrain.commands.report", f"run_dir=[{cortex},one,other]")
 
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == [

@@ -13,13 +13,13 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
-from pdtrain.probe import probe
+from pdtrain.commands.probe import probe
+from pdtrain.commands.train import train
 from pdtrain.report.page import write_report
 from pdtrain.report.style import layer_colours, outstanding_input
 from pdtrain.report.texts import HOW_TO_READ, TITLES
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
-from pdtrain.train import train
 
 _MOVE_SLIDERS = """
 found.frames = [];

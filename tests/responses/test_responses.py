@@ -9,8 +9,8 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
+from pdtrain.commands.probe import probe
 from pdtrain.errors import InputError
-from pdtrain.probe import probe
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe

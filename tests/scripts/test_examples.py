@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from pdtrain.train import train
+from pdtrain.commands.train import train
 
 _EXAMPLES = Path(__file__).parents[2] / "scripts" / "examples"
 

@@ -24,7 +24,7 @@ _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
 
 def _train(folder: Path, *overrides: str) -> Path:
     paths = [f"hydra.run.dir={folder}", f"paths.data={folder.parent}/data"]
-    command = [sys.executable, "-m", "pdtrain.train", *_SMALL, *paths, *overrides]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *_SMALL, *paths, *overrides]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -81,7 +81,7 @@ def test_rows_of_two_processes_with_batch_norm_are_those_of_one_from_the_checkpo
         tmp_path / "run", f"trainer={trainer}", "trainer.accelerator=cpu", "model.network.batch_norm=true", *within
     )
 
-    command = [sys.executable, "-m", "pdtrain.probe", f"run_dir={run_dir}"]
+    command = [sys.executable, "-m", "pdtrain.commands.probe", f"run_dir={run_dir}"]
     subprocess.run(command, capture_output=True, check=True)
 
     _assert_equal(load(run_dir), load(run_dir, probe_set="probe"))
@@ -89,7 +89,7 @@ def test_rows_of_two_processes_with_batch_norm_are_those_of_one_from_the_checkpo
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     paths = [f"hydra.run.dir={tmp_path}/run", f"paths.data={tmp_path}/data"]
-    command = [sys.executable, "-m", "pdtrain.train", *_SMALL, *paths, "trainer=ddp_sim", "data.batch_size=33"]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *_SMALL, *paths, "trainer=ddp_sim", "data.batch_size=33"]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 

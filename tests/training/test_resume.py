@@ -7,9 +7,9 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from pdtrain.commands.train import train
 from pdtrain.errors import InputError
 from pdtrain.results.status import write_status
-from pdtrain.train import train
 from pdtrain.training.checkpoints import resumable_checkpoints
 
 Configure = Callable[..., DictConfig]

@@ -15,9 +15,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from pdtrain.commands.probe import probe
+from pdtrain.commands.stored_targets import check_targets
 from pdtrain.errors import InputError
-from pdtrain.probe import probe
-from pdtrain.stored_targets import check_targets
 from pdtrain.training.models import timm_model
 
 
@@ -84,7 +84,7 @@ def _other_gadgets() -> dict[str, dict[str, Any]]:
         "timm's other road": _call("timm.create_model", "resnet18", checkpoint_path="evil.pt"),
         "many files": _call("fsspec.open_files", ["x"], mode="w"),
         "no text": {"_target_": ["os.system"]},
-        "our shell": _call("pdtrain.command.end", "x", "y"),
+        "our shell": _call("pdtrain.commands.shell.end", "x", "y"),
     }
 
 
@@ -167,7 +167,7 @@ def test_what_is_offered_is_built() -> None:
     network = {"_target_": "pdtrain.training.models.torchvision_model", "act": relu, "deep": [{"norm": relu}]}
     check_targets({"model": {"network": network}})
     for group in ("data", "model", "stimuli", "probes"):
-        for choice in Path(__file__).parents[1].joinpath("conf", group).glob("*.yaml"):
+        for choice in Path(__file__).parents[2].joinpath("conf", group).glob("*.yaml"):
             check_targets({group: OmegaConf.to_container(OmegaConf.load(choice))})
 
 

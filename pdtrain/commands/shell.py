@@ -19,8 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from pdtrain.commands.configuration_check import check_values
 from pdtrain.errors import InputError, Preempted, RunError, unknown_name
-from pdtrain.value_types import check_values
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -17,10 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from pdtrain.build import build_network, build_prober, build_probes, measured_properties
 from pdtrain.callbacks import ProbeCallback
-from pdtrain.command import run_command, run_job
+from pdtrain.commands.build import build_network, build_prober, build_probes, measured_properties
+from pdtrain.commands.shell import run_command, run_job
+from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
+from pdtrain.loggers.wandb_run import close_wandb, save_at_wandb, say_caveats_at_wandb
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_caveats, print_summary
@@ -30,10 +32,8 @@ from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
-from pdtrain.sweeps import metric_of, threads_per_job
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
-from pdtrain.training.loggers import close_wandb, save_at_wandb, say_caveats_at_wandb
 from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, find_start
 

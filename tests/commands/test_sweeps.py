@@ -17,9 +17,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from pdtrain.commands.sweeps import threads_per_job
 from pdtrain.results.configuration import leaves
 from pdtrain.results.reader import load
-from pdtrain.sweeps import threads_per_job
 
 _TINY = [
     "data.training_images=64", "data.validation_images=80", "data.pixels=16", "stimuli.count=80",
@@ -29,7 +29,7 @@ _TINY = [
 
 
 def _start(folder: Path, *overrides: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "pdtrain.train", "-m", *_TINY, *overrides]
+    command = [sys.executable, "-m", "pdtrain.commands.train", "-m", *_TINY, *overrides]
     environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
     folder.mkdir(exist_ok=True)
     with (folder / "output.txt").open("a") as output:
@@ -130,7 +130,7 @@ def test_the_control_and_its_twin_share_their_recipe() -> None:
 
 
 def test_a_ready_made_sweep_runs_without_the_multirun_flag(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pdtrain.train", "experiment=seeds", "callbacks=no_probes", *_TINY]
+    command = [sys.executable, "-m", "pdtrain.commands.train", "experiment=seeds", "callbacks=no_probes", *_TINY]
     options = ["hydra.sweeper.params={seed:'0,1'}", "hydra.sweep.dir=sweep", f"paths.data={tmp_path}/data"]
 
     done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -156,7 +156,7 @@ def test_other_launchers_run_every_job(launcher: str, option: str, tmp_path: Pat
 def test_the_command_of_wandbs_agents_trains_what_the_sweep_says(tmp_path: Path) -> None:
     from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-    sweep = yaml.safe_load((Path(__file__).parents[1] / "conf" / "sweep" / "wandb_sweep.yml").read_text())
+    sweep = yaml.safe_load((Path(__file__).parents[2] / "conf" / "sweep" / "wandb_sweep.yml").read_text())
     assert set(sweep["parameters"]) == {"optimizer.lr", "model.network.hidden"}
     # what an agent does with its server's answer
     answer = {"args": {"optimizer.lr": {"value": 0.0123}, "model.network.hidden": {"value": 64}}}
@@ -164,7 +164,7 @@ def test_the_command_of_wandbs_agents_trains_what_the_sweep_says(tmp_path: Path)
     place = words.index("${args_no_hyphens}")
     words[place : place + 1] = create_sweep_command_args(answer)["args_no_hyphens"]
     tiny = [option for option in _TINY if not option.startswith("model.network.hidden")]
-    command = [sys.executable, "-m", "pdtrain.train", *words[1:], *tiny, "hydra.run.dir=run"]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *words[1:], *tiny, "hydra.run.dir=run"]
     of_agent = {"WANDB_RUN_ID": "abc12345", "WANDB_SWEEP_ID": "s1", "WANDB_MODE": "offline"}
 
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | of_agent, capture_output=True, text=True, check=False)

@@ -13,11 +13,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
-from pdtrain.command import end
+from pdtrain.commands.optuna_studies import go_on_with_study
+from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.status import is_finished
-from pdtrain.studies import go_on_with_study
 
 _NAME = "sweep.yaml"
 _FREE = ("sweep.resume=", "debug=", "report=", "paths.")  # overrides that change no number

@@ -11,8 +11,10 @@ import pytest
 import wandb
 
 from pdtrain.errors import InputError
-from pdtrain.results.wandb_files import logged_steps, records
-from pdtrain.training.loggers import CsvLogger, WandbLogger, close_wandb
+from pdtrain.loggers.csv_logger import CsvLogger
+from pdtrain.loggers.wandb_files import logged_steps, records
+from pdtrain.loggers.wandb_logger import WandbLogger
+from pdtrain.loggers.wandb_run import close_wandb
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from torch import nn
 
-from pdtrain.build import build_network, build_prober, build_probes
-from pdtrain.command import run_command, run_job
+from pdtrain.commands.build import build_network, build_prober, build_probes
+from pdtrain.commands.shell import run_command, run_job
+from pdtrain.commands.stored_targets import check_targets
 from pdtrain.errors import InputError
+from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
@@ -30,9 +32,7 @@ from pdtrain.results.rows import ProbePoint
 from pdtrain.results.status import is_running
 from pdtrain.results.store import TRAINING, ResultsStore
 from pdtrain.results.versions import upgraded_probes
-from pdtrain.results.wandb_results import WandbResults
 from pdtrain.stimuli.stimulus_set import IDENTITY
-from pdtrain.stored_targets import check_targets
 from pdtrain.training.checkpoints import load_network, point_of
 
 _FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")

@@ -10,11 +10,11 @@ import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
+from pdtrain.commands.probe import probe
+from pdtrain.commands.train import train
 from pdtrain.errors import InputError
-from pdtrain.probe import probe
+from pdtrain.loggers.wandb_files import records
 from pdtrain.results.reader import load
-from pdtrain.results.wandb_files import records
-from pdtrain.train import train
 from pdtrain.training.models import torchvision_model
 
 _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
@@ -214,10 +214,10 @@ def test_a_watcher_follows_a_run_to_its_end(tmp_path: Path) -> None:
         "trainer.max_epochs=3", "model.network.widths=[4]", "report=false", "+trainer.enable_progress_bar=false",
         f"paths.data={tmp_path}/data", f"hydra.run.dir={run}",
     ]  # fmt: skip
-    training = subprocess.Popen([sys.executable, "-m", "pdtrain.train", *tiny], cwd=tmp_path)
+    training = subprocess.Popen([sys.executable, "-m", "pdtrain.commands.train", *tiny], cwd=tmp_path)
     while not list(run.glob("checkpoints/epoch=0000*.ckpt")):
         assert training.poll() is None
-    command = [sys.executable, "-m", "pdtrain.probe", f"run_dir={run}", "watch=true", "probe_set=watched"]
+    command = [sys.executable, "-m", "pdtrain.commands.probe", f"run_dir={run}", "watch=true", "probe_set=watched"]
 
     subprocess.run(command, cwd=tmp_path, check=True)
 

@@ -22,7 +22,7 @@ def _run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize(("arguments", "message"), _BAD)
 def test_wrong_input_ends_with_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = _run("pdtrain.train", *arguments, cwd=tmp_path)
+    done = _run("pdtrain.commands.train", *arguments, cwd=tmp_path)
 
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 2
@@ -30,20 +30,20 @@ def test_wrong_input_ends_with_one_line_and_exit_code_2(arguments: list[str], me
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    done = _run("pdtrain.train", "trainer.max_epoch=3", "debug=true", cwd=tmp_path)
+    done = _run("pdtrain.commands.train", "trainer.max_epoch=3", "debug=true", cwd=tmp_path)
 
     assert done.returncode != 0 and "Traceback" in done.stderr
 
 
 def test_help_is_ours_and_lists_groups_and_overrides(tmp_path: Path) -> None:
-    done = _run("pdtrain.train", "--help", cwd=tmp_path)
+    done = _run("pdtrain.commands.train", "--help", cwd=tmp_path)
 
     assert done.returncode == 0
     assert "optimizer: adamw, sgd" in done.stdout and "commonest overrides" in done.stdout
 
 
 def test_report_needs_a_run(tmp_path: Path) -> None:
-    done = _run("pdtrain.report.command", cwd=tmp_path)
+    done = _run("pdtrain.commands.report", cwd=tmp_path)
 
     assert done.returncode == 2 and "run_dir: a value is needed" in done.stderr
 
@@ -53,18 +53,18 @@ def test_a_bad_job_of_a_sweep_does_not_stop_the_others(tmp_path: Path) -> None:
     tiny += ["trainer.max_epochs=1", "report=false", "model.network.widths=[4]", "+trainer.enable_progress_bar=false"]
     sweep = ["layers.names=[conv9],[input]", f"hydra.sweep.dir={tmp_path}/sweep"]
 
-    done = _run("pdtrain.train", "-m", *tiny, *sweep, cwd=tmp_path)
+    done = _run("pdtrain.commands.train", "-m", *tiny, *sweep, cwd=tmp_path)
 
     assert done.returncode == 2 and "layers.names=conv9" in done.stderr.splitlines()[-1]
     assert list((tmp_path / "sweep" / "1" / "results").glob("*.rows.parquet"))
 
 
 def test_info_and_shell_completion(tmp_path: Path) -> None:
-    info = _run("pdtrain.train", "--info", cwd=tmp_path)
+    info = _run("pdtrain.commands.train", "--info", cwd=tmp_path)
     assert info.returncode == 0 and "Config search path" in info.stdout
 
     for line, expected in (("pdtrain-train model=sm", "model=small_vgg"), ("pdtrain-train data.sub", "data.subset=")):
         environment = os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))}
-        command = [sys.executable, "-m", "pdtrain.train", "-sc", "query=bash"]
+        command = [sys.executable, "-m", "pdtrain.commands.train", "-sc", "query=bash"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
         assert done.stdout.split() == [expected]

@@ -1,19 +1,19 @@
 """Sends what is probed after the fact to W&B: into the run of the training, or into one of its own."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError
+from pdtrain.loggers.wandb_files import logged_steps, stored_id
+from pdtrain.loggers.wandb_run import say_at_wandb
 from pdtrain.results.caveats import Caveat, caveats_at, mixes_in
 from pdtrain.results.configuration import load_configuration
 from pdtrain.results.metrics import metrics_of
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.status import is_finished
-from pdtrain.results.wandb_files import logged_steps, stored_id
 
 
 class WandbResults:
@@ -70,20 +70,6 @@ class WandbResults:
     def close(self) -> None:
         """End the run."""
         self._run.finish()
-
-
-def say_at_wandb(run: Any, caveats: Sequence[Caveat], *, key: str = "caveats") -> None:
-    """Put sentences into the summary of a `wandb.Run`, and their kinds among its tags; the first of a kind alerts.
-
-    Nothing is done where there is nothing to say.
-    """
-    if not caveats:
-        return
-    run.summary[key] = [caveat.sentence for caveat in caveats]
-    for caveat in caveats:
-        if caveat.kind not in (run.tags or ()):
-            run.tags = (*(run.tags or ()), caveat.kind)
-            run.alert(title=caveat.kind, text=caveat.sentence, level="WARN")
 
 
 def _group(run_dir: Path) -> str:

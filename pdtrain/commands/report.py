@@ -7,7 +7,7 @@ import pandas as pd
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pdtrain.command import run_command, run_job
+from pdtrain.commands.shell import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.report.areas import holds_neurons, write_areas
 from pdtrain.report.comparison import CAVEATS, write_comparison

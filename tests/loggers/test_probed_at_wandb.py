@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import wandb
 
+from pdtrain.loggers.probed_at_wandb import WandbResults
+from pdtrain.loggers.wandb_files import records
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
-from pdtrain.results.wandb_files import records
-from pdtrain.results.wandb_results import WandbResults
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 from torch import nn
 
-from pdtrain.build import build_network
+from pdtrain.commands.build import build_network
+from pdtrain.commands.train import train
 from pdtrain.errors import InputError
+from pdtrain.loggers.wandb_files import records
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.reader import load
-from pdtrain.results.wandb_files import records
-from pdtrain.train import train
 from pdtrain.training.image_sets import DEBIAN_FASHION_MNIST
 from pdtrain.training.models import small_vgg
 
@@ -207,7 +207,7 @@ def test_checkpoint_of_another_architecture(configure: Configure) -> None:
 
 
 def test_the_command_ends_wrong_input_with_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pdtrain.train", "layers.names=[conv9]", "data.training_images=100"]
+    command = [sys.executable, "-m", "pdtrain.commands.train", "layers.names=[conv9]", "data.training_images=100"]
 
     done = subprocess.run([*command, f"hydra.run.dir={tmp_path}"], capture_output=True, text=True, cwd=tmp_path)
 

@@ -1,0 +1,1 @@
+"""The commands `pdtrain-train`, `pdtrain-probe` and `pdtrain-report`, sweeps, and the shell around them."""

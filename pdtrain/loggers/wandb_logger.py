@@ -1,0 +1,135 @@
+"""The training at W&B, which goes on where it stopped, and never ends because of W&B."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import loggers
+from pytorch_lightning.loggers.logger import rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_only
+
+from pdtrain.errors import InputError
+from pdtrain.files import written_whole
+from pdtrain.loggers.wandb_files import logged_steps, stored_id
+from pdtrain.loggers.wandb_run import abandon_wandb, first_line
+from pdtrain.training.processes import process_rank
+
+_log = logging.getLogger(__name__)
+
+
+class WandbLogger(loggers.WandbLogger):
+    """Lightning's, with the run's id kept in its folder, and numbered lines, so that a resumed run logs none twice.
+
+    Its lines are kept in `save_dir`/wandb_lines.jsonl too. Training never ends because of W&B: without a server the run
+    is logged offline, to be synchronised later; if W&B dies, the other loggers go on. Each is said once.
+
+    Parameters
+    ----------
+    save_dir
+        Folder of the run.
+    sweep, job
+        Folder of the sweep and number of the job, for a job of a sweep: W&B's group and name where `options` give none.
+    options
+        As Lightning's, and `wandb.init`'s.
+
+    Raises
+    ------
+    InputError
+        If W&B wants an API key and there is none.
+    """
+
+    def __init__(
+        self, *, save_dir: str | Path, sweep: str | None = None, job: str | None = None, **options: Any
+    ) -> None:
+        if sweep is not None:
+            options |= {"group": options.get("group") or sweep, "name": options.get("name") or f"job {job}"}
+        run_id = options.pop("id", None)
+        if run_id is None and process_rank() == 0:
+            run_id = stored_id(save_dir)
+        super().__init__(save_dir=save_dir, id=run_id, **options)
+        self._wandb_init.pop("anonymous", None)  # W&B warns of it
+        self._journal = Path(save_dir) / "wandb_lines.jsonl"
+        self._lines: list[dict[str, Any]] = []
+        self._saved = 0
+        self._sent: int | None = None  # how many W&B has; unknown before it is asked
+        self._media: dict[str, Any] = {}
+        self._dead = False
+
+    @property
+    def logged(self) -> int:
+        """Lines so far."""
+        return len(self._lines)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The `wandb.Run`, opened on first use."""
+        import wandb
+        from wandb.errors import AuthenticationError, CommError, UsageError
+
+        try:
+            return super().experiment
+        except (AuthenticationError, UsageError) as error:
+            raise InputError(
+                f"logger=wandb: {first_line(error)} Log in, or log offline with WANDB_MODE=offline"
+            ) from error
+        except CommError as error:
+            _log.warning(
+                "logger=wandb: no connection (%s); logging offline, `wandb sync %s/wandb/offline-run-*` sends it later",
+                first_line(error),
+                self._save_dir,
+            )
+            wandb.teardown()
+            self._wandb_init["mode"] = "offline"
+            return super().experiment
+
+    @rank_zero_only
+    def go_on(self, logged: int) -> None:
+        """Keep the first lines of an earlier process; W&B may have lost some of them with it, or have more."""
+        with self._journal.open() as journal:
+            self._lines = [json.loads(line) for line in islice(journal, logged)]
+        with written_whole(self._journal) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in self._lines))
+        self._saved = len(self._lines)
+        self._send()
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Add a line, and send it."""
+        self._lines.append({**metrics, "trainer/global_step": step})
+        self._send()
+
+    def attach(self, media: Mapping[str, Any]) -> None:
+        """Send figures or histograms with the next line; they are not kept, nor sent again."""
+        self._media = dict(media)
+
+    def _send(self) -> None:
+        """Send the lines that W&B does not have."""
+        if self._dead:
+            return
+        try:
+            if self._sent is None:
+                self._sent = max(self.experiment.starting_step, logged_steps(str(self._save_dir), self.experiment.id))
+            for number in range(self._sent, len(self._lines)):
+                media = self._media if number == len(self._lines) - 1 else {}
+                self.experiment.log(self._lines[number] | media, step=number, commit=True)
+            self._sent, self._media = max(self._sent, len(self._lines)), {}
+        except InputError:
+            raise
+        except Exception as error:  # whatever W&B dies of: the training is worth more
+            self._dead = True
+            abandon_wandb(error)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Put the lines on the disk: what a killed process had logged can be sent again."""
+        if self._saved < len(self._lines):
+            with self._journal.open("a" if self._saved else "w") as journal:
+                journal.writelines(json.dumps(line) + "\n" for line in self._lines[self._saved :])
+                journal.flush()
+                os.fsync(journal.fileno())
+            self._saved = len(self._lines)
