@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytorch_lightning as lightning
 
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 
@@ -13,5 +14,7 @@ class ProbeListener(lightning.Callback):
     def on_probe_progress(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
         """`done` of `total` steps of a stage are done: stimuli shown, or layers measured."""
 
-    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
-        """A point has been measured and written; it has not been logged yet."""
+    def on_probe(
+        self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue
+    ) -> None:
+        """A point has been measured and written; it has not been logged yet. `catalogue` says what the rows are of."""

@@ -1,8 +1,10 @@
 """Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
 
 import logging
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as lightning
 from pytorch_lightning.loggers import WandbLogger
@@ -13,14 +15,14 @@ from pdtrain.callbacks.probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
-from pdtrain.results.metrics import KEY_PREFIXES, metrics_of
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.run_folder import point_name
 
 _log = logging.getLogger(__name__)
 
 
 class Probing(lightning.Callback):
-    """Probes `pl_module.network` during training without changing the training.
+    """Probes a network during training without changing the training.
 
     Parameters
     ----------
@@ -28,6 +30,11 @@ class Probing(lightning.Callback):
         The shared code path; writes the rows.
     schedule
         When to probe.
+    probes
+        What to measure, beside the probes that other callbacks hold (`IntrinsicDimension`, `UnitInformation` ...).
+    network
+        Attribute of the LightningModule that is probed, such as "encoder" or "model.backbone"; None takes its
+        `network`, or the module itself where it has none.
     checkpoints
         Folder that keeps a checkpoint of every probed epoch; None keeps none.
     on_error
@@ -35,19 +42,27 @@ class Probing(lightning.Callback):
     """
 
     def __init__(
-        self, prober: Prober, schedule: Schedule, *, checkpoints: str | Path | None = None, on_error: str = "stop"
+        self,
+        prober: Prober,
+        schedule: Schedule,
+        *,
+        probes: Sequence[Probe] = (),
+        network: str | None = None,
+        checkpoints: str | Path | None = None,
+        on_error: str = "stop",
     ) -> None:
         if on_error not in ("stop", "warn"):
             raise InputError(f"callbacks.probing.on_error={on_error}: choose stop or warn")
         self.prober, self.schedule, self._on_error = prober, schedule, on_error
+        self._own_probes, self._network = list(probes), network
         self._checkpoints = Path(checkpoints) if checkpoints is not None else None
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Check layers and probes before any training; tell W&B the x axis."""
-        self.prober.prepare(_network(pl_module), self._probes(trainer))
+        self.prober.prepare(self._probed(pl_module), self._probes(trainer))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                for prefix in KEY_PREFIXES.values():
+                for prefix in self.prober.catalogue.prefixes():
                     logger.experiment.define_metric(f"{prefix}/*", step_metric="epoch")
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -69,7 +84,18 @@ class Probing(lightning.Callback):
             self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
 
     def _probes(self, trainer: lightning.Trainer) -> list[Probe]:
-        return [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
+        held = [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
+        return [*self._own_probes, *held]
+
+    def _probed(self, pl_module: lightning.LightningModule) -> nn.Module:
+        path = self._network or ("network" if hasattr(pl_module, "network") else "")
+        try:
+            found = attrgetter(path)(pl_module) if path else pl_module
+        except AttributeError as error:
+            raise InputError(f"callbacks.probing.network={path}: {type(pl_module).__name__} has none") from error
+        if not isinstance(found, nn.Module):
+            raise InputError(f"callbacks.probing.network={path}: {type(found).__name__} is no torch.nn.Module")
+        return found
 
     def _listeners(self, trainer: lightning.Trainer) -> list[ProbeListener]:
         return [callback for callback in trainer.callbacks if isinstance(callback, ProbeListener)]  # type: ignore[attr-defined]
@@ -87,20 +113,18 @@ class Probing(lightning.Callback):
             return
         if trainer.is_global_zero:
             self._show(trainer, point, rows)
-        metrics = metrics_of(rows) | {"epoch": float(point.epoch)}
+        metrics = self.prober.catalogue.metrics(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
         if self._checkpoints is not None:
-            trainer.save_checkpoint(
-                self._checkpoints / f"epoch={point.epoch:04d}-step={point.step:08d}.ckpt", weights_only=False
-            )
+            trainer.save_checkpoint(self._checkpoints / f"{point_name(point)}.ckpt", weights_only=False)
 
     def _try_to_measure(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint
     ) -> list[Row] | None:
         try:
             return self.prober.measure(
-                _network(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
+                self._probed(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
             )
         except Exception as error:
             if self._on_error == "stop":
@@ -111,10 +135,6 @@ class Probing(lightning.Callback):
     def _show(self, trainer: lightning.Trainer, point: ProbePoint, rows: list[Row]) -> None:
         for listener in self._listeners(trainer):
             try:
-                listener.on_probe(trainer, point, rows)
+                listener.on_probe(trainer, point, rows, self.prober.catalogue)
             except Exception as error:  # a picture that cannot be drawn is no reason to end a training
                 _log.warning("%s failed after step %d: %s", type(listener).__name__, point.step, error)
-
-
-def _network(pl_module: lightning.LightningModule) -> nn.Module:
-    return cast(nn.Module, pl_module.network)

@@ -14,6 +14,7 @@ from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
 from pdtrain.results.caveats import caveats_at
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 _WIDTH = 110  # where there is no terminal to ask
@@ -89,11 +90,13 @@ class TerminalProgress(ProgressBar, ProbeListener):
         """Show how far the probe is."""
         self._show("probing", done, total, f"probe: {stage}")
 
-    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
+    def on_probe(
+        self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue
+    ) -> None:
         """Print the point's table, with arrows against the point before."""
         self._hide("probing")
         if self._mode != "quiet":
-            self._print(point_table(point, rows, self._before))
+            self._print(point_table(point, rows, catalogue, self._before))
             print_caveats(caveats_at(point, rows), self._console)
         self._before = rows
 

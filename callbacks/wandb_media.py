@@ -13,7 +13,9 @@ from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_logger import WandbLogger
 from pdtrain.loggers.wandb_run import say_caveats_at_wandb
 from pdtrain.report import dynamics, profiles
+from pdtrain.report.style import estimated
 from pdtrain.results.caveats import caveats_at
+from pdtrain.results.measures import UNIT, Catalogue
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
 
@@ -32,7 +34,9 @@ class WandbMedia(ProbeListener):
             raise InputError(f"callbacks.wandb_media.every_epochs={every_epochs}: give 1 or more")
         self._every = every_epochs
 
-    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
+    def on_probe(
+        self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue
+    ) -> None:
         """Draw what has been measured so far."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         if loggers:
@@ -41,27 +45,27 @@ class WandbMedia(ProbeListener):
         within_epoch = point.step % max(trainer.num_training_batches, 1) != 0
         if not loggers or within_epoch or (point.epoch % self._every and not last):
             return
-        media = self._media(trainer)
+        media = self._media(trainer, catalogue)
         for logger in loggers:
             logger.attach(media)
 
-    def _media(self, trainer: lightning.Trainer) -> dict[str, object]:
+    def _media(self, trainer: lightning.Trainer, catalogue: Catalogue) -> dict[str, object]:
         import wandb
 
         run_dir = str(trainer.default_root_dir)
-        rows = epoch_ends(load(run_dir))
-        media: dict[str, object] = {}
-        if (rows.probe == "intrinsic_dimension").any():
-            media["figures/dimension"] = _image(profiles.dimension_profile(rows))
-        if (rows.probe == "unit_information").any():
-            media["figures/information"] = _image(profiles.information_profile(rows))
-            units = load(run_dir, units=True)
-            newest = units[units.step == units.step.max()]
-            newest = newest[newest.information_bits.notna()]  # what cannot be estimated is in no bin
-            for (layer, name), bits in newest.groupby(["layer", "property"]).information_bits:
-                media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(bits))
+        rows = estimated(epoch_ends(load(run_dir)))
+        figures = catalogue.figures(rows)
+        media: dict[str, object] = {
+            f"figures/{name}": _image(profiles.profile(rows, measures)) for name, measures in figures.items()
+        }
         if media:
-            media["figures/heat_maps"] = _image(dynamics.heat_maps(rows))
+            media["figures/heat_maps"] = _image(dynamics.heat_maps(rows, catalogue.drawn(rows)))
+        if any(measure.per == "unit" for measure in catalogue.drawn(rows)):
+            units = load(run_dir, units=True)
+            newest = units[(units.step == units.step.max()) & units.value.notna()]  # what has no value is in no bin
+            for (layer, probe, about), values in newest.groupby(["layer", "probe", "property"]).value:
+                name = about if probe == UNIT.probe else probe
+                media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(values))
         return media
 
 

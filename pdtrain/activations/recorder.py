@@ -22,6 +22,7 @@ from pdtrain.estimators.projection import SignedFold
 from pdtrain.stimuli.local_properties import Fields
 from pdtrain.stimuli.stimulus_set import random_sample
 
+MOST_UNITS = 256  # sampled of a layer
 _log = logging.getLogger(__name__)
 _FEWEST_FEATURES = 256  # below this a projection says little
 _CHUNK_BYTES = 64 * 2**20  # outputs are converted and projected in portions of about this size
@@ -101,7 +102,7 @@ class Recorder:
         layers: Sequence[Layer],
         stimuli: int,
         *,
-        max_units: int = 1024,
+        max_units: int = MOST_UNITS,
         memory_bytes: int = 2**30,
         batch_size: int = 100,
         seed: int = 0,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import torch.distributed as dist
@@ -30,11 +30,11 @@ class Shards:
         if self.count == 1:
             return
         if self.rank:
-            dist.send(rows, dst=0, group=_group())
+            dist.send(rows, dst=0, group=_group(dist.group.WORLD))
             return
         for rank in range(1, self.count):
             block = self.block(len(rows), rank)
-            dist.recv(rows[block.start : block.stop], src=rank, group=_group())
+            dist.recv(rows[block.start : block.stop], src=rank, group=_group(dist.group.WORLD))
 
     @contextmanager
     def same_buffers(self, model: nn.Module) -> Iterator[None]:
@@ -50,7 +50,7 @@ class Shards:
         try:
             for buffer in buffers:
                 shared = buffer.cpu()
-                dist.broadcast(shared, src=0, group=_group())
+                dist.broadcast(shared, src=0, group=_group(dist.group.WORLD))
                 buffer.copy_(shared)
             yield
         finally:
@@ -65,7 +65,7 @@ def current_shards() -> Shards:
     return Shards(dist.get_rank(), dist.get_world_size())
 
 
-@cache
-def _group() -> Any:
-    """A group that can send CPU tensors, whatever the gradients travel by."""
+@lru_cache(maxsize=1)
+def _group(world: Any) -> Any:
+    """A group that can send CPU tensors, whatever the gradients of the processes of `world` travel by."""
     return dist.new_group(backend="gloo")

@@ -1,62 +1,63 @@
 """Builds what a configuration names: network, probes and the prober that runs them. Training and probing share it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
 from pdtrain.errors import InputError
-from pdtrain.probes.dimension_probe import DimensionProbe
-from pdtrain.probes.information_probe import InformationProbe
-from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
+from pdtrain.probes.indices import DEFAULT_PROPERTY
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.models import check_image_size
 
-PROBES: dict[str, Callable[..., Probe]] = {
-    "intrinsic_dimension": DimensionProbe,
-    "unit_information": InformationProbe,
-    "object_information": ObjectInformationProbe,
-    "discriminability": DiscriminabilityProbe,
-}
+
+def built(node: DictConfig, *arguments: Any, **options: Any) -> Any:
+    """What a node of the configuration names by `_target_`; its own InputError is not hidden in one of Hydra's."""
+    try:
+        return instantiate(node, *arguments, **options)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
 
 
 def build_network(config: DictConfig, data: Any) -> nn.Module:
     """Build the network for the data's classes, channels and image size."""
-    network = instantiate(config.model.network, num_classes=data.num_classes, channels=data.shape[0])
+    network = built(config.model.network, num_classes=data.num_classes, channels=data.shape[0])
     check_image_size(network, data.shape)
     return network
 
 
 def build_probes(config: DictConfig) -> list[Probe]:
-    """Build every probe that is not null."""
-    return [_build_probe(name, kind, config.probes[name]) for name, kind in PROBES.items() if config.probes[name]]
-
-
-def _build_probe(name: str, kind: Callable[..., Probe], options: DictConfig) -> Probe:
-    try:
-        return kind(**{str(key): value for key, value in options.items()})
-    except TypeError as error:
-        raise InputError(f"probes.{name}: {error}") from error
+    """Build every probe of the group `probes` that is not null, in their order there."""
+    probes = []
+    for name, node in config.probes.items():
+        if not isinstance(node, DictConfig):
+            continue  # null, or a value that probes share
+        if "_target_" not in node:
+            raise InputError(f"probes.{name}: no _target_, the class of the probe; give one, or probes.{name}=null")
+        probes.append(built(node))
+    return probes
 
 
 def build_prober(config: DictConfig, data: Any, store: ResultsStore) -> Prober:
     """Build stimuli and prober."""
     return Prober(
-        instantiate(config.stimuli, data),
+        built(config.stimuli, data),
         store,
         layers=config.layers.names,
         max_units=config.layers.max_units,
         memory_bytes=config.layers.memory_bytes,
-        batch_size=config.probes.batch_size,
-        seed=config.probes.seed,
-        index_property=config.probes.index_property,
+        batch_size=config.layers.batch_size,
+        seed=config.layers.seed,
+        index_property=config.probes.get("index_property", DEFAULT_PROPERTY),
     )
 
 
-def measured_properties(config: DictConfig) -> list[str]:
-    """Properties that the configuration measures information about."""
-    information = config.probes.unit_information
-    return [] if information is None else list(information.properties)
+def measured_properties(probes: Sequence[Probe]) -> list[str]:
+    """Image properties that any of the probes measures information about."""
+    return list(dict.fromkeys(name for probe in probes for name in getattr(probe, "properties", ())))

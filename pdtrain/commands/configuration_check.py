@@ -21,7 +21,7 @@ _AT_LEAST = {
     "data.split_seed": 0,
     "layers.max_units": 1,
     "stimuli.identities": 1,
-    "probes.batch_size": 1,
+    "layers.batch_size": 1,
     "model.network.hidden": 1,
 }
 # null by default: what else they may be

@@ -11,17 +11,16 @@ from pathlib import Path
 import hydra
 import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from torch import nn
 
-from pdtrain.commands.build import build_network, build_prober, build_probes
+from pdtrain.commands.build import build_network, build_prober, build_probes, built
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.errors import InputError
 from pdtrain.loggers.probed_at_wandb import WandbResults
-from pdtrain.probes.prober import Probe, Prober
+from pdtrain.probes.prober import Probe, Prober, measured_by
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
 from pdtrain.responses.areas import measure_areas
@@ -29,9 +28,9 @@ from pdtrain.responses.table import read_responses, read_stimuli
 from pdtrain.results.caveats import caveats_at
 from pdtrain.results.configuration import check_measured_alike, keep_configuration, load_configuration, runs_below
 from pdtrain.results.rows import ProbePoint
+from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.status import is_running
-from pdtrain.results.store import TRAINING, ResultsStore
-from pdtrain.results.versions import upgraded_probes
+from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
@@ -89,26 +88,31 @@ def _probe_responses(config: DictConfig, console: Console) -> Path:
             raise InputError(f"{key}: give {key}=... with responses=...")
     neural = read_responses(config.responses)
     stimuli = read_stimuli(config.stimuli_table, neural.stimuli, circular=config.circular, discrete=config.discrete)
-    information = config.probes.unit_information
-    if information is not None:
-        # they would be measured on images, which are not there
-        unknown = [name for name in information.properties if name not in (*stimuli.parameters, IDENTITY)]
-        if unknown:
-            console.print(f"not in the table of stimuli, left out: {', '.join(unknown)}", soft_wrap=True)
-        information.properties = [name for name in information.properties if name not in unknown]
-        if not information.properties:
-            raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.unit_information.properties")
+    _leave_out_unknown_properties(config, [*stimuli.parameters, IDENTITY], console)
     store = ResultsStore(config.out, probe_set=config.probe_set)
-    found = measure_areas(
-        neural, stimuli, build_probes(config), areas=config.areas, neurons=config.neurons, seed=config.seed
-    )
-    point = ProbePoint(0, 0)
+    probes = build_probes(config)
+    found = measure_areas(neural, stimuli, probes, areas=config.areas, neurons=config.neurons, seed=config.seed)
+    point, catalogue = ProbePoint(0, 0), measured_by(probes)
     check_measured_alike(store.folder, config, _OF_NEURONS, probe_set=config.probe_set)
     keep_configuration(store.folder, config, _OF_NEURONS)
+    store.keep(catalogue)
     path = store.write(point, found.rows, found.unit_rows)
-    console.print(point_table(point, found.rows))
+    console.print(point_table(point, found.rows, catalogue))
     console.print(f"rows: {path}", soft_wrap=True)
     return path
+
+
+def _leave_out_unknown_properties(config: DictConfig, known: list[str], console: Console) -> None:
+    """Of images they would be measured, which are not there: what the table of stimuli does not hold is not known."""
+    for name, node in config.probes.items():
+        if not isinstance(node, DictConfig) or "properties" not in node:
+            continue
+        unknown = [property for property in node.properties if property not in known]
+        if unknown:
+            console.print(f"not in the table of stimuli, left out: {', '.join(unknown)}", soft_wrap=True)
+        node.properties = [property for property in node.properties if property in known]
+        if not node.properties:
+            raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.{name}.properties")
 
 
 class _Job:
@@ -116,7 +120,7 @@ class _Job:
 
     def __init__(self, config: DictConfig, folder: Path, console: Console) -> None:
         lightning.seed_everything(config.seed, verbose=False)
-        self._data = instantiate(config.data)
+        self._data = built(config.data)
         self._data.setup()
         self._network: nn.Module = build_network(config, self._data)
         self._probes: list[Probe] = build_probes(config)
@@ -171,13 +175,12 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
         raise InputError(f"run_dir={run_dir}: no run there; give the folder of a run or a sweep")
     stored = OmegaConf.to_container(configuration, resolve=False)
     assert isinstance(stored, dict)
-    if isinstance(stored.get("probes"), dict):
-        stored["probes"] = upgraded_probes(stored["probes"])
     merged = config.copy()
     with open_dict(merged):
         for group in _FROM_RUN:
             if group in stored:
-                OmegaConf.update(merged, group, stored[group], merge=False)
+                # of these a run may have been stored before a key existed
+                OmegaConf.update(merged, group, stored[group], merge=group in ("layers", "paths"))
         own = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
         own = [key for key in own if key.partition(".")[0] in _FROM_RUN]
         for key in own:
@@ -204,7 +207,7 @@ def _checkpoints(config: DictConfig, run_dir: Path) -> Iterator[list[Path]]:
         running = config.watch and is_running(run_dir)  # asked before looking: what comes in between is seen next time
         found = _matching(run_dir, pattern)
         if not found and not running:
-            raise InputError(f"ckpt_path={pattern}: no such checkpoint in {run_dir / 'checkpoints'}")
+            raise InputError(f"ckpt_path={pattern}: no such checkpoint in {RunFolder(run_dir).checkpoints}")
         yield found
         if not running:
             return
@@ -214,7 +217,7 @@ def _checkpoints(config: DictConfig, run_dir: Path) -> Iterator[list[Path]]:
 def _matching(run_dir: Path, pattern: str) -> list[Path]:
     if Path(pattern).is_file():
         return [Path(pattern)]
-    return sorted((run_dir / "checkpoints").glob(pattern))
+    return sorted(RunFolder(run_dir).checkpoints.glob(pattern))
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from pdtrain.commands.shell import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.report.areas import holds_neurons, write_areas
 from pdtrain.report.comparison import CAVEATS, write_comparison
-from pdtrain.report.page import report_folder, write_report
+from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_summary
 from pdtrain.results.configuration import runs_below
-from pdtrain.results.store import TRAINING
+from pdtrain.results.run_folder import TRAINING, RunFolder
 
 _OF_NEURONS = "probe"  # as pdtrain-probe names a set where none is given
 
@@ -31,7 +31,7 @@ def report(config: DictConfig) -> Path:
         page = write_report(given[0], probe_set=probe_set)
         print_summary(given[0], console, probe_set=probe_set)
         return page
-    out = Path(config.out or report_folder(given[0], probe_set))
+    out = Path(config.out or RunFolder(given[0]).report(probe_set))
     page = write_comparison(given, out, by=config.by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
         console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)

@@ -6,6 +6,7 @@ in it is compared with the names below. They are compared as text, so that nothi
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import cache
@@ -26,6 +27,12 @@ _OFFERED = {
         "pdtrain.training.models.small_vgg",
         "pdtrain.training.models.torchvision_model",
         "pdtrain.training.models.timm_model",
+    ),
+    "probes": (
+        "pdtrain.probes.dimension_probe.DimensionProbe",
+        "pdtrain.probes.information_probe.InformationProbe",
+        "pdtrain.probes.object_probe.ObjectInformationProbe",
+        "pdtrain.probes.object_probe.DiscriminabilityProbe",
     ),
     "stimuli": tuple(
         f"pdtrain.stimuli.sources.{name}"
@@ -78,7 +85,12 @@ def _targets(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def _is_offered(key: str, target: Any) -> bool:
     if not isinstance(target, str):
         return False
-    return target in _OFFERED.get(key, ()) or (key.startswith("model.network.") and target in _layers())
+    return target in _OFFERED.get(_group(key), ()) or (key.startswith("model.network.") and target in _layers())
+
+
+def _group(key: str) -> str:
+    """What is offered for a key; for each probe the same, whatever its name."""
+    return "probes" if re.fullmatch(r"probes\.[^.]+", key) else key
 
 
 @cache
@@ -122,8 +134,8 @@ def _is_defined_in(target: Any, trusted: Sequence[str]) -> bool:
 
 
 def _refusal(key: str, target: Any) -> InputError:
-    group = next((offered for offered in _OFFERED if key == offered), None)
-    offers = f" (offered: {', '.join(_OFFERED[group])})" if group else ""
+    offered = _OFFERED.get(_group(key), ())
+    offers = f" (offered: {', '.join(offered)})" if offered else ""
     package = str(target).partition(".")[0]
     trust = (
         "it is a part of Python itself, and is not built"

@@ -17,6 +17,7 @@ from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
 
 _NAME = "sweep.yaml"
@@ -107,7 +108,7 @@ def metric_of(run_dir: str | Path, name: str) -> float:
     InputError
         If the run has no such metric.
     """
-    path = Path(run_dir) / "csv" / "metrics.csv"
+    path = RunFolder(run_dir).metrics
     metrics = pd.read_csv(path) if path.exists() else pd.DataFrame()
     if name not in metrics:
         raise InputError(f"sweep.metric={name}: {path} has no such column; choose one, such as val/accuracy")

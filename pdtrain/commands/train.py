@@ -17,8 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from pdtrain.callbacks import ProbeCallback
-from pdtrain.commands.build import build_network, build_prober, build_probes, measured_properties
+from pdtrain.commands.build import build_network, build_prober, build_probes, built, measured_properties
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
@@ -29,6 +28,7 @@ from pdtrain.report.summary import print_caveats, print_summary
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
@@ -76,7 +76,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     """Build and check everything, and only then write to the run's folder and train."""
     run_dir = start.run_dir
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = instantiate(config.data)
+    data = built(config.data)
     data.setup()
     classifier = _classifier(config, data)
     probes, prober = build_probes(config), build_prober(config, data, ResultsStore(run_dir))
@@ -101,7 +101,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     save_configuration(run_dir, config)
-    save_stimuli(run_dir, prober.stimuli, measured_properties(config))
+    save_stimuli(run_dir, prober.stimuli, measured_properties(probes))
     with _state_known(run_dir):
         fit()
         _show(config, run_dir, prober.seconds, console)
@@ -133,7 +133,7 @@ def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[
         nodes.pop("progress", None)
     callbacks = [instantiate(node) for node in nodes.values()]
     if probing is not None:
-        callbacks += [*map(ProbeCallback, probes), instantiate(probing, prober)]
+        callbacks.append(instantiate(probing, _partial_=True)(prober, probes=probes))
     if resuming is not None:
         callbacks.append(instantiate(resuming))
     return callbacks
@@ -170,7 +170,7 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
         caveats = caveats_of_run(run_dir, None)
         say_caveats_at_wandb(caveats)
         print_caveats(caveats, console)
-        console.print(f"no probes; checkpoints in {run_dir}/checkpoints", soft_wrap=True)
+        console.print(f"no probes; checkpoints in {RunFolder(run_dir).checkpoints}", soft_wrap=True)
         return
     if config.report:
         write_report(run_dir)

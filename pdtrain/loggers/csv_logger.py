@@ -10,6 +10,7 @@ from pytorch_lightning import loggers
 from pytorch_lightning.utilities import rank_zero_only
 
 from pdtrain.files import written_whole
+from pdtrain.results.run_folder import RunFolder
 
 
 class CsvLogger(loggers.logger.Logger):
@@ -26,7 +27,7 @@ class CsvLogger(loggers.logger.Logger):
 
     def __init__(self, save_dir: str | Path) -> None:
         super().__init__()
-        self._folder = Path(save_dir) / "csv"
+        self.path = RunFolder(save_dir).metrics
         self._lines: list[dict[str, str]] = []
         self._saved = 0
 
@@ -43,17 +44,12 @@ class CsvLogger(loggers.logger.Logger):
     @property
     def log_dir(self) -> str:
         """Folder of the file."""
-        return str(self._folder)
+        return str(self.path.parent)
 
     @property
     def logged(self) -> int:
         """Lines so far."""
         return len(self._lines)
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self._folder / "metrics.csv"
 
     def go_on(self, logged: int) -> None:
         """Keep the first lines of the file there is."""

@@ -10,9 +10,10 @@ from pdtrain.loggers.wandb_files import logged_steps, stored_id
 from pdtrain.loggers.wandb_run import say_at_wandb
 from pdtrain.results.caveats import Caveat, caveats_at, mixes_in
 from pdtrain.results.configuration import load_configuration
-from pdtrain.results.metrics import metrics_of
+from pdtrain.results.measures import catalogue_of
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
 
 
@@ -39,7 +40,7 @@ class WandbResults:
 
         if to not in ("same", "new"):
             raise InputError(f"wandb={to}: choose same or new")
-        if to == "same" and not (Path(run_dir) / "wandb_id").is_file():
+        if to == "same" and not RunFolder(run_dir).wandb_id.is_file():
             raise InputError(f"wandb=same: {run_dir} was not logged to W&B; wandb=new makes a run")
         if to == "same" and not is_finished(run_dir):
             raise InputError(f"wandb=same: {run_dir} is not finished, and its own steps come first; use wandb=new")
@@ -59,7 +60,8 @@ class WandbResults:
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
         """Send one stored probe point, and what there is to say of it and of all that the probe set holds."""
-        metrics = {f"{self._probe_set}/{key}": value for key, value in metrics_of(rows).items()}
+        catalogue = catalogue_of(RunFolder(self._run_dir).results(self._probe_set))
+        metrics = {f"{self._probe_set}/{key}": value for key, value in catalogue.metrics(rows).items()}
         place = {"epoch": point.epoch, "trainer/global_step": point.step}
         self._run.log(metrics | place, step=self._step, commit=True)
         self._step += 1
@@ -73,4 +75,4 @@ class WandbResults:
 
 
 def _group(run_dir: Path) -> str:
-    return stored_id(run_dir) if (run_dir / "wandb_id").is_file() else run_dir.resolve().name
+    return stored_id(run_dir) if RunFolder(run_dir).wandb_id.is_file() else run_dir.resolve().name

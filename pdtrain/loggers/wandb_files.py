@@ -9,6 +9,7 @@ from typing import Any
 from wandb.proto import wandb_internal_pb2
 
 from pdtrain.files import written_whole
+from pdtrain.results.run_folder import RunFolder
 
 _HEADER_BYTES, _BLOCK_BYTES = 7, 32768
 _WHOLE, _LAST = 1, 4  # kinds of a record's parts that end it
@@ -40,7 +41,7 @@ def stored_id(run_dir: str | Path) -> str:
     """Id of the run at W&B, made on first use: every process that goes on with the run, or probes it, logs there."""
     from wandb.sdk.lib.runid import generate_id
 
-    path = Path(run_dir) / "wandb_id"
+    path = RunFolder(run_dir).wandb_id
     if not path.exists():
         with written_whole(path) as temporary:
             temporary.write_text(os.environ.get("WANDB_RUN_ID") or generate_id())  # W&B's sweep agent gives one
@@ -50,7 +51,7 @@ def stored_id(run_dir: str | Path) -> str:
 def logged_steps(save_dir: str | Path, run_id: str) -> int:
     """Number of steps that earlier processes logged offline to a run: the first step that is free."""
     free = 0
-    for path in Path(save_dir).glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
+    for path in RunFolder(save_dir).wandb_files.glob(f"offline-run-*/run-{run_id}.wandb"):
         for record in records(path):
             if record.HasField("history"):
                 free = max(free, record.history.step.num + 1)

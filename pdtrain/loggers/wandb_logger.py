@@ -16,6 +16,7 @@ from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
 from pdtrain.loggers.wandb_run import abandon_wandb, first_line
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.training.processes import process_rank
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class WandbLogger(loggers.WandbLogger):
             run_id = stored_id(save_dir)
         super().__init__(save_dir=save_dir, id=run_id, **options)
         self._wandb_init.pop("anonymous", None)  # W&B warns of it
-        self._journal = Path(save_dir) / "wandb_lines.jsonl"
+        self._journal = RunFolder(save_dir).wandb_lines
         self._lines: list[dict[str, Any]] = []
         self._saved = 0
         self._sent: int | None = None  # how many W&B has; unknown before it is asked

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pdtrain.results.caveats import Caveat
+from pdtrain.results.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
 
@@ -19,10 +20,11 @@ def save_at_wandb(run_dir: str | Path) -> None:
         return
     try:
         artifact = wandb.Artifact(f"results-{wandb.run.id}", type="results", description="rows, and the report")
-        artifact.add_dir(str(Path(run_dir) / "results"), name="results")
-        for name in ("report/report.html", "run.yaml"):
-            if (path := Path(run_dir) / name).exists():
-                artifact.add_file(str(path), name=name)
+        folder = RunFolder(run_dir)
+        artifact.add_dir(str(folder.results()), name=folder.results().name)
+        for path in (folder.page(), folder.configuration):
+            if path.exists():
+                artifact.add_file(str(path), name=str(path.relative_to(folder.path)))
         wandb.run.log_artifact(artifact)
     except Exception as error:
         abandon_wandb(error)

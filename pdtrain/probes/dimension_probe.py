@@ -23,10 +23,18 @@ from pdtrain.estimators.dimension import (
 )
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.estimators.ratios import RATIO_ESTIMATORS
+from pdtrain.probes.rows import layer_row
+from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _log = logging.getLogger(__name__)
+_FALLING_AS_ONE_OVER_TRIALS = ("two_nn", "two_nn_mle", "mle")
+_TITLES = {DIMENSION.quantity: DIMENSION.title}
+
+
+def _title(estimator: str) -> str:
+    return _TITLES.get(estimator, f"intrinsic dimension ({estimator.replace('_', ' ')})")
 
 
 class DimensionProbe:
@@ -49,13 +57,13 @@ class DimensionProbe:
         Seed of subsamples, blocks and projections.
     """
 
-    name = "intrinsic_dimension"
+    name = DIMENSION.probe
     needs_fields = False
     estimator = f"{name} 1"
 
     def __init__(
         self,
-        estimators: Sequence[str] = ("two_nn",),
+        estimators: Sequence[str] = (DIMENSION.quantity,),
         *,
         resamplings: int = 20,
         subsample_fraction: float = 0.9,
@@ -89,6 +97,12 @@ class DimensionProbe:
             "seed": seed,
         }
         self._per_class = per_class
+        first, *others = without_alias(estimators)
+        extrapolates = {name: name in _FALLING_AS_ONE_OVER_TRIALS for name in (first, *others)}
+        self.measures = (
+            replace(DIMENSION, quantity=first, title=_title(first), extrapolates=extrapolates[first]),
+            *(DIMENSION.of(name, title=_title(name), extrapolates=extrapolates[name]) for name in others),
+        )
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are too few stimuli."""
@@ -152,9 +166,9 @@ def _refuse_what_projection_cannot_give(key: str, estimators: Sequence[str], per
 def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[Row]:
     rows = []
     for name, estimate in report.estimates.items():
-        spread = estimate.spread
-        main = _row(index, response, name, estimate.dimension, spread.standard_error, estimate.points, estimate.note)
-        rows.append(replace(main, lower=spread.lower, upper=spread.upper))
+        spread, of = estimate.spread, (index, response, name, estimate.dimension)
+        interval = (spread.lower, spread.upper)
+        rows.append(_row(*of, spread.standard_error, estimate.points, estimate.note, interval))
         if not math.isnan(spread.resampled_mean):
             mean, deviation = spread.resampled_mean, spread.resampled_standard_deviation
             note = "; ".join(filter(None, ["over subsamples", lower_bound_in(estimate.note)]))
@@ -173,8 +187,11 @@ def _parts(index: int, response: LayerResponse, quantity: str, parts: PartsEstim
     return _row(index, response, quantity, parts.mean, parts.standard_deviation, round(parts.points), note)
 
 
-def _row(index: int, response: LayerResponse, quantity: str, value: float, deviation: float, n: int, note: str) -> Row:
-    return Row(
-        response.layer.name, index, response.layer.depth, DimensionProbe.name, quantity, "",
-        value, deviation, n=n, method=response.method, note=note,
+def _row(
+    index: int, response: LayerResponse, quantity: str, value: float, deviation: float, points: int, note: str,
+    interval: tuple[float, float] = (math.nan, math.nan),
+) -> Row:  # fmt: skip
+    return layer_row(
+        DIMENSION.of(quantity), response.layer, index, value, standard_deviation=deviation, interval=interval, n=points,
+        method=response.method, note=note,
     )  # fmt: skip

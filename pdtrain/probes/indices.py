@@ -6,19 +6,35 @@ Operational definitions of this project: see the README. The profiles are rows o
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from pdtrain.estimators.significance import wilson_interval
+from pdtrain.results.measures import (
+    ACTIVE_PRUNING,
+    CONTRACTION,
+    DIMENSION,
+    DISTILLATION,
+    EXPANSION,
+    INFORMATION,
+    PEAK_DEPTH,
+    PRUNED_FRACTION,
+    UNIT,
+    Measure,
+)
 from pdtrain.results.rows import Row, UnitRow
+
+DEFAULT_PROPERTY = "luminance"
+MEASURES = (EXPANSION, CONTRACTION, PEAK_DEPTH, DISTILLATION, ACTIVE_PRUNING, PRUNED_FRACTION)
 
 
 def indices(
     rows: Sequence[Row],
     untrained: Sequence[Row],
     *,
-    property: str = "luminance",
-    estimator: str = "two_nn",
+    property: str = DEFAULT_PROPERTY,
+    of_dimension: Measure = DIMENSION,
     draws: int = 1000,
     seed: int = 0,
 ) -> list[Row]:
@@ -36,28 +52,31 @@ def indices(
         Rows of this probe point and of epoch 0 on the same stimuli and units.
     property
         Property of the distillation and pruning indices, scope included.
+    of_dimension
+        Estimate of the expansion and contraction indices.
     """
     generator = np.random.default_rng(seed)
     found: list[Row] = []
-    dimension = _Profile.of(rows, "intrinsic_dimension", estimator, "", draws, generator)
+    dimension = _Profile.of(rows, of_dimension, "", draws, generator)
     if dimension is not None and dimension.depths[0] == 0:
+        of, made_by = of_dimension.quantity, dimension.made_by
         found += [
-            _row("expansion", *dimension.quotient(dimension.peak, 0), estimator, dimension.made_by),
-            _row("contraction", *dimension.quotient(-1, dimension.peak), estimator, dimension.made_by),
-            _row("peak_depth", dimension.depths[dimension.peak], np.array([]), estimator, dimension.made_by),
+            _row(EXPANSION, *dimension.quotient(dimension.peak, 0), of, made_by),
+            _row(CONTRACTION, *dimension.quotient(-1, dimension.peak), of, made_by),
+            _row(PEAK_DEPTH, dimension.depths[dimension.peak], np.array([]), of, made_by),
         ]
-    information = _Profile.of(rows, "unit_information", "mean", property, draws, generator)
+    information = _Profile.of(rows, INFORMATION, property, draws, generator)
     if information is not None:
         remaining, sample = information.quotient(-1, information.peak)
-        found.append(_row("distillation", 1 - remaining, 1 - sample, property, information.made_by))
-        before = _Profile.of(untrained, "unit_information", "mean", property, draws, generator)
+        found.append(_row(DISTILLATION, 1 - remaining, 1 - sample, property, information.made_by))
+        before = _Profile.of(untrained, INFORMATION, property, draws, generator)
         if before is not None and len(before.values) == len(information.values):
             with np.errstate(divide="ignore", invalid="ignore"):
                 remaining = float(information.values[-1] / before.values[-1])
                 sample = information.draws[:, -1] / before.draws[:, -1]
             if before.made_by != information.made_by:
                 remaining = float("nan")
-            found.append(_row("active_pruning", 1 - remaining, 1 - sample, property, information.made_by))
+            found.append(_row(ACTIVE_PRUNING, 1 - remaining, 1 - sample, property, information.made_by))
     return found
 
 
@@ -74,14 +93,12 @@ class _Profile:
     def of(
         cls,
         rows: Sequence[Row],
-        probe: str,
-        quantity: str,
+        measure: Measure,
         property: str,
         draws: int,
         generator: np.random.Generator,
     ) -> "_Profile | None":
-        wanted = (probe, quantity, property)
-        chosen = [r for r in rows if (r.probe, r.quantity, r.property) == wanted and r.depth < 1]
+        chosen = [row for row in rows if measure.fits(row) and row.property == property and row.depth < 1]
         chosen.sort(key=lambda row: row.layer_index)
         # a layer without a number says why in its own row; the ends of the profile cannot be replaced by others
         if len(chosen) < 2 or not (math.isfinite(chosen[0].value) and math.isfinite(chosen[-1].value)):
@@ -104,7 +121,11 @@ class _Profile:
 
 
 def pruned_fraction(
-    unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], layers: Sequence[str], *, property: str = "luminance"
+    unit_rows: Sequence[UnitRow],
+    untrained: Sequence[UnitRow],
+    layers: Sequence[str],
+    *,
+    property: str = DEFAULT_PROPERTY,
 ) -> list[Row]:
     """Share of all units of each layer that were informative about `property` untrained and are not now.
 
@@ -112,7 +133,7 @@ def pruned_fraction(
     """
 
     def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int, str], bool]:
-        known = (row for row in rows if row.property == property and not math.isnan(row.information_bits))
+        known = (row for row in rows if UNIT.fits(row) and row.property == property and not math.isnan(row.value))
         return {(row.layer, row.unit, row.estimator): row.informative for row in known}
 
     now, before = informative(unit_rows), informative(untrained)
@@ -122,15 +143,18 @@ def pruned_fraction(
         if lost:
             interval = wilson_interval(sum(lost), len(lost))
             share = sum(lost) / len(lost)
-            depth = spread = float("nan")
-            made_by = next(row.estimator for row in unit_rows if row.layer == layer and row.property == property)
-            of = (layer, index, depth, "index", "pruned_fraction", property)
-            found.append(Row(*of, share, spread, *interval, n=len(lost), estimator=made_by))
+            of_layer = (row for row in unit_rows if UNIT.fits(row) and (row.layer, row.property) == (layer, property))
+            found.append(
+                _index(
+                    PRUNED_FRACTION, share, property, layer=layer, layer_index=index, lower=interval[0],
+                    upper=interval[1], n=len(lost), estimator=next(of_layer).estimator,
+                )
+            )  # fmt: skip
     return found
 
 
-def _row(name: str, value: float, sample: np.ndarray, of: str, made_by: str) -> Row:
-    row = Row("", -1, float("nan"), "index", name, of, float(value), estimator=made_by)
+def _row(measure: Measure, value: float, sample: np.ndarray, about: str, made_by: str) -> Row:
+    row = _index(measure, float(value), about, estimator=made_by)
     if not math.isfinite(value):
         reason = "the quantity it is divided by is zero, or was measured by another estimator"
         return replace(row, value=float("nan"), note=reason)
@@ -138,3 +162,13 @@ def _row(name: str, value: float, sample: np.ndarray, of: str, made_by: str) -> 
         return row
     lower, upper = np.quantile(sample, [0.025, 0.975])
     return replace(row, standard_deviation=float(sample.std(ddof=1)), lower=float(lower), upper=float(upper))
+
+
+def _index(
+    measure: Measure, value: float, about: str, *, layer: str = "", layer_index: int = -1, **options: Any
+) -> Row:
+    """A row of the network as a whole, or of a layer whose depth the rows it was made from say."""
+    return Row(
+        layer=layer, layer_index=layer_index, depth=float("nan"), probe=measure.probe, quantity=measure.quantity,
+        property=about, value=value, **options,
+    )  # fmt: skip

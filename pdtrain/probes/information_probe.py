@@ -16,20 +16,31 @@ from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, un
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.estimators.significance import wilson_interval
 from pdtrain.probes.local_codes import LocalCodes
-from pdtrain.probes.unit_rows import ACTIVE, mean_with_error
+from pdtrain.probes.rows import layer_row, mean_row, unit_rows
+from pdtrain.results.measures import (
+    INFORMATION,
+    INFORMATION_OF_ACTIVE,
+    INFORMATION_WITHOUT_BINS,
+    INFORMATIVE_FRACTION,
+    NORMALIZED_INFORMATION,
+    SILENT_FRACTION,
+    UNIT,
+    Measure,
+)
 from pdtrain.results.rows import Measurement, Row, UnitRow
 from pdtrain.stimuli.stimulus_set import IDENTITY, PropertyValues, StimulusSet
 
 _log = logging.getLogger(__name__)
 
-STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
-    "median": lambda v: v.quantile(0.5),
-    "quartile_1": lambda v: v.quantile(0.25),
-    "quartile_3": lambda v: v.quantile(0.75),
-    "percentile_90": lambda v: v.quantile(0.9),
-    "percentile_99": lambda v: v.quantile(0.99),
-    "total": lambda v: v.sum(),
+STATISTICS: dict[Measure, Callable[[Tensor], Tensor]] = {
+    INFORMATION.of("median", interval=""): lambda v: v.quantile(0.5),
+    INFORMATION.of("quartile_1", interval=""): lambda v: v.quantile(0.25),
+    INFORMATION.of("quartile_3", interval=""): lambda v: v.quantile(0.75),
+    INFORMATION.of("percentile_90", interval=""): lambda v: v.quantile(0.9),
+    INFORMATION.of("percentile_99", interval=""): lambda v: v.quantile(0.99),
+    INFORMATION.of("total", interval="", unit="bit"): lambda v: v.sum(),
 }
+_NAN = float("nan")
 _CHECKED_UNITS = 32  # of a layer, by nearest neighbours: some milliseconds each
 
 
@@ -52,7 +63,11 @@ class InformationProbe:
         Seed of the shuffles.
     """
 
-    name = "unit_information"
+    name = INFORMATION.probe
+    measures = (
+        INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
+        INFORMATION_WITHOUT_BINS, UNIT, *STATISTICS,
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -71,6 +86,7 @@ class InformationProbe:
             raise InputError(f"{key}.bins={bins}: at least 2 bins are needed, and no more than 100 are of use")
         if shuffles < 0:
             raise InputError(f"{key}.shuffles={shuffles}: give 0 or more")
+        self.properties = tuple(properties)
         self._whole = [name for name in properties if "@" not in name]
         self._local = [name for name in properties if "@" in name]
         self._bins, self._nearest_neighbors = bins, nearest_neighbors
@@ -107,13 +123,13 @@ class InformationProbe:
         properties = {name: stimuli.property(name) for name in self._whole}
         shared = [self._codes(property) for property in properties.values()]
         rows: list[Row] = []
-        unit_rows: list[UnitRow] = []
+        of_units: list[UnitRow] = []
         for index, response in enumerate(responses):
             for name, information in self._informations(response, stimuli, shared):
                 note = "; ".join(filter(None, [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]))
                 rows += _summary(index, response, name, information, note)
-                unit_rows += _units(response, name, information)
-        measured = Measurement(rows, unit_rows).made_by(self.estimator)
+                of_units += _units(response, name, information)
+        measured = Measurement(rows, of_units).made_by(self.estimator)
         if self._nearest_neighbors:
             measured.rows.extend(
                 _nearest_neighbor_row(index, response, *item)
@@ -150,53 +166,47 @@ def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, proper
     units = response.unit_responses
     chosen = units[:, torch.linspace(0, units.shape[1] - 1, min(_CHECKED_UNITS, units.shape[1])).long()]
     bits = nearest_neighbor_information(chosen, property.values, kind=property.kind, period=property.period)
-    mean, error, count = mean_with_error(bits)
-    note = "without bins, from nearest neighbours" if count else "the property does not vary, or of too few stimuli"
-    layer = response.layer
-    return Row(
-        layer.name, index, layer.depth, InformationProbe.name, "nearest_neighbor_mean", name,
-        mean, error, mean - 1.96 * error, mean + 1.96 * error, n=count, note=note,
-        estimator=f"{InformationProbe.name} 2 nearest neighbours",
+    known = bool((~bits.isnan()).any())
+    note = "without bins, from nearest neighbours" if known else "the property does not vary, or of too few stimuli"
+    made_by = f"{INFORMATION.probe} 2 nearest neighbours"
+    return mean_row(
+        INFORMATION_WITHOUT_BINS, response.layer, index, bits, property=name, note=note, estimator=made_by
     )  # fmt: skip
 
 
 def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, note: str) -> list[Row]:
     """Rows over units; units whose information is not known have no part in them."""
-    layer, nothing = response.layer, float("nan")
+    silent, known = information.silent, ~information.information_bits.isnan()
+    bits = information.information_bits[known]
 
-    def row(quantity: str, value: float, spread: float, interval: tuple[float, float], count: int) -> Row:
-        of = (layer.name, index, layer.depth, InformationProbe.name, quantity, name)
-        return Row(*of, value, spread, *interval, n=count, note=note)
+    def mean(measure: Measure, values: Tensor) -> Row:
+        return mean_row(measure, response.layer, index, values, property=name, note=note)
 
-    def mean(quantity: str, values: Tensor) -> Row:
-        value, error, count = mean_with_error(values)
-        return row(quantity, value, error, (value - 1.96 * error, value + 1.96 * error), count)
+    def row(measure: Measure, value: float, values: Tensor, interval: tuple[float, float] = (_NAN, _NAN)) -> Row:
+        return layer_row(
+            measure, response.layer, index, value, property=name, interval=interval, n=len(values), note=note
+        )
 
-    known = ~information.information_bits.isnan()
-    bits, silent = information.information_bits[known], information.silent
-    rows = [mean("mean", bits), mean(f"mean{ACTIVE}", information.information_bits[known & ~silent])]
-    for statistic, of in STATISTICS.items():
-        rows.append(row(statistic, float(of(bits)) if len(bits) else nothing, nothing, (nothing, nothing), len(bits)))
-    rows.append(mean("normalized_mean", _normalized(information)[known]))
-    for share, units in (("informative_fraction", information.informative[known]), ("silent_fraction", silent)):
-        marked, count = int(units.sum()), len(units)
-        interval = wilson_interval(marked, count) if count else (nothing, nothing)
-        rows.append(row(share, marked / count if count else nothing, nothing, interval, count))
+    rows = [
+        mean(INFORMATION, bits),
+        mean(INFORMATION_OF_ACTIVE, information.information_bits[known & ~silent]),
+        mean(NORMALIZED_INFORMATION, _normalized(information)[known]),
+    ]
+    for measure, statistic in STATISTICS.items():
+        rows.append(row(measure, float(statistic(bits)) if len(bits) else _NAN, bits))
+    for measure, units in ((INFORMATIVE_FRACTION, information.informative[known]), (SILENT_FRACTION, silent)):
+        marked = int(units.sum())
+        share = marked / len(units) if len(units) else _NAN
+        rows.append(row(measure, share, units, wilson_interval(marked, len(units)) if len(units) else (_NAN, _NAN)))
     return rows
 
 
 def _units(response: LayerResponse, name: str, information: UnitInformation) -> list[UnitRow]:
-    columns = zip(
-        response.units.tolist(),
-        information.information_bits.tolist(),
-        information.plugin_bits.tolist(),
-        _normalized(information).tolist(),
-        information.p_values.tolist(),
-        information.informative.tolist(),
-        information.silent.tolist(),
-        strict=True,
-    )
-    return [UnitRow(response.layer.name, unit, name, *values) for unit, *values in columns]
+    return unit_rows(
+        UNIT, response, information.information_bits, property=name, plugin_bits=information.plugin_bits,
+        normalized=_normalized(information), p_value=information.p_values, informative=information.informative,
+        silent=information.silent,
+    )  # fmt: skip
 
 
 def _normalized(information: UnitInformation) -> Tensor:

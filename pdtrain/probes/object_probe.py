@@ -1,6 +1,7 @@
 """View-invariant object information: of single units about pairs of objects, and of each layer's population."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,9 +16,22 @@ from pdtrain.estimators.invariance import (
     object_information,
     random_parts,
 )
-from pdtrain.probes.unit_rows import ACTIVE, mean_with_error
+from pdtrain.probes.rows import layer_row, mean_row, unit_rows
+from pdtrain.results.measures import (
+    ACCURACY,
+    ACTIVE,
+    CHANCE,
+    TOTAL_OBJECT_INFORMATION,
+    VIEW_INVARIANT,
+    VIEW_INVARIANT_RATIO,
+)
 from pdtrain.results.rows import Measurement, Row, UnitRow
-from pdtrain.stimuli.stimulus_set import StimulusSet
+from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+
+OF_ACTIVE = {
+    measure: measure.of(f"{measure.quantity}{ACTIVE}", noiseless=measure.noiseless)
+    for measure in (VIEW_INVARIANT, TOTAL_OBJECT_INFORMATION, VIEW_INVARIANT_RATIO)
+}
 
 
 class ObjectInformationProbe:
@@ -33,7 +47,8 @@ class ObjectInformationProbe:
         Seed of the pairs.
     """
 
-    name = "object_information"
+    name = VIEW_INVARIANT.probe
+    measures = (*OF_ACTIVE, *OF_ACTIVE.values())
     needs_fields = False
 
     def __init__(self, *, bins: int = 8, most_pairs: int = MOST_PAIRS, seed: int = 0) -> None:
@@ -50,33 +65,28 @@ class ObjectInformationProbe:
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
         rows: list[Row] = []
-        unit_rows: list[UnitRow] = []
+        of_units: list[UnitRow] = []
         bins = 0
         for index, response in enumerate(responses):
             try:
                 found = object_information(response.unit_responses, stimuli.labels, **self._options)
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+            ratio, invariant = found.ratio.nanmean(1), found.view_invariant_bits.nanmean(1)
             per_unit = {
-                "total": found.total_bits.mean(1),
-                "view_invariant": found.view_invariant_bits.nanmean(1),
-                "ratio": found.ratio.nanmean(1),
+                TOTAL_OBJECT_INFORMATION: found.total_bits.mean(1),
+                VIEW_INVARIANT: invariant,
+                VIEW_INVARIANT_RATIO: ratio,
             }
             note, bins = _note(found, stimuli), found.bins
-            for quantity, values in per_unit.items():
-                rows.append(_mean_row(index, response, self.name, quantity, values, note))
-                rows.append(_mean_row(index, response, self.name, f"{quantity}{ACTIVE}", values[~found.silent], note))
-            unit_rows += [
-                UnitRow(response.layer.name, unit, "object_pairs", bits, bits, ratio, float("nan"), False, dead)
-                for unit, bits, ratio, dead in zip(
-                    response.units.tolist(),
-                    per_unit["view_invariant"].tolist(),
-                    per_unit["ratio"].tolist(),
-                    found.silent.tolist(),
-                    strict=True,
-                )
-            ]
-        return Measurement(rows, unit_rows).made_by(f"{self.name} 2 permutation, {bins} bins")
+            for measure, values in per_unit.items():
+                of: dict[str, Any] = {"property": IDENTITY, "note": note}
+                rows.append(mean_row(measure, response.layer, index, values, **of))
+                rows.append(mean_row(OF_ACTIVE[measure], response.layer, index, values[~found.silent], **of))
+            of_units += unit_rows(
+                VIEW_INVARIANT, response, invariant, property=IDENTITY, normalized=ratio, silent=found.silent
+            )
+        return Measurement(rows, of_units).made_by(f"{self.name} 2 permutation, {bins} bins")
 
 
 def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:
@@ -102,7 +112,8 @@ class DiscriminabilityProbe:
         Seed of the random parts.
     """
 
-    name = "discriminability"
+    name = ACCURACY.probe
+    measures = (ACCURACY, CHANCE)
     needs_fields = False
 
     def __init__(self, *, held_out: str | None = None, folds: int = 5, seed: int = 0) -> None:
@@ -138,14 +149,14 @@ class DiscriminabilityProbe:
         for index, response in enumerate(responses):
             found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
             spread = float(torch.tensor(found.fold_accuracies).std())
-            layer = response.layer
-            rows += [
-                Row(
-                    layer.name, index, layer.depth, self.name, "accuracy", "identity",
-                    found.accuracy, spread, found.lower, found.upper, found.stimuli, note=note,
-                ),
-                Row(layer.name, index, layer.depth, self.name, "chance", "identity", found.chance, n=found.stimuli),
-            ]  # fmt: skip
+            of: dict[str, Any] = {"property": IDENTITY, "n": found.stimuli}
+            rows.append(
+                layer_row(
+                    ACCURACY, response.layer, index, found.accuracy, standard_deviation=spread,
+                    interval=(found.lower, found.upper), note=note, **of,
+                )
+            )  # fmt: skip
+            rows.append(layer_row(CHANCE, response.layer, index, found.chance, **of))
         return Measurement(rows, []).made_by(self.estimator)
 
     def _parts(self, stimuli: StimulusSet) -> tuple[Tensor, str]:
@@ -159,11 +170,3 @@ class DiscriminabilityProbe:
 def _check_objects(stimuli: StimulusSet, probe: str) -> None:
     if len(stimuli.labels.unique()) < 2:
         raise InputError(f"probes.{probe}: the stimuli show one object only; choose other stimuli or set it to null")
-
-
-def _mean_row(index: int, response: LayerResponse, probe: str, quantity: str, values: Tensor, note: str) -> Row:
-    layer, (mean, error, count) = response.layer, mean_with_error(values)
-    return Row(
-        layer.name, index, layer.depth, probe, quantity, "identity",
-        mean, error, mean - 1.96 * error, mean + 1.96 * error, n=count, note=note,
-    )  # fmt: skip

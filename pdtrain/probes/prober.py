@@ -10,10 +10,11 @@ from torch import nn
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
-from pdtrain.activations.recorder import LayerResponse, Recorder
+from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
-from pdtrain.probes.indices import indices, pruned_fraction
+from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
+from pdtrain.results.measures import DIMENSION, Catalogue, Measure
 from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -23,6 +24,11 @@ class Probe(Protocol):
     """Anything that turns recorded responses into rows."""
 
     name: str
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """What it measures: all that logs, figures, tables and comparisons know of it, the foremost first."""
+        ...
 
     @property
     def needs_fields(self) -> bool:
@@ -58,6 +64,11 @@ class _Watched(list[LayerResponse]):
             yield response
 
 
+def measured_by(probes: Sequence[Probe]) -> Catalogue:
+    """The measures of probes, and of the indices made from them."""
+    return Catalogue([*(measure for probe in probes for measure in probe.measures), *MEASURES])
+
+
 class Prober:
     """Measures probe points of one model and writes them to a store.
 
@@ -81,11 +92,11 @@ class Prober:
         store: ResultsStore,
         *,
         layers: Sequence[str] | None = None,
-        max_units: int = 1024,
+        max_units: int = MOST_UNITS,
         memory_bytes: int = 2**30,
         batch_size: int = 100,
         seed: int = 0,
-        index_property: str = "luminance",
+        index_property: str = DEFAULT_PROPERTY,
     ) -> None:
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []
@@ -98,6 +109,7 @@ class Prober:
         }
         self._index_property = index_property
         self._recorder: Recorder | None = None
+        self.catalogue = measured_by([])
         self._untrained: tuple[list[Row], list[UnitRow]] | None = None  # read once: it never changes
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
@@ -107,6 +119,7 @@ class Prober:
         self.stimuli.check_properties([self._index_property], key="probes.index_property")
         for probe in probes:
             probe.check(self.stimuli)
+        self.catalogue = measured_by(probes)
         units = units_of_first_version(self.store, layers, self._recorder_options["max_units"])
         self._recorder = Recorder(layers, len(self.stimuli), given_units=units, **self._recorder_options)
         if any(probe.needs_fields for probe in probes):
@@ -140,6 +153,7 @@ class Prober:
         rows = [row for measurement in found for row in measurement.rows]
         unit_rows = [row for measurement in found for row in measurement.unit_rows]
         rows += self._indices(rows, unit_rows, point)
+        self.store.keep(self.catalogue)
         self.store.write(point, rows, unit_rows)
         self.seconds.append(time.perf_counter() - started)
         return rows
@@ -147,12 +161,14 @@ class Prober:
     def _indices(self, rows: list[Row], unit_rows: list[UnitRow], point: ProbePoint) -> list[Row]:
         """Compare this point with the untrained network, as stored."""
         name = self._index_property
+        of_dimension = next((m for m in self.catalogue if m.probe == DIMENSION.probe), DIMENSION)
         if point.step == 0:
-            return indices(rows, rows, property=name)
+            return indices(rows, rows, property=name, of_dimension=of_dimension)
         if self._untrained is None:
             start = ProbePoint(0, 0)
             self._untrained = self.store.read_rows(start), self.store.read_unit_rows(start)
         untrained, origin = self._untrained
         assert self._recorder is not None
         layers = [layer.name for layer in self._recorder.layers]
-        return [*indices(rows, untrained, property=name), *pruned_fraction(unit_rows, origin, layers, property=name)]
+        found = indices(rows, untrained, property=name, of_dimension=of_dimension)
+        return [*found, *pruned_fraction(unit_rows, origin, layers, property=name)]

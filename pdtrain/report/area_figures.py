@@ -1,12 +1,13 @@
 """Figures of recorded neurons: the hierarchy of areas, with the layers of a network beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pdtrain.report.profiles import band, panels_of, references
 from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
@@ -15,79 +16,47 @@ from pdtrain.report.style import (
     layer_colours,
     layers_of,
     mark_lower_bounds,
-    title_of,
 )
 from pdtrain.responses.noise import CORRECTED
+from pdtrain.results.measures import UNIT, Measure
 
 _CORRECTED_COLOUR = "#D55E00"
-_UNITS = {"intrinsic_dimension": "dimensions", "discriminability": "accuracy"}
-_TITLES = {
-    "two_nn": "intrinsic dimension",
-    "view_invariant": "view-invariant object information",
-    "accuracy": "linear discriminability of objects",
-}
-_Measured = tuple[str, str, str]  # probe, quantity, property
 
 
-def area_profiles(areas: pd.DataFrame, network: pd.DataFrame | None = None) -> Figure:
+def area_profiles(areas: pd.DataFrame, measures: Sequence[Measure], network: pd.DataFrame | None = None) -> Figure:
     """What is measured of each area, one line of panels each; on the right the same of a network, where it has it."""
-    measured = list(_measured(areas))
+    panels = panels_of(areas, measures)
     columns = 1 if network is None else 2
-    size = (4.2 * columns + 1, 2.4 * len(measured))
-    figure, drawn = plt.subplots(len(measured), columns, figsize=size, squeeze=False)
-    for (probe, quantity, property), panels in zip(measured, drawn, strict=True):
-        title = _title(quantity, property)
-        unit = _UNITS.get(probe, "bit per neuron")
-        _draw_areas(
-            panels[0], _chosen(areas, probe, quantity, property), _chosen(areas, probe, quantity + CORRECTED, property)
-        )
-        panels[0].set(title=title, ylabel=unit)
-        chance = _chosen(areas, probe, "chance", property)
-        if len(chance):
-            panels[0].axhline(chance.value.iloc[0], color="black", lw=0.8, ls=":", label="chance")
+    size = (4.2 * columns + 1, 2.4 * len(panels))
+    figure, drawn = plt.subplots(len(panels), columns, figsize=size, squeeze=False)
+    for (measure, about, measured), axes in zip(panels, drawn, strict=True):
+        corrected = measure.of(measure.quantity + CORRECTED).rows(areas[areas.property == about])
+        _draw_areas(axes[0], measured, corrected)
+        axes[0].set(title=measure.title_of(about), ylabel=measure.unit.replace("unit", "neuron"))
+        for reference in references(areas, measure):
+            axes[0].axhline(reference, color="black", lw=0.8, ls=":", label=measure.reference)
         if network is not None:
-            _draw_network(panels[1], _chosen(network, probe, quantity, property))
-            panels[1].set(title=title, ylabel=unit.replace("neuron", "unit"))
+            _draw_network(axes[1], measure.rows(network[network.property == about]))
+            axes[1].set(title=measure.title_of(about), ylabel=measure.unit)
     for axes in drawn[0]:
         if axes.lines:
             axes.legend(frameon=False, fontsize=7)
     return figure
 
 
-def neuron_distribution(units: pd.DataFrame, property: str) -> Figure:
+def neuron_distribution(units: pd.DataFrame, about: str) -> Figure:
     """Cumulative distribution of information about a property over the neurons of each area."""
     figure, axes = plt.subplots(figsize=(5, 3.2))
-    chosen = units[units.property == property]
+    chosen = UNIT.rows(units[units.property == about])
     areas = list(dict.fromkeys(chosen.layer))
     styles = ("-", "--", "-.", ":")
     for place, (area, colour) in enumerate(layer_colours(areas).items()):
-        bits = np.sort(chosen[chosen.layer == area].information_bits)
+        bits = np.sort(chosen[chosen.layer == area].value)
         share = np.arange(1, len(bits) + 1) / len(bits)
         axes.step(bits, share, where="post", color=colour, ls=styles[place % len(styles)], label=area)
-    axes.set(xlabel=f"{title_of(property)} information (bit)", ylabel="share of neurons", ylim=(0, 1.03))
+    axes.set(xlabel=f"{UNIT.title_of(about)} ({UNIT.unit})", ylabel="share of neurons", ylim=(0, 1.03))
     axes.legend(frameon=False)
     return figure
-
-
-def _measured(areas: pd.DataFrame) -> Iterator[_Measured]:
-    """Dimension first, then information about each property, then view-invariant information."""
-    for probe, quantity in (
-        ("intrinsic_dimension", "two_nn"),
-        ("unit_information", "mean"),
-        ("object_information", "view_invariant"),
-        ("discriminability", "accuracy"),
-    ):
-        chosen = areas[(areas.probe == probe) & (areas.quantity == quantity)]
-        for property in dict.fromkeys(chosen.property):
-            yield probe, quantity, property
-
-
-def _title(quantity: str, property: str) -> str:
-    return _TITLES.get(quantity, f"{title_of(property)} information")
-
-
-def _chosen(rows: pd.DataFrame, probe: str, quantity: str, property: str) -> pd.DataFrame:
-    return rows[(rows.probe == probe) & (rows.quantity == quantity) & (rows.property == property)]
 
 
 def _draw_areas(axes: plt.Axes, measured: pd.DataFrame, corrected: pd.DataFrame) -> None:
@@ -97,9 +66,9 @@ def _draw_areas(axes: plt.Axes, measured: pd.DataFrame, corrected: pd.DataFrame)
         (corrected, _CORRECTED_COLOUR, "noise corrected"),
     ):
         if len(rows):
-            line = rows.set_index("layer").loc[names]
-            _band(axes, range(len(names)), line, colour, label, dashed=rows is corrected)
-            mark_lower_bounds(axes, line.assign(place=range(len(names))), place="place")
+            line = rows.set_index("layer").loc[names].assign(place=range(len(names)))
+            band(axes, line, colour, label, place="place", dashed=rows is corrected)
+            mark_lower_bounds(axes, line, place="place")
     axes.set_xticks(range(len(names)), names)
     axes.axhline(0, color="black", lw=0.5)
 
@@ -111,14 +80,7 @@ def _draw_network(axes: plt.Axes, rows: pd.DataFrame) -> None:
         return
     for epoch, colour, label in ends(rows):
         line = rows[rows.epoch == epoch].sort_values("layer_index")
-        _band(axes, line.layer_index, line, colour, label, dashed=colour == UNTRAINED)
+        band(axes, line, colour, label, dashed=colour == UNTRAINED)
         mark_lower_bounds(axes, line)
     axes.axhline(0, color="black", lw=0.5)
     label_layers(axes, rows)
-
-
-def _band(
-    axes: plt.Axes, places: Sequence[int] | pd.Series, line: pd.DataFrame, colour: str, label: str, *, dashed: bool
-) -> None:
-    axes.plot(places, line.value, "--" if dashed else "-", color=colour, marker="o", ms=3, label=label)
-    axes.fill_between(places, line.lower, line.upper, color=colour, alpha=0.2, lw=0)

@@ -10,15 +10,16 @@ from pdtrain.report.page import Panel, data_uri, foremost, write_page
 from pdtrain.report.style import estimated, save
 from pdtrain.results.caveats import mixes_in, not_estimated
 from pdtrain.results.configuration import probe_set_configuration
+from pdtrain.results.measures import catalogue_of
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.store import ResultsStore
+from pdtrain.results.run_folder import RunFolder
 
 _SHOWN = ("layer", "layer_index", "quantity", "property", "value", "lower", "upper", "n", "note")
 
 
 def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
     """Tell whether a probe set was measured on recorded neurons."""
-    config = probe_set_configuration(ResultsStore(folder, probe_set=probe_set).folder)
+    config = probe_set_configuration(RunFolder(folder).results(probe_set))
     return config is not None and "responses" in config
 
 
@@ -38,9 +39,10 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     rows = estimated(measured)
     units = estimated(load(folder, units=True, probe_set=probe_set))
     network = None if beside is None else epoch_ends(load(beside))
-    out = Path(folder) / "report"
-    figures = {"areas": area_profiles(rows, network)}
-    if (about := foremost(rows[rows.probe == "unit_information"])) is not None:
+    out = RunFolder(folder).report()
+    catalogue = catalogue_of(RunFolder(folder).results(probe_set), rows)
+    figures = {"areas": area_profiles(rows, catalogue.drawn(rows), network)}
+    if (about := foremost(rows)) is not None:
         figures["neurons"] = neuron_distribution(units, about)
     table = _table(rows)
     with written_whole(out / "areas.csv") as temporary:
@@ -49,7 +51,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         out / "areas.html",
         template="areas.html",
         caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
-        notes=not_estimated(measured),
+        notes=not_estimated(measured, catalogue),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
         panels=[
             Panel(name, [("", data_uri(save(figure, out, name).read_bytes()))]) for name, figure in figures.items()

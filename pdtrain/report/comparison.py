@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from scipy.stats import t as student
 
@@ -17,13 +18,13 @@ from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import leaves, load_configuration
+from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.store import TRAINING
-from pdtrain.results.versions import apart_by_estimator, upgraded_probes
+from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
 _CONFIDENCE = 0.95
-_OF_LAYERS = ("two_nn", "mean", "view_invariant", "accuracy", "informative_fraction", "pruned_fraction")
 _UNIMPORTANT = (
     "seed",
     "data.seed",
@@ -70,22 +71,23 @@ def write_comparison(
     caveats = _caveats(every, setting_of, probe_set)
     concerned = rows[rows["run"].isin(set(caveats["run"]))]
     table = with_caveats(summarise(_indices(rows)), concerned)
-    layers = with_caveats(summarise(rows[(rows.layer != "") & rows.quantity.isin(_OF_LAYERS)]), concerned)
+    catalogue = _catalogue(sorted(every["run"].unique()), rows, probe_set)
+    of_layers = rows[rows.layer != ""]
+    compared = [measure.rows(of_layers) for measure in catalogue if measure.figure or measure.tabulated]
+    layers = with_caveats(summarise(pd.concat([of_layers[:0], *compared])), concerned)
     with written_whole(folder / CAVEATS) as temporary:
         caveats.to_csv(temporary, index=False)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
-    figures = {
-        "comparison_indices": compared_indices(rows, table),
-        "comparison_dynamics": compared_dynamics(summarise(_indices(every), also=["epoch"])),
-        "comparison_dimension": compared_profiles(layers[layers.quantity == "two_nn"], "dimensions"),
-        "comparison_information": compared_profiles(
-            layers[(layers.probe == "unit_information") & (layers.quantity == "mean")], "bit per unit"
-        ),
+    figures: dict[str, tuple[Figure | None, Sequence[Measure]]] = {
+        "comparison_indices": (compared_indices(rows, table), ()),
+        "comparison_dynamics": (compared_dynamics(summarise(_indices(every), also=["epoch"])), ()),
     }
+    for name, measures in catalogue.figures(rows).items():
+        figures[f"comparison_{name}"] = (compared_profiles(layers, measures), measures)
     panels = [
-        Panel(name, [("", data_uri(save(figure, folder, name).read_bytes()))])
-        for name, figure in figures.items()
+        Panel(name, [("", data_uri(save(figure, folder, name).read_bytes()))], measures)
+        for name, (figure, measures) in figures.items()
         if figure is not None
     ]
     return write_page(
@@ -156,7 +158,7 @@ def _leaves_of(run: str) -> dict[str, Any]:
         raise InputError(f"run_dir={run}: its configuration is missing")
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
-    return dict(leaves(container | {"probes": upgraded_probes(container.get("probes") or {})}))
+    return dict(leaves(container))
 
 
 def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:
@@ -169,6 +171,12 @@ def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:
     if rows["run"].nunique() < 2:
         raise InputError(f"run_dir={run_dirs[0]}: a comparison needs at least two runs")
     return rows
+
+
+def _catalogue(runs: Sequence[str], rows: pd.DataFrame, probe_set: str) -> Catalogue:
+    """The measures of all runs; of two with one name that of the first counts."""
+    of_runs = [catalogue_of(RunFolder(run).results(probe_set), rows[rows["run"] == run]) for run in runs]
+    return Catalogue(measure for catalogue in of_runs for measure in catalogue)
 
 
 def _caveats(rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: str) -> pd.DataFrame:
@@ -192,4 +200,4 @@ def _label_notes(rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: s
 
 
 def _indices(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[(rows.probe == "index") & (rows.layer == "")]
+    return rows[(rows.probe == DISTILLATION.probe) & (rows.layer == "")]

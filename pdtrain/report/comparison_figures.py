@@ -1,5 +1,6 @@
 """Figures that compare settings: profiles along depth, and indices, with intervals over seeds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -7,33 +8,36 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import grid, label_layers, mark_lower_bounds, title_of
+from pdtrain.report.style import grid, label_layers, mark_lower_bounds
+from pdtrain.results.measures import INDICES, Measure
 
-_INDICES = ("expansion", "contraction", "distillation", "active_pruning")
 _STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
 
-def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
-    """Mean over runs against depth, one line per setting, one panel per property; None if nothing was measured."""
-    if table.empty:
-        return None
-    properties = list(dict.fromkeys(table.property))
+def compared_profiles(table: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
+    """Mean over runs against depth, one line per setting, one panel per measure and property."""
+    panels = [
+        (measure, str(about), of_property)
+        for measure in measures
+        for about, of_property in measure.rows(table).groupby("property", sort=False)
+    ]
     # networks with other layers have only their relative depth in common
-    same_layers = table.groupby("layer_index").layer.nunique().max() == 1
+    same_layers = all(of.groupby("layer_index").layer.nunique().max() == 1 for *_, of in panels)
     place_of = "layer_index" if same_layers else "depth"
-    figure, drawn = grid(len(properties), height=3.4 if len(properties) == 1 else 2.6, columns=min(3, len(properties)))
-    for axes, name in zip(drawn, properties, strict=False):
-        for place, setting in enumerate(dict.fromkeys(table.setting)):
-            line = table[(table.property == name) & (table.setting == setting)].sort_values("layer_index")
+    figure, drawn = grid(len(panels), height=3.4 if len(panels) == 1 else 2.6, columns=min(3, len(panels)))
+    settings = list(dict.fromkeys(table.setting))
+    for axes, (measure, about, of_property) in zip(drawn, panels, strict=False):
+        for place, setting in enumerate(settings):
+            line = of_property[of_property.setting == setting].sort_values("layer_index")
             style = _line_style(place)
             axes.plot(line[place_of], line["mean"], ms=4, label=setting, **style)
             axes.fill_between(line[place_of], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
             mark_lower_bounds(axes, line, place=place_of, value="mean")
-        axes.set(title=title_of(name) or "intrinsic dimension", ylabel=unit)
+        axes.set(title=measure.title_of(about), ylabel=measure.unit)
         if same_layers:
-            label_layers(axes, table)
+            label_layers(axes, of_property)
         else:
             axes.set_xlabel("relative depth")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
@@ -42,21 +46,21 @@ def compared_profiles(table: pd.DataFrame, unit: str) -> Figure | None:
 
 def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
     """Every run's indices as dots, their mean and 95% interval as a bar, one panel per index."""
-    names = [name for name in _INDICES if name in set(table.quantity)]
-    if not names:
+    found = [measure for measure in INDICES if len(measure.rows(table))]
+    if not found:
         return None
     settings = list(dict.fromkeys(rows.setting))
-    figure, drawn = plt.subplots(1, len(names), figsize=(9.5, 1.6 + 0.3 * len(settings)), sharey=True, squeeze=False)
-    of_runs = rows[(rows.probe == "index") & (rows.layer == "")]
-    for axes, name in zip(drawn[0], names, strict=True):
+    figure, drawn = plt.subplots(1, len(found), figsize=(9.5, 1.6 + 0.3 * len(settings)), sharey=True, squeeze=False)
+    for axes, measure in zip(drawn[0], found, strict=True):
+        of_runs, of_table = measure.rows(rows), measure.rows(table)
         for place, setting in enumerate(settings):
             colour = _COLOURS[place % len(_COLOURS)]
-            dots = of_runs[(of_runs.quantity == name) & (of_runs.setting == setting)].value.dropna()
+            dots = of_runs[of_runs.setting == setting].value.dropna()
             axes.plot(dots, np.full(len(dots), place), "o", ms=4, color=colour, alpha=0.5)
-            for row in table[(table.quantity == name) & (table.setting == setting)].to_dict("records"):
+            for row in of_table[of_table.setting == setting].to_dict("records"):
                 axes.plot([row["mean"]] * 2, [place - 0.25, place + 0.25], color=colour, lw=2)
                 axes.plot([row["lower"], row["upper"]], [place] * 2, color=colour, lw=1)
-        axes.set(title=title_of(name), xlabel="index")
+        axes.set(title=measure.title_of(""), xlabel=measure.unit)
     drawn[0][0].set_yticks(range(len(settings)), settings, fontsize=7)
     drawn[0][0].invert_yaxis()
     return figure
@@ -64,17 +68,18 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
 
 def compared_dynamics(table: pd.DataFrame) -> Figure | None:
     """Mean indices over epochs, one line per setting with its 95% interval over runs; None with one epoch only."""
-    names = [name for name in _INDICES if name in set(table.quantity)]
-    if not names or table.epoch.nunique() < 2:
+    found = [measure for measure in INDICES if len(measure.rows(table))]
+    if not found or table.epoch.nunique() < 2:
         return None
-    figure, drawn = grid(len(names), height=2.6, columns=2)
-    for axes, name in zip(drawn, names, strict=False):
+    figure, drawn = grid(len(found), height=2.6, columns=2)
+    for axes, measure in zip(drawn, found, strict=False):
+        of_table = measure.rows(table)
         for place, setting in enumerate(dict.fromkeys(table.setting)):
-            line = table[(table.quantity == name) & (table.setting == setting)].sort_values("epoch")
+            line = of_table[of_table.setting == setting].sort_values("epoch")
             style = _line_style(place)
             axes.plot(line.epoch, line["mean"], ms=4, label=setting, **style)
             axes.fill_between(line.epoch, line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
-        axes.set(title=title_of(name), xlabel="epochs completed", ylabel="index")
+        axes.set(title=measure.title_of(""), xlabel="epochs completed", ylabel=measure.unit)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
     return figure
 

@@ -1,9 +1,12 @@
 """Figures over epochs: accuracy, every layer's path, the indices, and layer-by-epoch maps."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pdtrain.report.profiles import panels_of
 from pdtrain.report.style import (
     INDEX_COLOURS,
     TRAINED,
@@ -13,7 +16,15 @@ from pdtrain.report.style import (
     layers_of,
     mark_lower_bounds,
     outstanding_input,
-    title_of,
+)
+from pdtrain.results.measures import (
+    ACTIVE_PRUNING,
+    CONTRACTION,
+    DISTILLATION,
+    EXPANSION,
+    PRUNED_FRACTION,
+    Measure,
+    words,
 )
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 
@@ -36,54 +47,48 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def paths(rows: pd.DataFrame, about: str | None = "luminance") -> Figure:
-    """Each layer's intrinsic dimension, and its mean information about one property, over epochs."""
-    panels = [
-        (
-            "intrinsic dimension",
-            "dimensions",
-            rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")],
-        ),
-        (
-            f"{title_of(about or '')} information",
-            "bit per unit",
-            rows[(rows.probe == "unit_information") & (rows.quantity == "mean") & (rows.property == about)],
-        ),
-    ]
-    panels = [panel for panel in panels if len(panel[2])]
+def paths(rows: pd.DataFrame, measures: Sequence[Measure], about: str | None) -> Figure:
+    """Each layer's value of each measure over epochs; of those about properties, of `about` or else of their first."""
+    panels = []
+    for measure in measures:
+        of_measure = panels_of(rows, [measure])
+        panels.append(next((panel for panel in of_measure if panel[1] == about), of_measure[0]))
     figure, drawn = grid(len(panels), height=3.6, columns=2)
     colours = layer_colours(layers_of(rows))
-    for axes, (title, unit, chosen) in zip(drawn, panels, strict=False):
+    for axes, (measure, about_it, chosen) in zip(drawn, panels, strict=False):
         for place, (layer, colour) in enumerate(colours.items()):
             line = chosen[chosen.layer == layer].sort_values("epoch")
             marker = _MARKERS[place % len(_MARKERS)]
             axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=layer)
             axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.15, lw=0)
         mark_lower_bounds(axes, chosen, place="epoch")
-        axes.set(title=title, ylabel=unit, xlabel="epochs completed")
+        axes.set(title=measure.title_of(about_it), ylabel=measure.unit, xlabel="epochs completed")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     return figure
 
 
 def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
     """The indices over epochs with their 95% intervals, and the share of units pruned in each layer."""
-    of_run = rows[(rows.probe == "index") & (rows.layer == "")]
-    pruned = rows[(rows.probe == "index") & (rows.quantity == "pruned_fraction")]
+    pruned = PRUNED_FRACTION.rows(rows)
     figure, drawn = grid(2 + bool(len(pruned)), height=2.8)
-    for axes, names, title in (
-        (drawn[0], ("distillation", "active_pruning"), "distillation and active pruning"),
-        (drawn[1], ("expansion", "contraction"), "expansion and contraction"),
+    for axes, shown, nothing in (
+        (drawn[0], (DISTILLATION, ACTIVE_PRUNING), 0),
+        (drawn[1], (EXPANSION, CONTRACTION), 1),
     ):
-        for name, style in zip(names, ("-", "--"), strict=True):
-            line = of_run[of_run.quantity == name].sort_values("epoch")
+        for measure, style in zip(shown, ("-", "--"), strict=True):
+            line = measure.rows(rows).sort_values("epoch")
             line = line[line.value.notna()]
-            axes.plot(
-                line.epoch, line.value, style, color=INDEX_COLOURS[name], marker="o", ms=3, label=title_of(name)
-            )  # fmt: skip
-            axes.fill_between(line.epoch, line.lower, line.upper, color=INDEX_COLOURS[name], alpha=0.2, lw=0)
+            colour = INDEX_COLOURS[measure]
+            axes.plot(line.epoch, line.value, style, color=colour, marker="o", ms=3, label=measure.title_of(""))
+            axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
         low, high = axes.get_ylim()
-        axes.set(title=title, xlabel="epochs completed", ylabel="index", ylim=(max(low, -1), min(high, 6)))
-        axes.axhline(1 if "expansion" in names else 0, color="black", lw=0.5)
+        axes.set(
+            title=" and ".join(m.title_of("") for m in shown),
+            xlabel="epochs completed",
+            ylabel="index",
+            ylim=(max(low, -1), min(high, 6)),
+        )
+        axes.axhline(nothing, color="black", lw=0.5)
         axes.legend(frameon=False, fontsize=7, loc="center right")
     if len(pruned):
         last = pruned[pruned.epoch == pruned.epoch.max()].sort_values("layer_index")
@@ -91,31 +96,25 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
         reach = [(last.value - last.lower).clip(lower=0), (last.upper - last.value).clip(lower=0)]
         bars = {"color": [colours[layer] for layer in last.layer], "error_kw": {"lw": 0.8}}
         drawn[2].bar(last.layer_index, last.value, yerr=reach, **bars)
-        drawn[2].set(title=f"units that lost {title_of(last.property.iloc[0])}", ylabel="share of units", ylim=(0, 1))
+        drawn[2].set(title=f"units that lost {words(last.property.iloc[0])}", ylabel=PRUNED_FRACTION.unit, ylim=(0, 1))
         label_layers(drawn[2], last)
     return figure
 
 
-def heat_maps(rows: pd.DataFrame) -> Figure:
-    """Layer by epoch: intrinsic dimension and mean information per property."""
-    dimension = rows[(rows.probe == "intrinsic_dimension") & (rows.quantity == "two_nn")]
-    information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
-    panels = [("intrinsic dimension", dimension)] if len(dimension) else []
-    panels += [
-        (title_of(name), information[information.property == name]) for name in dict.fromkeys(information.property)
-    ]
+def heat_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
+    """Layer by epoch: every measure about every property."""
+    panels = panels_of(rows, measures)
     figure, drawn = grid(len(panels), height=2.6)
-    for axes, (title, chosen) in zip(drawn, panels, strict=False):
+    for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
         above = outstanding_input(chosen) is not None
         image = axes.imshow(
             table, aspect="auto", origin="lower", cmap="viridis", vmax=table.iloc[1:].max().max() if above else None
         )
-        unit = "dimensions" if title == "intrinsic dimension" else "bit"
-        figure.colorbar(image, ax=axes, label=unit, extend="max" if above else "neither")
+        figure.colorbar(image, ax=axes, label=measure.unit, extend="max" if above else "neither")
         layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
         axes.set_yticks(range(len(table)), layers, fontsize=6)
         step = max(1, len(table.columns) // 10)
         axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
-        axes.set(title=title, xlabel="epoch")
+        axes.set(title=measure.title_of(about), xlabel="epoch")
     return figure

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,10 +19,11 @@ from pdtrain.report.style import estimated, layers_of, save
 from pdtrain.report.texts import HOW_TO_READ, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
+from pdtrain.results.measures import DISTILLATION, INDICES, INFORMATION, Catalogue, Measure, catalogue_of
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.stimuli import load_stimuli
-from pdtrain.results.store import TRAINING, ResultsStore
 
 _MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
 
@@ -33,16 +34,20 @@ class Panel:
 
     name: str
     frames: list[tuple[str, str]]  # label, image as data URI
+    measures: Sequence[Measure] = ()  # what a figure that this package has no text for says of itself
 
     @property
     def title(self) -> str:
         """Heading."""
-        return TITLES[self.name]
+        if self.name in TITLES:
+            return TITLES[self.name]
+        what = " and ".join(measure.title_of("").strip() for measure in self.measures)
+        return what.capitalize() + (" along depth" if len(self.frames) > 1 else ", untrained and trained")
 
     @property
     def how_to_read(self) -> str:
         """Text beside the figure."""
-        return HOW_TO_READ[self.name]
+        return HOW_TO_READ.get(self.name) or " ".join(m.how_to_read for m in self.measures)
 
 
 def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
@@ -55,31 +60,33 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     InputError
         If the run has no results.
     """
-    run_dir = Path(run_dir)
+    run_dir, folder = Path(run_dir), RunFolder(run_dir)
     rows = epoch_ends(load(run_dir, probe_set=probe_set))
-    folder = report_folder(run_dir, probe_set)
-    figures = _figures(run_dir, estimated(rows), probe_set)
-    panels = [Panel(name, [("", _saved(figure, folder, name))]) for name, figure in figures]
-    panels += list(_sliders(estimated(rows)))
-    last = rows[(rows.probe == "index") & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
-    of_set = probe_set_configuration(ResultsStore(run_dir, probe_set=probe_set).folder)
-    config = of_set or load_configuration(run_dir)
+    catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
+    out = folder.report(probe_set)
+    panels = [
+        Panel(name, [("", _saved(figure, out, name))], measures)
+        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set)
+    ]
+    panels += list(_sliders(shown, catalogue))
+    last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
+    config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     return write_page(
-        folder / "report.html",
+        folder.page(probe_set),
         template="page.html",
         title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
         caveats=[caveat.sentence for caveat in caveats_of_run(run_dir, rows, probe_set=probe_set)],
-        notes=[*filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]), *not_estimated(rows)],
-        panels=sorted(panels, key=lambda panel: list(TITLES).index(panel.name)),
+        notes=[*filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]), *not_estimated(rows, catalogue)],
+        panels=sorted(panels, key=_place),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
 
 
-def report_folder(run_dir: str | Path, probe_set: str = TRAINING) -> Path:
-    """Where the report of a probe set lies."""
-    folder = Path(run_dir) / "report"
-    return folder if probe_set == TRAINING else folder / probe_set
+def _place(panel: Panel) -> int:
+    """Place on the page; what this package has no text for comes after the information."""
+    names = list(TITLES)
+    return names.index(panel.name) if panel.name in names else names.index(INFORMATION.figure)
 
 
 def write_page(path: Path, *, template: str, **content: object) -> Path:
@@ -97,50 +104,47 @@ def data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
-def _figures(run_dir: Path, rows: pd.DataFrame, probe_set: str) -> Iterator[tuple[str, Figure]]:
+_Figures = Iterator[tuple[str, Figure, Sequence[Measure]]]
+
+
+def _figures(run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set: str) -> _Figures:
     if (metrics := read_metrics(run_dir)) is not None:
-        yield "accuracy", dynamics.accuracy(metrics)
-    has_dimension = (rows.probe == "intrinsic_dimension").any()
-    information = rows[(rows.probe == "unit_information") & (rows.quantity == "mean")]
-    about = foremost(information)
-    if has_dimension:
-        yield "dimension", profiles.dimension_profile(rows)
-    if len(information):
-        yield "information", profiles.information_profile(rows)
+        yield "accuracy", dynamics.accuracy(metrics), ()
+    for name, measures in catalogue.figures(rows).items():
+        yield name, profiles.profile(rows, measures), measures
+    about = foremost(rows)
+    information = INFORMATION.rows(rows)
+    if about is not None and len(information):
         units = estimated(epoch_ends(load(run_dir, units=True, probe_set=probe_set)))
-        yield "units", unit_figures.unit_distribution(units, str(about))
-        hidden = layers_of(information)[-2:][0]
-        yield "unit_map", unit_figures.unit_map(units, hidden)
-    if has_dimension or len(information):
-        yield "paths", dynamics.paths(rows, about)
-        yield "heat_maps", dynamics.heat_maps(rows)
-    if ((rows.probe == "index") & rows.quantity.isin(["distillation", "expansion"])).any():
-        yield "indices", dynamics.pruning_and_distillation(rows)
-    if rows.probe.isin(["object_information", "discriminability"]).any():
-        yield "objects", profiles.object_profile(rows)
+        yield "units", unit_figures.unit_distribution(units, about), ()
+        yield "unit_map", unit_figures.unit_map(units, layers_of(information)[-2:][0]), ()
+    if drawn := catalogue.drawn(rows):
+        yield "paths", dynamics.paths(rows, drawn, about), ()
+        yield "heat_maps", dynamics.heat_maps(rows, drawn), ()
+    if any(len(measure.rows(rows)) for measure in INDICES):
+        yield "indices", dynamics.pruning_and_distillation(rows), ()
     if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
-        yield "stimuli", stimulus_figures.contact_sheet(stimuli[0])
+        yield "stimuli", stimulus_figures.contact_sheet(stimuli[0]), ()
         if stimuli[1]:
-            yield "properties", stimulus_figures.property_histograms(stimuli[1])
+            yield "properties", stimulus_figures.property_histograms(stimuli[1]), ()
 
 
-def foremost(information: pd.DataFrame) -> str | None:
-    """The property of the figures that show one: luminance, or else the first measured; None if there is none."""
-    names = list(dict.fromkeys(information.property))
-    return "luminance" if "luminance" in names else next(iter(names), None)
+def foremost(rows: pd.DataFrame) -> str | None:
+    """The property of the figures that show one: that of the indices, or else the first measured."""
+    measured = list(dict.fromkeys(INFORMATION.rows(rows).property))
+    of_index = DISTILLATION.rows(rows).property.head(1)
+    return next((name for name in of_index if name in measured), next(iter(measured), None))
 
 
-def _sliders(rows: pd.DataFrame) -> Iterator[Panel]:
+def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:
     epochs = sorted(rows.epoch.unique())
     step = -(-len(epochs) // _MOST_FRAMES)
     shown = sorted({*epochs[::step], epochs[-1]})
     if len(shown) < 2:
         return
-    if (rows.probe == "intrinsic_dimension").any():
-        yield Panel("dimension_slider", [(f"epoch {e}", _embedded(profiles.dimension_frame(rows, e))) for e in shown])
-    if ((rows.probe == "unit_information") & (rows.quantity == "mean")).any():
-        frames = [(f"epoch {e}", _embedded(profiles.information_frame(rows, e))) for e in shown]
-        yield Panel("information_slider", frames)
+    for name, measures in catalogue.figures(rows).items():
+        frames = [(f"epoch {e}", _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
+        yield Panel(f"{name}_slider", frames, measures)
 
 
 def _saved(figure: Figure, folder: Path, name: str) -> str:

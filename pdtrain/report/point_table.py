@@ -1,19 +1,23 @@
-"""A small table of one probe point: intrinsic dimension and information of every layer, with arrows against before."""
+"""A small table of one probe point: what is measured of every layer, with arrows against before."""
 
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from pdtrain.results.measures import RECEPTIVE_FIELD, Catalogue, Measure
 from pdtrain.results.rows import ProbePoint, Row
 
 _STEADY = 0.02  # changes of less are no change
 
 
-def point_table(point: ProbePoint, rows: Sequence[Row], before: Sequence[Row] = ()) -> Table:
-    """Layers by TwoNN (dimensions) and mean information about each whole-image property (millibit per unit)."""
+_Cells = dict[tuple[str, str], tuple[Measure, float]]
+
+
+def point_table(point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue, before: Sequence[Row] = ()) -> Table:
+    """Layers by the measures that have a heading, such as ID, and information about each whole-image property."""
     table = Table(title=f"epoch {point.epoch}, step {point.step}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    now, past = _values(rows), _values(before)
+    now, past = _cells(rows, catalogue), _cells(before, catalogue)
     columns = list(dict.fromkeys(column for _, column in now))
     table.add_column("layer", no_wrap=True)
     for column in columns:
@@ -23,21 +27,18 @@ def point_table(point: ProbePoint, rows: Sequence[Row], before: Sequence[Row] = 
     return table
 
 
-def _values(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
-    values = {}
-    for row in rows:
-        if (row.probe, row.quantity) == ("intrinsic_dimension", "two_nn"):
-            values[row.layer, "ID"] = row.value
-        elif (row.probe, row.quantity) == ("unit_information", "mean") and "@" not in row.property:
-            values[row.layer, row.property] = 1000 * row.value
-    return values
+def _cells(rows: Sequence[Row], catalogue: Catalogue) -> _Cells:
+    measures = [(catalogue.of(row), row) for row in rows if row.layer and RECEPTIVE_FIELD not in row.property]
+    return {(row.layer, m.heading_of(row.property)): (m, row.value) for m, row in measures if m.heading}
 
 
-def _cell(value: float | None, before: float | None) -> str:
-    if value is None:
+def _cell(now: tuple[Measure, float] | None, before: tuple[Measure, float] | None) -> str:
+    if now is None:
         return ""
+    measure, value = now
     if before is None:
-        return f"{value:.0f}"
-    change = value - before
-    steady = abs(change) <= max(_STEADY * abs(before), 0.5)
-    return f"{value:.0f} {'→' if steady else '↑' if change > 0 else '↓'}"
+        return measure.shown(value)
+    change = value - before[1]
+    least_shown = 0.5 * 10**-measure.digits / measure.scale
+    steady = abs(change) <= max(_STEADY * abs(before[1]), least_shown)
+    return f"{measure.shown(value)} {'→' if steady else '↑' if change > 0 else '↓'}"

@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from pdtrain.report.style import TRAINED, grid, title_of
+from pdtrain.report.style import TRAINED, grid
+from pdtrain.results.measures import words
 
 
 def contact_sheet(images: np.ndarray, *, columns: int = 12) -> Figure:
@@ -23,5 +24,5 @@ def property_histograms(values: dict[str, np.ndarray]) -> Figure:
     figure, drawn = grid(len(values), height=1.8, columns=4)
     for axes, (name, column) in zip(drawn, values.items(), strict=False):
         axes.hist(column[np.isfinite(column)], bins=30, color=TRAINED)
-        axes.set(title=title_of(name), ylabel="stimuli")
+        axes.set(title=words(name), ylabel="stimuli")
     return figure

@@ -13,14 +13,15 @@ from matplotlib.figure import Figure
 
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
+from pdtrain.results.measures import ACTIVE_PRUNING, CONTRACTION, DISTILLATION, EXPANSION
 
 _OUTSTANDING = 3.0
 UNTRAINED, TRAINED = "#999999", "#0072B2"  # Okabe and Ito; distinct in grey too
 INDEX_COLOURS = {
-    "expansion": "#E69F00",
-    "contraction": "#56B4E9",
-    "distillation": "#0072B2",
-    "active_pruning": "#D55E00",
+    EXPANSION: "#E69F00",
+    CONTRACTION: "#56B4E9",
+    DISTILLATION: "#0072B2",
+    ACTIVE_PRUNING: "#D55E00",
 }
 plt.rcParams.update(
     {
@@ -66,9 +67,7 @@ def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
 
 def estimated(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows, or per-unit values, of what has a value somewhere: nothing can be drawn of the others."""
-    keys = [key for key in ("probe", "quantity", "property") if key in rows]
-    values = "value" if "value" in rows else "information_bits"
-    return rows[rows.groupby(keys)[values].transform("count") > 0]
+    return rows[rows.groupby(["probe", "quantity", "property"]).value.transform("count") > 0]
 
 
 def mark_lower_bounds(axes: plt.Axes, rows: pd.DataFrame, *, place: str = "layer_index", value: str = "value") -> None:
@@ -81,11 +80,6 @@ def mark_lower_bounds(axes: plt.Axes, rows: pd.DataFrame, *, place: str = "layer
             bounds[place], bounds[value], marker="^", s=26, facecolors="white", edgecolors="black", linewidths=0.8,
             zorder=4, label=None if known else named,
         )  # fmt: skip
-
-
-def title_of(name: str) -> str:
-    """Name of a property or index as a reader would say it."""
-    return name.replace("@receptive_field", " in the receptive field").replace("_", " ")
 
 
 def outstanding_input(rows: pd.DataFrame) -> float | None:

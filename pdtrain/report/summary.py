@@ -10,21 +10,23 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pdtrain.report.page import report_folder
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
+from pdtrain.results.measures import DISTILLATION, RECEPTIVE_FIELD, Measure, catalogue_of
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.results.run_folder import TRAINING, RunFolder
 
 
 def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRAINING) -> None:
-    """Print, per layer, ID and mean information before and after training, then the indices and where files are."""
+    """Print, per layer, what is measured before and after training, then the indices and where files are."""
     frame = epoch_ends(load(run_dir, probe_set=probe_set))
+    folder = RunFolder(run_dir)
+    catalogue = catalogue_of(folder.results(probe_set), frame)
     first, last = frame["epoch"].min(), frame["epoch"].max()
-    information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
-    columns = {"ID": (frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")], 1)}
-    for name in dict.fromkeys(information.property):
-        words = name.replace("@receptive_field", " (field)").replace("_", " ")
-        columns["\n".join(words.split())] = (information[information.property == name], 1000)
+    columns: dict[str, tuple[pd.DataFrame, Measure]] = {}
+    for measure in catalogue:
+        for about, rows in measure.rows(frame if measure.heading else frame[:0]).groupby("property", sort=False):
+            heading = measure.heading_of(str(about)).replace(RECEPTIVE_FIELD, " (field)").replace("_", " ")
+            columns["\n".join(heading.split())] = (rows, measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     console.print(f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
@@ -33,22 +35,21 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
         for title, _ in part:
             table.add_column(title, justify="right", no_wrap=True)
         for layer in layers:
-            cells = [_change(rows[rows.layer == layer], first, last, scale) for _, (rows, scale) in part]
+            cells = [_change(rows[rows.layer == layer], first, last, measure) for _, (rows, measure) in part]
             table.add_row(layer, *cells)
         console.print(table)
-    indices = frame[(frame.probe == "index") & (frame.epoch == last) & (frame.layer == "")]
+    indices = frame[(frame.probe == DISTILLATION.probe) & (frame.epoch == last) & (frame.layer == "")]
     for row in indices.itertuples():
         interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
         console.print(f"{row.quantity:>15} ({row.property}): {row.value:.2f}{interval}", highlight=False)
     if (note := label_note_of_run(run_dir, frame, probe_set=probe_set)) is not None:
         console.print(note, highlight=False)
-    for sentence in not_estimated(frame):
+    for sentence in not_estimated(frame, catalogue):
         console.print(sentence, highlight=False)
     print_caveats(caveats_of_run(run_dir, frame, probe_set=probe_set), console)
-    console.print(f"results: {ResultsStore(run_dir, probe_set=probe_set).folder}", soft_wrap=True)
-    page = report_folder(run_dir, probe_set) / "report.html"
-    if page.exists():
-        console.print(f"report:  {page}", soft_wrap=True)
+    console.print(f"results: {folder.results(probe_set)}", soft_wrap=True)
+    if folder.page(probe_set).exists():
+        console.print(f"report:  {folder.page(probe_set)}", soft_wrap=True)
 
 
 def print_caveats(caveats: Sequence[Caveat], console: Console) -> None:
@@ -67,9 +68,9 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
         yield part
 
 
-def _change(rows: pd.DataFrame, first: int, last: int, scale: float) -> str:
+def _change(rows: pd.DataFrame, first: int, last: int, measure: Measure) -> str:
     def at(epoch: int) -> str:
         values = rows[rows.epoch == epoch].value
-        return f"{values.iloc[-1] * scale:.0f}" if len(values) and pd.notna(values.iloc[-1]) else "–"
+        return measure.shown(values.iloc[-1]) if len(values) and pd.notna(values.iloc[-1]) else "–"
 
     return f"{at(first)}→{at(last)}"

@@ -7,6 +7,7 @@ TITLES = {
     "information_slider": "Information per unit along depth",
     "information": "Information, untrained and trained",
     "paths": "The path of each layer",
+    "objects_slider": "View-invariant object information along depth",
     "objects": "View-invariant object information",
     "unit_map": "Which unit carries what",
     "units": "How information is spread over units",
@@ -18,6 +19,7 @@ TITLES = {
     "neurons": "How information is spread over neurons",
     "comparison_dimension": "Intrinsic dimension along depth, after training",
     "comparison_information": "Information per unit along depth, after training",
+    "comparison_objects": "View-invariant object information along depth, after training",
     "comparison_indices": "Indices after training",
     "comparison_dynamics": "Indices over epochs",
 }
@@ -35,6 +37,7 @@ HOW_TO_READ = {
     "the grey line, is distilled and pruned. Values around zero are nothing: the estimate is corrected for its bias.",
     "paths": "The same values over epochs, one line per layer, dark at the input and light at the output; bands: 95% "
     "intervals. Look for layers that part ways, and for when they do.",
+    "objects_slider": "Move the slider through the epochs; what is shown is explained below.",
     "objects": "What one unit tells about which of two objects is shown, whatever its view; and its share in all that the "
     "unit tells. Rising with depth while information about luminance falls is distillation. Bands: 95% interval over units.",
     "unit_map": "Each line is a unit of the last hidden layer, each column a property; colours are stretched at the low "
@@ -60,6 +63,7 @@ HOW_TO_READ = {
     "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
     "none for a single seed).",
     "comparison_information": "Mean over seeds for each setting; bands as above.",
+    "comparison_objects": "Mean over seeds for each setting; bands as above.",
     "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
     "comparison_dynamics": "Mean over seeds after each epoch; bands: 95% interval of the mean. Where lines part tells when a "
     "setting begins to matter.",

@@ -12,19 +12,13 @@ from torch import Tensor
 from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
-from pdtrain.probes.dimension_probe import DimensionProbe
-from pdtrain.probes.object_probe import DiscriminabilityProbe
-from pdtrain.probes.prober import Probe
-from pdtrain.probes.unit_rows import ACTIVE
+from pdtrain.probes.prober import Probe, measured_by
 from pdtrain.responses.noise import noise_corrected
 from pdtrain.responses.table import NeuralResponses
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _FEWEST_NEURONS = 5
-_OF_POPULATIONS = (DimensionProbe, DiscriminabilityProbe)
-# the total information of units that answer without noise, as neurons do not, and the share in it
-_NOISE_FREE = tuple(name + which for name in ("total", "ratio") for which in ("", ACTIVE))
 
 
 def measure_areas(
@@ -81,7 +75,7 @@ def measure_areas(
         half = torch.randperm(trials, generator=generator)[: trials // 2]
         means = neural.responses[:, half].mean(1)
         halves.append(_measure(means, neural, stimuli, probes, areas, neurons, 1, generator))
-    corrected = noise_corrected(found, halves, trials=trials, fewer=trials // 2)
+    corrected = noise_corrected(found, halves, measured_by(probes), trials=trials, fewer=trials // 2)
     return Measurement(found.rows + corrected, found.unit_rows)
 
 
@@ -99,9 +93,9 @@ def _measure(
     unit_rows = []
     every = [_response(area, place, len(areas), means, neural.neurons_of(area)) for place, area in enumerate(areas)]
     for probe in probes:
-        if not isinstance(probe, _OF_POPULATIONS):
-            found = probe.measure(every, stimuli)
-            rows += [row for row in found.rows if row.quantity not in _NOISE_FREE]
+        if any(measure.per == "unit" for measure in probe.measures):
+            found, catalogue = probe.measure(every, stimuli), measured_by([probe])
+            rows += [row for row in found.rows if not catalogue.of(row).noiseless]
             unit_rows += found.unit_rows
             continue
         drawn = []

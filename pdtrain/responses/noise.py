@@ -11,17 +11,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pdtrain.probes.unit_rows import mean_with_error
+from pdtrain.probes.rows import mean_with_error
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import Measurement, Row
 
 CORRECTED = "_noise_corrected"
-_DIMENSIONS = ("two_nn", "two_nn_mle", "mle")
-# means over neurons: what is kept of each neuron
-_PER_NEURON = {("unit_information", "mean"): None, ("object_information", "view_invariant"): "object_pairs"}
 
 
-def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials: int, fewer: int) -> list[Row]:
-    """Extrapolate the rows of all trials from those of random parts of them.
+def noise_corrected(
+    found: Measurement, parts: Sequence[Measurement], catalogue: Catalogue, *, trials: int, fewer: int
+) -> list[Row]:
+    """Extrapolate the rows of all trials from those of random parts of them, where their measures allow it.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials:
         Measured on the mean of all trials.
     parts
         The same, each on the mean of `fewer` random trials.
+    catalogue
+        Their measures.
     trials, fewer
         Number of trials of either.
 
@@ -43,18 +45,19 @@ def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials:
     of_parts = [_of_neurons(part) for part in parts]
     corrected = []
     for index, row in enumerate(found.rows):
-        if (row.probe, row.quantity) in _PER_NEURON:
-            key = (row.layer, _PER_NEURON[row.probe, row.quantity] or row.property)
+        measure = catalogue.of(row)
+        if not measure.extrapolates:
+            continue
+        if measure.per == "unit":
+            key = (row.layer, row.probe, row.property)
             mean_of_parts = torch.stack([part[key] for part in of_parts]).mean(0)
             neurons = (of_neurons[key] - share * mean_of_parts) / (1 - share)
             value, deviation, _ = mean_with_error(neurons)
-        elif row.quantity in _DIMENSIONS:
+        else:
             values = torch.tensor([part.rows[index].value for part in parts], dtype=torch.float64)
             value = (row.value - share * float(values.mean())) / (1 - share)
             scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0)
             deviation = (row.standard_deviation**2 + scatter**2) ** 0.5
-        else:
-            continue
         corrected.append(
             replace(
                 row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=deviation,
@@ -65,9 +68,9 @@ def noise_corrected(found: Measurement, parts: Sequence[Measurement], *, trials:
     return corrected
 
 
-def _of_neurons(measurement: Measurement) -> dict[tuple[str, str], Tensor]:
-    """Information of each neuron (bits), by area and property."""
-    bits: dict[tuple[str, str], list[float]] = {}
+def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str], Tensor]:
+    """The value of each neuron, by area, probe and property."""
+    bits: dict[tuple[str, str, str], list[float]] = {}
     for row in measurement.unit_rows:
-        bits.setdefault((row.layer, row.property), []).append(row.information_bits)
+        bits.setdefault((row.layer, row.probe, row.property), []).append(row.value)
     return {key: torch.tensor(values, dtype=torch.float64) for key, values in bits.items()}

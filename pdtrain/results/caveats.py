@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
+from pdtrain.results.measures import SILENT_FRACTION, Catalogue
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
-from pdtrain.results.store import TRAINING, ResultsStore
+from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.versions import mixed_estimators
+from pdtrain.stimuli.stimulus_set import IDENTITY
 
 MEMORISED = 0.95  # training accuracy from which on shuffled labels count as learned by heart
 DEAD = 0.9  # share of a hidden layer's sampled units that are silent from which on a network counts as dead
@@ -38,21 +40,6 @@ class Caveat:
 
     kind: str
     sentence: str
-
-
-class _Measured(Protocol):
-    """A row: `pdtrain.results.rows.Row`, or a line of a frame of them."""
-
-    @property
-    def layer(self) -> Any: ...
-    @property
-    def depth(self) -> Any: ...
-    @property
-    def probe(self) -> Any: ...
-    @property
-    def quantity(self) -> Any: ...
-    @property
-    def value(self) -> Any: ...
 
 
 def caveats_of_run(run_dir: str | Path, rows: pd.DataFrame | None, *, probe_set: str = TRAINING) -> list[Caveat]:
@@ -82,7 +69,7 @@ def caveats_of(
     """
     found = [] if config is None else _memorising(rows, config, last_values(metrics))
     if rows is not None:
-        of_silence = rows[rows.quantity == "silent_fraction"]
+        of_silence = SILENT_FRACTION.rows(rows)
         points = {
             epoch: silent
             for epoch in sorted(map(int, rows.epoch.unique()))
@@ -98,34 +85,34 @@ def mixes_in(rows: pd.DataFrame) -> list[Caveat]:
     return [Caveat("mixed estimators", f"Mixed estimators: {sentence}.") for sentence in mixed_estimators(rows)]
 
 
-def not_estimated(rows: pd.DataFrame) -> list[str]:
-    """A sentence for each property, and for dimension, that has no value at all: what it is, and why."""
-    means = rows[rows.quantity.isin(["mean", "view_invariant", "two_nn"]) & (rows.layer != "")]
+def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
+    """A sentence for each measure that figures would show, about each property, and has no value: what, and why."""
     sentences = []
-    for (probe, property), of_property in means.groupby(["probe", "property"], sort=False):
-        if of_property.value.notna().any():
-            continue
-        what = f"{probe} about {property}" if property else str(probe)
-        why = next((note.partition("; ")[2] or note for note in of_property.note if note), "")
-        sentences.append(f"Not estimated: {what.replace('_', ' ')} ({why}).")
-    return sentences
+    for measure in catalogue:
+        of_measure = measure.rows(rows[rows.layer != ""]) if measure.figure and not measure.reference else rows[:0]
+        for about, of_property in of_measure.groupby("property", sort=False):
+            if of_property.value.notna().any():
+                continue
+            what = f"{measure.probe} about {about!s}" if about else measure.probe
+            why = next((note.partition("; ")[2] or note for note in of_property.note if note), "")
+            sentences.append(f"Not estimated: {what.replace('_', ' ')} ({why}).")
+    return list(dict.fromkeys(sentences))
 
 
-def caveats_at(point: ProbePoint, rows: Sequence[_Measured]) -> list[Caveat]:
+def caveats_at(point: ProbePoint, rows: Sequence[Any]) -> list[Caveat]:
     """What there is to say of the rows of one probe point alone."""
     silent = silent_layers(rows)
     return _dead({point.epoch: silent}) if silent else []
 
 
-def silent_layers(rows: Iterable[_Measured]) -> dict[str, float]:
+def silent_layers(rows: Iterable[Any]) -> dict[str, float]:
     """Hidden layers of a dead network with their share of silent units; none where the network lives.
 
     Input and output are not hidden: a pixel may be the same in all stimuli, and a logit is no unit that could die.
     """
     found: dict[str, float] = {}
     for row in rows:
-        of_silence = (row.probe, row.quantity) == ("unit_information", "silent_fraction")
-        if of_silence and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
+        if SILENT_FRACTION.fits(row) and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
             found[row.layer] = max(row.value, found.get(row.layer, 0.0))
     return found
 
@@ -140,7 +127,7 @@ def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictCo
     training, measured
         Configurations of what was trained, and of what was measured.
     """
-    if not _is_shuffled(training) or measured is None or not (rows.property == "identity").any():
+    if not _is_shuffled(training) or measured is None or not (rows.property == IDENTITY).any():
         return None
     return (
         "This network was trained on shuffled labels. Identity, object information and discriminability refer here to "
@@ -151,7 +138,7 @@ def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictCo
 def _configurations(run_dir: str | Path, probe_set: str) -> tuple[DictConfig | None, DictConfig | None]:
     """Of what was trained, and of what was measured: each stands for the other where it is not known."""
     training = load_configuration(run_dir)
-    measured = probe_set_configuration(ResultsStore(run_dir, probe_set=probe_set).folder)
+    measured = probe_set_configuration(RunFolder(run_dir).results(probe_set))
     return (training if training is not None else measured, measured if measured is not None else training)
 
 

@@ -9,8 +9,9 @@ from yaml import YAMLError
 
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.results.run_folder import RunFolder, folders_below
+from pdtrain.results.versions import upgraded
 
-_NAME = "run.yaml"
 _PROBE_SET_NAME = "probe.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
@@ -29,7 +30,7 @@ _FREE = (
 
 def save_configuration(run_dir: str | Path, config: DictConfig) -> None:
     """Keep `config`, its interpolations unresolved."""
-    with written_whole(Path(run_dir) / _NAME) as temporary:
+    with written_whole(RunFolder(run_dir).configuration) as temporary:
         OmegaConf.save(config, temporary, resolve=False)
 
 
@@ -41,7 +42,8 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
     InputError
         If the file is damaged.
     """
-    for path in (Path(run_dir) / _NAME, Path(run_dir) / ".hydra" / "config.yaml"):
+    folder = RunFolder(run_dir)
+    for path in (folder.configuration, folder.hydra_configuration):
         if path.is_file():
             return _read(path)
     return None
@@ -54,7 +56,9 @@ def _loaded(path: Path) -> DictConfig:
         raise InputError(f"{path}: damaged; put back the configuration of the run") from error
     if not isinstance(config, DictConfig):
         raise InputError(f"{path}: no configuration")
-    return config
+    stored = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(stored, dict)
+    return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
 
 
 def _read(path: Path) -> DictConfig:
@@ -102,12 +106,12 @@ def runs_below(path: str | Path) -> list[Path]:
     """Folders of the run at `path`, or of the runs of the sweep there."""
     if load_configuration(path) is not None:
         return [Path(path)]
-    return sorted({found.parent for found in Path(path).glob(f"**/{_NAME}")})
+    return folders_below(path)
 
 
 def holds_run(run_dir: str | Path) -> bool:
     """Tell whether a run was begun in `run_dir`."""
-    return (Path(run_dir) / _NAME).is_file()
+    return RunFolder(run_dir).configuration.is_file()
 
 
 def differences(stored: DictConfig, config: DictConfig) -> list[tuple[str, Any, Any]]:

@@ -10,8 +10,9 @@ from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.results.configuration import leaves, load_configuration
-from pdtrain.results.store import FOLDER, TRAINING
-from pdtrain.results.versions import mixed_estimators, with_estimators
+from pdtrain.results.measures import UNIT
+from pdtrain.results.run_folder import TRAINING, files_of_rows
+from pdtrain.results.versions import as_of_today, mixed_estimators
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
     Returns
     -------
     pandas.DataFrame
-        Columns of `pdtrain.results.rows.Row` (or `UnitRow`) after run, epoch and step. Values that different versions
+        Columns of `pdtrain.results.rows.Row` (or `UnitRow`, whose values about properties stand in `information_bits`
+        too) after run, epoch and step. Values that different versions
         of an estimator made are told apart by the column `estimator`, and a warning says so.
 
     Raises
@@ -42,21 +44,19 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
         If there are no results below `path`, or a run's configuration has no such key.
     """
     root = Path(path)
-    suffix = "units" if units else "rows"
-    folder = FOLDER if probe_set == TRAINING else f"{FOLDER}/{probe_set}"
-    files = sorted(root.glob(f"**/{folder}/[!.]*.{suffix}.parquet"))
-    if not files:
-        raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
     frames = []
-    for file in files:
+    for file, run in files_of_rows(root, "units" if units else "rows", probe_set):
         frame = _read(file)
-        run = file.parents[len(Path(folder).parts)]
         frame.insert(0, "run", str(run.relative_to(root)))
         frames.append(frame)
+    if not frames:
+        raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
     together = pd.concat(frames, ignore_index=True)
     for key in keys:
         value_of = {run: _value_of(root / run, key) for run in together["run"].unique()}
         together[key] = together["run"].map(value_of)
+    if units:
+        together["information_bits"] = together["value"].where(together["probe"] == UNIT.probe)
     for sentence in mixed_estimators(together):
         _log.warning("%s: %s", path, sentence)
     return together
@@ -74,7 +74,7 @@ def _value_of(run_dir: Path, key: str) -> Any:
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        return with_estimators(pd.read_parquet(file))
+        return as_of_today(pd.read_parquet(file))
     except (OSError, ValueError) as error:  # pyarrow's errors among them
         raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
 

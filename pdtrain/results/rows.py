@@ -54,17 +54,36 @@ class Row:
 
 @dataclass(frozen=True)
 class UnitRow:
-    """Information of one unit about one property, bits; NaN where it cannot be estimated. `estimator` as in `Row`."""
+    """One measured value of one unit.
+
+    Attributes
+    ----------
+    layer, unit
+        Name of the layer, and the unit's place in its flattened output.
+    probe, quantity, property
+        As in `Row`.
+    value
+        NaN where it cannot be estimated.
+    plugin_bits, normalized, p_value, informative
+        Of information: without correction, as share of the property's entropy (or of the total), by chance, and whether
+        it is more than chance.
+    silent
+        Whether the unit answers alike to all stimuli.
+    estimator
+        As in `Row`.
+    """
 
     layer: str
     unit: int
+    probe: str
+    quantity: str
     property: str
-    information_bits: float
-    plugin_bits: float
-    normalized: float
-    p_value: float
-    informative: bool
-    silent: bool
+    value: float
+    plugin_bits: float = float("nan")
+    normalized: float = float("nan")
+    p_value: float = float("nan")
+    informative: bool = False
+    silent: bool = False
     estimator: str = ""
 
 

@@ -5,15 +5,14 @@ import os
 from pathlib import Path
 
 from pdtrain.files import written_whole
-
-_NAME = "status.json"
+from pdtrain.results.run_folder import RunFolder
 
 
 def write_status(run_dir: str | Path, state: str) -> None:
     """Note the state of a run ("running", "finished", "failed", "preempted") and its process."""
     process = os.getpid()
     status = {"state": state, "process": process, "started": _start_of(process), "host": os.uname().nodename}
-    with written_whole(Path(run_dir) / _NAME) as temporary:
+    with written_whole(RunFolder(run_dir).status) as temporary:
         temporary.write_text(json.dumps(status))
 
 
@@ -40,7 +39,7 @@ def running_here(run_dir: str | Path) -> int | None:
 
 
 def _read(run_dir: str | Path) -> dict:
-    path = Path(run_dir) / _NAME
+    path = RunFolder(run_dir).status
     return json.loads(path.read_text()) if path.is_file() else {}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from pdtrain.files import written_whole
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _SHOWN = 60
-_NAME = "stimuli.npz"
 
 
 def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence[str]) -> None:
@@ -18,13 +18,13 @@ def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence
     names = [name for name in properties if "@" not in name]
     values: dict[str, Any] = {f"property_{name}": stimuli.values(name).numpy() for name in names}
     images = (stimuli.pixels[:_SHOWN] * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    with written_whole(Path(run_dir) / _NAME) as temporary:
+    with written_whole(RunFolder(run_dir).stimuli) as temporary:
         np.savez_compressed(temporary, images=images, **values)
 
 
 def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
     """Images, shape (shown, height, width, channels), and property values; None if the run kept none."""
-    path = Path(run_dir) / _NAME
+    path = RunFolder(run_dir).stimuli
     if not path.exists():
         return None
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

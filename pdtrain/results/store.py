@@ -8,11 +8,11 @@ from typing import TypeVar
 import pandas as pd
 
 from pdtrain.files import written_whole
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
-from pdtrain.results.versions import with_estimators
+from pdtrain.results.run_folder import TRAINING, RunFolder, point_name
+from pdtrain.results.versions import as_of_today
 
-FOLDER = "results"
-TRAINING = "training"  # the probe set that training writes, directly in the folder
 _Kind = TypeVar("_Kind", Row, UnitRow)
 
 
@@ -28,21 +28,23 @@ class ResultsStore:
     """
 
     def __init__(self, run_dir: str | Path, *, probe_set: str = TRAINING) -> None:
-        self.folder = Path(run_dir) / FOLDER
-        if probe_set != TRAINING:
-            self.folder /= probe_set
+        self.folder = RunFolder(run_dir).results(probe_set)
 
     def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
         if unit_rows:
-            _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{_stem(point)}.units.parquet")
+            _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{point_name(point)}.units.parquet")
         path = self.path(point)
         _write_parquet(_frame(point, rows, Row), path)
         return path
 
+    def keep(self, catalogue: Catalogue) -> None:
+        """Keep what the rows are of, so that they can be read without what made them."""
+        catalogue.save(self.folder)
+
     def path(self, point: ProbePoint) -> Path:
         """File of the rows of a point."""
-        return self.folder / f"{_stem(point)}.rows.parquet"
+        return self.folder / f"{point_name(point)}.rows.parquet"
 
     def has(self, point: ProbePoint) -> bool:
         """Tell whether a point is already there, whole."""
@@ -56,12 +58,8 @@ class ResultsStore:
 
     def read_unit_rows(self, point: ProbePoint) -> list[UnitRow]:
         """Per-unit values of one point; empty if there are none."""
-        path = self.folder / f"{_stem(point)}.units.parquet"
+        path = self.folder / f"{point_name(point)}.units.parquet"
         return _records(path, UnitRow) if path.exists() else []
-
-
-def _stem(point: ProbePoint) -> str:
-    return f"epoch={point.epoch:04d}-step={point.step:08d}"
 
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
@@ -73,7 +71,7 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
 
 
 def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
-    columns = with_estimators(pd.read_parquet(path))[[field.name for field in fields(kind)]]
+    columns = as_of_today(pd.read_parquet(path))[[field.name for field in fields(kind)]]
     return [kind(*values) for values in columns.itertuples(index=False, name=None)]
 
 

@@ -6,22 +6,47 @@ Since 0.2.0 every row says its estimator, as "probe version option". Rows of 0.1
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-_OF_DIMENSION = ("expansion", "contraction", "peak_depth")  # indices; the others are of information
+from pdtrain.results.measures import (
+    ACCURACY,
+    CONTRACTION,
+    DIMENSION,
+    EXPANSION,
+    INFORMATION,
+    PEAK_DEPTH,
+    UNIT,
+    VIEW_INVARIANT,
+)
+
+_TARGETS = {  # until 0.2.0
+    "pdtrain.training.loggers.CsvLogger": "pdtrain.loggers.csv_logger.CsvLogger",
+    "pdtrain.training.loggers.WandbLogger": "pdtrain.loggers.wandb_logger.WandbLogger",
+}
+_PROBES = {  # until 0.2.0 they were known by their name alone
+    DIMENSION.probe: "pdtrain.probes.dimension_probe.DimensionProbe",
+    INFORMATION.probe: "pdtrain.probes.information_probe.InformationProbe",
+    VIEW_INVARIANT.probe: "pdtrain.probes.object_probe.ObjectInformationProbe",
+    ACCURACY.probe: "pdtrain.probes.object_probe.DiscriminabilityProbe",
+}
+_OBJECT_PAIRS = "object_pairs"  # what units of 0.1.0 had in place of a property
 
 
-def with_estimators(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add the column `estimator` to rows, or per-unit values, of a store of 0.1.0."""
+def as_of_today(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows, or per-unit values, of any version's store with the columns of today's."""
+    if "value" not in frame:  # per-unit values without a probe and a quantity
+        of_objects = frame["property"] == _OBJECT_PAIRS
+        frame = frame.rename(columns={"information_bits": "value"}).assign(
+            probe=np.where(of_objects, VIEW_INVARIANT.probe, UNIT.probe),
+            quantity=np.where(of_objects, VIEW_INVARIANT.quantity, UNIT.quantity),
+            property=frame["property"].where(~of_objects, "identity"),
+        )
     if "estimator" in frame:
         return frame
-    if "probe" not in frame:  # per-unit values
-        made_by = frame["property"].map(lambda name: "object_information" if name == "object_pairs" else "")
-        return frame.assign(estimator=made_by.replace("", "unit_information") + " 1")
-    of_index = frame["quantity"].map(
-        lambda name: "intrinsic_dimension" if name in _OF_DIMENSION else "unit_information"
-    )
-    return frame.assign(estimator=frame["probe"].where(frame["probe"] != "index", of_index) + " 1")
+    of_dimension = frame["quantity"].isin([EXPANSION.quantity, CONTRACTION.quantity, PEAK_DEPTH.quantity])
+    of_index = np.where(of_dimension, DIMENSION.probe, INFORMATION.probe)
+    return frame.assign(estimator=frame["probe"].where(frame["probe"] != EXPANSION.probe, of_index) + " 1")
 
 
 def mixed_estimators(frame: pd.DataFrame) -> list[str]:
@@ -48,14 +73,34 @@ def _mixed(frame: pd.DataFrame) -> pd.Series:
     return named.groupby(keys)["estimator"].transform("nunique") > 1
 
 
-def upgraded_probes(probes: Mapping[str, Any]) -> dict[str, Any]:
-    """The group `probes` of a configuration that 0.1.0 stored, under today's names.
+def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that any version stored, under today's names and with today's groups.
 
-    Its corrections of unit information were wrong for sparse units and many classes: today's default takes their place.
+    The corrections of unit information of 0.1.0 were wrong for sparse units and many classes: today's default takes
+    their place.
     """
-    upgraded = dict(probes)
-    information = upgraded.get("unit_information")
-    if isinstance(information, Mapping) and "gaussian_copula" in information:
-        options = {key: value for key, value in information.items() if key not in ("gaussian_copula", "correction")}
-        upgraded["unit_information"] = options | {"nearest_neighbors": information["gaussian_copula"]}
-    return upgraded
+    today = _renamed(config)
+    probes, layers = today.get("probes"), today.get("layers")
+    if not isinstance(probes, dict) or not isinstance(layers, dict):
+        return today
+    for name, options in probes.items():
+        if name in _PROBES and isinstance(options, dict):
+            probes[name] = {"_target_": _PROBES[name]} | options
+    information = probes.get(INFORMATION.probe)
+    if isinstance(information, dict) and "gaussian_copula" in information:
+        information["nearest_neighbors"] = information.pop("gaussian_copula")
+        information.pop("correction", None)
+    if "batch_size" in probes:
+        layers.setdefault("batch_size", probes.pop("batch_size"))
+        layers.setdefault("seed", "${probes.seed}")
+    return today
+
+
+def _renamed(node: Any) -> Any:
+    """A copy with today's names of targets."""
+    if isinstance(node, Mapping):
+        copy = {key: _renamed(value) for key, value in node.items()}
+        if copy.get("_target_") in _TARGETS:
+            copy["_target_"] = _TARGETS[copy["_target_"]]
+        return copy
+    return [_renamed(value) for value in node] if isinstance(node, list) else node

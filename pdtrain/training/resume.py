@@ -13,8 +13,9 @@ from rich.console import Console
 from pdtrain.errors import InputError
 from pdtrain.files import remove_leftovers
 from pdtrain.results.configuration import differences, holds_run, load_configuration
+from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
-from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
+from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
 from pdtrain.training.processes import process_rank
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
@@ -61,7 +62,7 @@ def _start_of_first_process(config: DictConfig) -> Start:
         folder, checkpoint = os.environ[_START].split("\n")
         return Start(Path(folder), Path(checkpoint) if checkpoint else None)
     run_dir = Path(config.paths.run_dir)  # srun started them all
-    readable = _last_good(run_dir / "checkpoints", Console(quiet=True)) if _is_to_resume(config) else None
+    readable = _last_good(RunFolder(run_dir).checkpoints, Console(quiet=True)) if _is_to_resume(config) else None
     return Start(run_dir, readable or _given(config))
 
 
@@ -91,11 +92,12 @@ def _decide(config: DictConfig, console: Console) -> Start:
         console.print(f"resume=auto: no such run to go on with; beginning in {run_dir}", soft_wrap=True)
         return Start(run_dir, given)
     _check_may_go_on(run_dir, config)
-    for folder in (run_dir, run_dir / "results", run_dir / "checkpoints", run_dir / "csv"):
+    of_run = RunFolder(run_dir)
+    for folder in (run_dir, of_run.results(), of_run.checkpoints, of_run.metrics.parent):
         remove_leftovers(folder)
     if is_finished(run_dir):
         return Start(run_dir, finished=True)
-    checkpoint = _last_good(run_dir / "checkpoints", console)
+    checkpoint = _last_good(RunFolder(run_dir).checkpoints, console)
     after = f"going on from {checkpoint.name}" if checkpoint else "beginning again: no checkpoint was written yet"
     console.print(f"resume=auto: {run_dir}: {after}", soft_wrap=True)
     return Start(run_dir, checkpoint or given)
@@ -112,8 +114,8 @@ def _is_named() -> bool:
 
 def _unfinished_like(config: DictConfig) -> Path | None:
     """The latest unfinished run below `paths.runs` with the same configuration."""
-    folders = [path.parent for path in Path(config.paths.runs).glob("**/run.yaml")]
-    for folder in sorted(folders, key=lambda folder: (folder / "run.yaml").stat().st_mtime, reverse=True):
+    began = {folder: RunFolder(folder).configuration.stat().st_mtime for folder in folders_below(config.paths.runs)}
+    for folder in sorted(began, key=began.__getitem__, reverse=True):
         stored = load_configuration(folder)
         assert stored is not None
         if not is_finished(folder) and running_here(folder) is None and not differences(stored, config):
@@ -136,7 +138,7 @@ def _check_may_go_on(run_dir: Path, config: DictConfig) -> None:
     for key, before, now in differences(stored, config):
         raise InputError(
             f"{key}={now}: the run in {run_dir} has {before}; go on with that, or begin in another folder "
-            f"(ckpt_path={run_dir}/checkpoints/last.ckpt takes its weights along)"
+            f"(ckpt_path={RunFolder(run_dir).checkpoints / LAST} takes its weights along)"
         )
 
 

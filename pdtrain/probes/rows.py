@@ -1,0 +1,87 @@
+"""How probes make rows: every value by keyword, with the layer it is of and the measure it is of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pdtrain.activations.layers import Layer
+from pdtrain.activations.recorder import LayerResponse
+from pdtrain.results.measures import Measure
+from pdtrain.results.rows import Row, UnitRow
+
+_NAN = float("nan")
+_HALF_WIDTH = 1.96  # of a 95% interval, in standard errors
+
+
+def layer_row(
+    measure: Measure,
+    layer: Layer,
+    index: int,
+    value: float,
+    *,
+    property: str = "",
+    standard_deviation: float = _NAN,
+    interval: tuple[float, float] = (_NAN, _NAN),
+    n: int = 0,
+    method: str = "exact",
+    note: str = "",
+    estimator: str = "",
+) -> Row:
+    """One value of a layer, `index` its place among those probed; the rest as `Row`."""
+    return Row(
+        layer=layer.name,
+        layer_index=index,
+        depth=layer.depth,
+        probe=measure.probe,
+        quantity=measure.quantity,
+        property=property,
+        value=value,
+        standard_deviation=standard_deviation,
+        lower=interval[0],
+        upper=interval[1],
+        n=n,
+        method=method,
+        note=note,
+        estimator=estimator,
+    )
+
+
+def mean_row(
+    measure: Measure, layer: Layer, index: int, values: Float[Tensor, " units"], *, property: str = "", **options: Any
+) -> Row:
+    """The mean over the units that have a value, with its standard error and 95% interval over units."""
+    mean, error, count = mean_with_error(values)
+    interval = (mean - _HALF_WIDTH * error, mean + _HALF_WIDTH * error)
+    return layer_row(
+        measure, layer, index, mean, property=property, standard_deviation=error, interval=interval, n=count, **options
+    )
+
+
+def mean_with_error(values: Float[Tensor, " units"]) -> tuple[float, float, int]:
+    """Mean over the units that have a value, its standard error, and how many they are; NaN where there are too few."""
+    values = values[~values.isnan()].double()
+    mean = float(values.mean()) if len(values) else _NAN
+    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else _NAN
+    return mean, error, len(values)
+
+
+def unit_rows(
+    measure: Measure,
+    response: LayerResponse,
+    values: Float[Tensor, " units"],
+    *,
+    property: str = "",
+    **columns: Float[Tensor, " units"] | Bool[Tensor, " units"],
+) -> list[UnitRow]:
+    """A value of each sampled unit of a layer; `columns` are further columns of `UnitRow`, one entry a unit."""
+    names: Sequence[str] = ["unit", "value", *columns]
+    lines = zip(response.units.tolist(), values.tolist(), *(c.tolist() for c in columns.values()), strict=True)
+    of: dict[str, Any] = {
+        "layer": response.layer.name,
+        "probe": measure.probe,
+        "quantity": measure.quantity,
+        "property": property,
+    }
+    return [UnitRow(**of, **dict(zip(names, line, strict=True))) for line in lines]

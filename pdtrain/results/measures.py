@@ -1,0 +1,275 @@
+"""The catalogue: what a row is of, and how it is called, drawn, printed, compared and logged.
+
+A probe declares its measures; loggers, terminal, report, comparison and areas know nothing else of it. They are kept
+beside the rows, as data, so that rows are read without the code that made them.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pdtrain.errors import InputError
+from pdtrain.files import written_whole
+
+_NAME = "measures.json"
+ACTIVE = "_of_active"  # ends the name of a mean that leaves silent units out
+RECEPTIVE_FIELD = "@receptive_field"  # ends the name of a property of each unit's own field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What a probe measures.
+
+    Attributes
+    ----------
+    probe, quantity
+        As in the rows: together they name the measure.
+    title
+        Of a panel; "{property}" stands for what it is about.
+    unit
+        Of the values, such as "dimensions" or "bit per unit".
+    per
+        "unit": a statistic over the units of a layer; "population": of a layer as a whole; "network": one number for
+        all layers; "pair": of two layers or runs.
+    interval
+        What an interval is over: "stimuli" or "units"; "" where there is none.
+    metric
+        Key in the loggers, of {layer}, {property} and {quantity}; empty parts are left out.
+    figure
+        Name of the figure that draws it along depth, over epochs and as a map, in the report, in comparisons and at
+        W&B; measures of one figure stand side by side. "" draws none.
+    heading
+        Of its column in the terminal, "{property}" as in `title`; "" prints none.
+    scale, digits
+        What values are multiplied by in the terminal, and decimal places there.
+    tabulated
+        Whether it is in the tables of a comparison though no figure draws it.
+    reference
+        Quantity of the same probe that is drawn beside as a dotted line, such as chance.
+    untrained
+        Whether the untrained network is something to compare with.
+    extrapolates
+        Whether it goes with one over the number of trials, so that the noise of recorded neurons can be taken off.
+    noiseless
+        Whether it holds for answers without noise alone, and is left out for recorded neurons.
+    how_to_read
+        What a reader of the figure should look for.
+
+    Examples
+    --------
+    >>> sparseness = Measure(probe="sparseness", quantity="mean", title="sparseness", figure="sparseness")
+    >>> sparseness.key("relu1", "")
+    'sparseness/relu1/mean'
+    """
+
+    probe: str
+    quantity: str
+    title: str = ""
+    unit: str = ""
+    per: str = "population"
+    interval: str = ""
+    metric: str = ""
+    figure: str = ""
+    heading: str = ""
+    scale: float = 1.0
+    digits: int = 2
+    tabulated: bool = False
+    reference: str = ""
+    untrained: bool = True
+    extrapolates: bool = False
+    noiseless: bool = False
+    how_to_read: str = ""
+
+    def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Those rows, or per-unit values, of a frame that are of this measure."""
+        return frame[(frame["probe"] == self.probe) & (frame["quantity"] == self.quantity)]
+
+    def fits(self, row: Any) -> bool:
+        """Whether a row, or a line of a frame of rows, is of this measure."""
+        return (row.probe, row.quantity) == (self.probe, self.quantity)
+
+    def of(self, quantity: str, **changes: Any) -> "Measure":
+        """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
+        beside: dict[str, Any] = {"title": words(quantity), "figure": "", "heading": "", "tabulated": False}
+        return replace(self, **{"quantity": quantity, **beside, "reference": "", "extrapolates": False, **changes})
+
+    def title_of(self, about: str) -> str:
+        """Title of the panel about a property."""
+        return (self.title or words(self.quantity)).replace("{property}", words(about))
+
+    def heading_of(self, about: str) -> str:
+        """Heading of the column about a property."""
+        return self.heading.replace("{property}", about)
+
+    def shown(self, value: float) -> str:
+        """A value as the terminal prints it."""
+        return f"{value * self.scale:.{self.digits}f}"
+
+    def key(self, layer: str, about: str) -> str:
+        """Key in the loggers."""
+        key = self.metric or f"{self.probe}/{{layer}}/{{property}}/{{quantity}}"
+        key = key.replace("{layer}", layer).replace("{property}", about).replace("{quantity}", self.quantity)
+        return "/".join(part for part in key.split("/") if part)
+
+
+def words(name: str) -> str:
+    """A name as a reader would say it."""
+    return name.replace(RECEPTIVE_FIELD, " in the receptive field").replace("_", " ")
+
+
+DIMENSION = Measure(
+    probe="intrinsic_dimension", quantity="two_nn", title="intrinsic dimension (TwoNN)", unit="dimensions",
+    per="population", interval="stimuli", metric="id/{layer}/{quantity}", figure="dimension", heading="ID", digits=0,
+    extrapolates=True,
+)  # fmt: skip
+INFORMATION = Measure(
+    probe="unit_information", quantity="mean", title="{property} information", unit="bit per unit", per="unit",
+    interval="units", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
+    scale=1000, digits=0, extrapolates=True,
+)  # fmt: skip
+INFORMATION_OF_ACTIVE = INFORMATION.of(f"mean{ACTIVE}")
+NORMALIZED_INFORMATION = INFORMATION.of("normalized_mean", unit="share of the entropy")
+INFORMATIVE_FRACTION = INFORMATION.of("informative_fraction", unit="share of units", tabulated=True)
+SILENT_FRACTION = INFORMATION.of("silent_fraction", unit="share of units")
+INFORMATION_WITHOUT_BINS = INFORMATION.of("nearest_neighbor_mean")
+UNIT = INFORMATION.of("information", title="{property} information", unit="bit", interval="")  # one unit's own
+VIEW_INVARIANT = Measure(
+    probe="object_information", quantity="view_invariant", title="view-invariant object information",
+    unit="bit per unit and pair", per="unit", interval="units", metric="object/{layer}/{quantity}", figure="objects",
+    extrapolates=True,
+)  # fmt: skip
+VIEW_INVARIANT_RATIO = VIEW_INVARIANT.of(
+    "ratio", title="share of the total information", unit="ratio", figure="objects", noiseless=True
+)
+TOTAL_OBJECT_INFORMATION = VIEW_INVARIANT.of("total", noiseless=True)
+ACCURACY = Measure(
+    probe="discriminability", quantity="accuracy", title="linear discriminability, held-out views", unit="accuracy",
+    per="population", interval="stimuli", metric="discriminability/{layer}/{quantity}", figure="objects",
+    reference="chance",
+)  # fmt: skip
+CHANCE = ACCURACY.of("chance", interval="")
+DISTILLATION = Measure(
+    probe="index", quantity="distillation", unit="index", per="network", interval="units",
+    metric="index/{layer}/{quantity}",
+)  # fmt: skip
+ACTIVE_PRUNING = DISTILLATION.of("active_pruning", untrained=False)
+EXPANSION = DISTILLATION.of("expansion", interval="stimuli")
+CONTRACTION = EXPANSION.of("contraction")
+PEAK_DEPTH = EXPANSION.of("peak_depth", interval="", unit="relative depth")
+PRUNED_FRACTION = DISTILLATION.of("pruned_fraction", per="unit", unit="share of units", tabulated=True, untrained=False)
+# what rows without a catalogue beside them are read with: those of versions that kept none
+BUILT_IN = (
+    DIMENSION, INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
+    INFORMATION_WITHOUT_BINS, UNIT, VIEW_INVARIANT, VIEW_INVARIANT_RATIO, TOTAL_OBJECT_INFORMATION, ACCURACY, CHANCE,
+    DISTILLATION, ACTIVE_PRUNING, EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION,
+)  # fmt: skip
+INDICES = (EXPANSION, CONTRACTION, DISTILLATION, ACTIVE_PRUNING)
+
+
+class Catalogue:
+    """The measures of a set of rows, in the order in which figures show them.
+
+    Parameters
+    ----------
+    measures
+        As probes declare them; of two with one name the first counts.
+    """
+
+    def __init__(self, measures: Iterable[Measure] = BUILT_IN) -> None:
+        self._measures: dict[tuple[str, str], Measure] = {}
+        for measure in measures:
+            self._measures.setdefault((measure.probe, measure.quantity), measure)
+
+    def __iter__(self) -> Iterator[Measure]:
+        return iter(self._measures.values())
+
+    def of(self, row: Any) -> Measure:
+        """The measure of a row; one that no probe declared is like its probe's first, undrawn."""
+        key = (row.probe, row.quantity)
+        if key not in self._measures:
+            beside = next((m for m in self if m.probe == row.probe), Measure(probe=row.probe, quantity=row.quantity))
+            self._measures[key] = beside.of(row.quantity)
+        return self._measures[key]
+
+    def drawn(self, frame: pd.DataFrame) -> list[Measure]:
+        """Measures with a figure of which a frame has values."""
+        of_layers = frame[frame["layer"] != ""]
+        return [m for m in self if m.figure and m.rows(of_layers)["value"].notna().any()]
+
+    def figures(self, frame: pd.DataFrame) -> dict[str, list[Measure]]:
+        """The measures drawn of a frame, by figure."""
+        drawn = self.drawn(frame)
+        return {name: [m for m in drawn if m.figure == name] for name in dict.fromkeys(m.figure for m in drawn)}
+
+    def metrics(self, rows: Sequence[Any]) -> dict[str, float]:
+        """What loggers get: finite values by key, with the standard deviation of those that stimuli make uncertain."""
+        metrics = {}
+        for row in rows:
+            measure = self.of(row)
+            key = measure.key(row.layer, row.property)
+            metrics[key] = row.value
+            if measure.interval == "stimuli" and row.layer:
+                metrics[f"{key}_std"] = row.standard_deviation
+        return {key: value for key, value in metrics.items() if math.isfinite(value)}
+
+    def prefixes(self) -> list[str]:
+        """First parts of the keys of all metrics."""
+        return list(dict.fromkeys(measure.key("layer", "property").partition("/")[0] for measure in self))
+
+    def save(self, folder: str | Path) -> None:
+        """Keep the measures beside the rows in `folder`."""
+        path, text = Path(folder) / _NAME, json.dumps([asdict(measure) for measure in self], indent=1)
+        if path.is_file() and path.read_text() == text:
+            return
+        with written_whole(path) as temporary:
+            temporary.write_text(text)
+
+
+def catalogue_of(folder: str | Path, rows: pd.DataFrame | None = None) -> Catalogue:
+    """The measures of the rows in `folder`, as kept there; those built in where none were.
+
+    Parameters
+    ----------
+    folder
+        That of a probe set, see `ResultsStore`.
+    rows
+        If given, of each probe one measure at least is drawn: the first in the rows, where the declared are not there.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    path = Path(folder) / _NAME
+    catalogue = Catalogue([*_read(path), *BUILT_IN] if path.is_file() else BUILT_IN)
+    return catalogue if rows is None else _with_something_drawn(catalogue, rows)
+
+
+def _read(path: Path) -> list[Measure]:
+    kinds = {field.name: str if field.default is MISSING else type(field.default) for field in fields(Measure)}
+    try:
+        found = []
+        for stored in json.loads(path.read_text()):
+            known: dict[str, Any] = {name: kinds[name](value) for name, value in stored.items() if name in kinds}
+            found.append(Measure(**known))
+        return found
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged; remove it, and rows are read as those of pdtrain's own probes") from error
+
+
+def _with_something_drawn(catalogue: Catalogue, rows: pd.DataFrame) -> Catalogue:
+    of_layers = rows[(rows["layer"] != "") & rows["value"].notna()]
+    drawn = {measure.probe for measure in catalogue.drawn(rows)}
+    first = of_layers[~of_layers["probe"].isin({*drawn, DISTILLATION.probe})].drop_duplicates("probe")
+    added = []
+    for row in first.to_dict("records"):
+        probe, quantity = str(row["probe"]), str(row["quantity"])
+        like = next((m for m in catalogue if m.probe == probe), Measure(probe=probe, quantity=quantity))
+        title = like.title.partition(" (")[0] + f" ({words(quantity)})" if like.title else words(probe)
+        added.append(replace(like, quantity=quantity, title=title, figure=like.figure or probe))
+    return Catalogue([*added, *catalogue])
