@@ -21,7 +21,7 @@ from benchmarking import exponent, label_sizes, measure
 from pdtrain.estimators.discretization import Kind, discretize
 from pdtrain.estimators.information import unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, Fields
+from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, ReceptiveFields
 from truth_grid import informative_units, values_of
 
 _STIMULI, _PROPERTIES, _SHUFFLES = 1000, 10, 100
@@ -118,7 +118,7 @@ def _local(table: Table, units: int = 1024, pixels: int = 64) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(_STIMULI, 1, pixels, pixels, generator=generator)
     top, left = (torch.randint(pixels - 24, (units,), generator=generator) for _ in range(2))
-    fields = Fields(top, top + 24, left, left + 24)
+    fields = ReceptiveFields(top, top + 24, left, left + 24)
     responses = discretize(_responses(units))
 
     def everything() -> None:

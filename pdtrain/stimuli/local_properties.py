@@ -16,7 +16,7 @@ from pdtrain.stimuli.properties import Images, contour_angle, corner_map, gradie
 
 
 @dataclass(frozen=True)
-class Fields:
+class ReceptiveFields:
     """Receptive fields in pixels, within the image: rows [top, bottom) and columns [left, right), each (units,)."""
 
     top: Int[Tensor, " units"]
@@ -32,16 +32,16 @@ LocalValues = Float[Tensor, "images units"]
 class LocalProperty:
     """A property's function and, for a circular one, its period in the units of its values."""
 
-    measure: Callable[[Tensor, Fields], Tensor]
+    measure: Callable[[Tensor, ReceptiveFields], Tensor]
     period: float | None = None
 
 
-def local_luminance(images: Images, fields: Fields) -> LocalValues:
+def local_luminance(images: Images, fields: ReceptiveFields) -> LocalValues:
     """Mean intensity within each field."""
     return _means(grey(images), fields).float()
 
 
-def local_contrast(images: Images, fields: Fields) -> LocalValues:
+def local_contrast(images: Images, fields: ReceptiveFields) -> LocalValues:
     """Standard deviation of intensity within each field."""
     # about the mean of the image, so that the difference of squares loses fewer digits
     intensity = grey(images).double()
@@ -51,18 +51,18 @@ def local_contrast(images: Images, fields: Fields) -> LocalValues:
     return torch.where(variance > 1e-10, variance, 0.0).sqrt().float()
 
 
-def local_edge_energy(images: Images, fields: Fields) -> LocalValues:
+def local_edge_energy(images: Images, fields: ReceptiveFields) -> LocalValues:
     """Mean squared intensity gradient within each field, per pixel."""
     dx, dy = gradient(images)
     return _means(dx.square() + dy.square(), fields, border=1).float()
 
 
-def local_corner_energy(images: Images, fields: Fields) -> LocalValues:
+def local_corner_energy(images: Images, fields: ReceptiveFields) -> LocalValues:
     """Mean positive Harris response within each field."""
     return _means(corner_map(images), fields, border=2).float()
 
 
-def local_orientation(images: Images, fields: Fields) -> LocalValues:
+def local_orientation(images: Images, fields: ReceptiveFields) -> LocalValues:
     """Dominant orientation of the contours within each field, radians in [0, pi); NaN where there is none.
 
     See `orientation`.
@@ -81,7 +81,7 @@ LOCAL_PROPERTIES: dict[str, LocalProperty] = {
 }
 
 
-def _means(maps: Tensor, fields: Fields, *, border: int = 0) -> Tensor:
+def _means(maps: Tensor, fields: ReceptiveFields, *, border: int = 0) -> Tensor:
     """Mean of each map within each field; maps lack `border` pixels on each side, and so does what a field shows."""
     integral = torch.nn.functional.pad(maps.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
     bottom, right = (fields.bottom - 2 * border), (fields.right - 2 * border)
@@ -92,7 +92,7 @@ def _means(maps: Tensor, fields: Fields, *, border: int = 0) -> Tensor:
     return total / _pixels(fields, border=border).clamp_min(1)
 
 
-def _pixels(fields: Fields, *, border: int) -> Int[Tensor, " units"]:
+def _pixels(fields: ReceptiveFields, *, border: int) -> Int[Tensor, " units"]:
     """Number of pixels that each field shows of maps without their border."""
     rows = (fields.bottom - fields.top - 2 * border).clamp_min(0)
     return rows * (fields.right - fields.left - 2 * border).clamp_min(0)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, Fields
+from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, ReceptiveFields
 from pdtrain.stimuli.properties import PROPERTIES
 
 _AXIS = torch.arange(64.0)
@@ -95,7 +95,7 @@ def test_the_faintest_edge_of_an_8_bit_image_has_an_orientation(degrees: float) 
     image[(_COLUMNS - 32) * math.sin(math.radians(degrees)) + (_ROWS - 32) * math.cos(math.radians(degrees)) > 0.1] = (
         101
     )
-    fields = Fields(*(torch.tensor([v]) for v in (30, 35, 30, 35)))
+    fields = ReceptiveFields(*(torch.tensor([v]) for v in (30, 35, 30, 35)))
 
     for angle in (
         _measure("orientation", image / 255),
@@ -112,7 +112,7 @@ def test_local_properties_equal_those_of_the_patch(
     name: str, top: int, rows: int, left: int, columns: int, seed: int
 ) -> None:
     images = torch.rand(3, 1, 32, 32, generator=torch.Generator().manual_seed(seed))
-    fields = Fields(*(torch.tensor([v]) for v in (top, top + rows, left, left + columns)))
+    fields = ReceptiveFields(*(torch.tensor([v]) for v in (top, top + rows, left, left + columns)))
 
     local = LOCAL_PROPERTIES[name].measure(images, fields)[:, 0]
 
@@ -126,7 +126,7 @@ def test_local_properties_equal_those_of_the_patch(
 
 @pytest.mark.parametrize("name", sorted(set(LOCAL_PROPERTIES) - {"orientation"}))
 def test_a_field_of_one_pixel_or_none_has_finite_local_properties(name: str) -> None:
-    fields = Fields(*(torch.tensor(v) for v in ([4, 4], [5, 4], [7, 7], [8, 7])))
+    fields = ReceptiveFields(*(torch.tensor(v) for v in ([4, 4], [5, 4], [7, 7], [8, 7])))
 
     assert torch.isfinite(LOCAL_PROPERTIES[name].measure(torch.rand(2, 1, 16, 16), fields)).all()
 
@@ -139,7 +139,7 @@ def test_a_field_that_is_blank_or_too_small_for_a_gradient_has_no_orientation() 
         "one pixel": (4, 5, 7, 8), "none": (4, 4, 7, 7), "two rows": (4, 6, 0, 30), "blank": (100, 150, 100, 200),
         "blank and small": (120, 123, 120, 123), "textured": (160, 170, 160, 170), "textured and small": (9, 12, 9, 12),
     }  # fmt: skip
-    fields = Fields(*torch.tensor(list(sides.values())).unbind(1))
+    fields = ReceptiveFields(*torch.tensor(list(sides.values())).unbind(1))
 
     found = LOCAL_PROPERTIES["orientation"].measure(images, fields)
 
