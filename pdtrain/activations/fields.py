@@ -25,7 +25,7 @@ from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.reach import Reach
 from pdtrain.errors import InputError
-from pdtrain.stimuli.local_properties import ReceptiveFields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 
 
 def receptive_fields(

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.stimuli.local_properties import ReceptiveFields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 
 _ASIDE = 2.0**20  # beyond any bound, and small enough for float32 to hold their sum exactly
 

@@ -19,7 +19,7 @@ from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError
 from pdtrain.estimators.projection import SignedFold
-from pdtrain.stimuli.local_properties import ReceptiveFields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import random_sample
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.results.rows import Row
-from pdtrain.stimuli.local_properties import ReceptiveFields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 

@@ -4,15 +4,13 @@ Each equals the whole-image property of the patch that the field cuts out; a fie
 no gradient) gives zero, and NaN for an orientation.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.stimuli.properties import Images, contour_angle, corner_map, gradient, grey
+from pdtrain.stimuli.whole_image import Images, contour_angle, corner_map, gradient, grey
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,6 @@ class ReceptiveFields:
 
 
 LocalValues = Float[Tensor, "images units"]
-
-
-@dataclass(frozen=True)
-class LocalProperty:
-    """A property's function and, for a circular one, its period in the units of its values."""
-
-    measure: Callable[[Tensor, ReceptiveFields], Tensor]
-    period: float | None = None
 
 
 def local_luminance(images: Images, fields: ReceptiveFields) -> LocalValues:
@@ -70,15 +60,6 @@ def local_orientation(images: Images, fields: ReceptiveFields) -> LocalValues:
     dx, dy = gradient(images)
     xx, yy, xy = (_means(product, fields, border=1) for product in (dx.square(), dy.square(), dx * dy))
     return contour_angle(xx, yy, xy, pixels=_pixels(fields, border=1)).float()
-
-
-LOCAL_PROPERTIES: dict[str, LocalProperty] = {
-    "luminance": LocalProperty(local_luminance),
-    "contrast": LocalProperty(local_contrast),
-    "edge_energy": LocalProperty(local_edge_energy),
-    "corner_energy": LocalProperty(local_corner_energy),
-    "orientation": LocalProperty(local_orientation, period=math.pi),
-}
 
 
 def _means(maps: Tensor, fields: ReceptiveFields, *, border: int = 0) -> Tensor:
