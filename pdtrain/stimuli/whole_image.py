@@ -20,27 +20,67 @@ Values = Float[Tensor, " images"]
 
 
 def luminance(images: Images) -> Values:
-    """Mean intensity, 0 to 1."""
+    """Mean intensity, 0 to 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> half_white = torch.tensor([0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 8)
+    >>> luminance(half_white).tolist()
+    [0.5]
+    """
     return images.mean((1, 2, 3))
 
 
 def contrast(images: Images) -> Values:
-    """Root-mean-square contrast: standard deviation of the grey image's intensity."""
+    """Root-mean-square contrast: standard deviation of the grey image's intensity.
+
+    Examples
+    --------
+    >>> import torch
+    >>> half_white = torch.tensor([0.0, 1.0]).repeat_interleave(4).expand(1, 1, 8, 8)
+    >>> contrast(half_white).tolist()
+    [0.5]
+    """
     return grey(images).std((1, 2), correction=0)
 
 
 def dark_fraction(images: Images) -> Values:
-    """Share of pixels below one quarter of full intensity."""
+    """Share of pixels below one quarter of full intensity.
+
+    Examples
+    --------
+    >>> import torch
+    >>> steps = torch.tensor([0.0, 0.2, 0.5, 1.0]).expand(1, 1, 4, 4)
+    >>> dark_fraction(steps).tolist()
+    [0.5]
+    """
     return (grey(images) < 0.25).float().mean((1, 2))
 
 
 def bright_fraction(images: Images) -> Values:
-    """Share of pixels above three quarters of full intensity."""
+    """Share of pixels above three quarters of full intensity.
+
+    Examples
+    --------
+    >>> import torch
+    >>> steps = torch.tensor([0.0, 0.2, 0.5, 1.0]).expand(1, 1, 4, 4)
+    >>> bright_fraction(steps).tolist()
+    [0.25]
+    """
     return (grey(images) > 0.75).float().mean((1, 2))
 
 
 def colourfulness(images: Images) -> Values:
-    """Spread and mean of the opponent channels (Hasler and Suesstrunk 2003); zero for grey images."""
+    """Spread and mean of the opponent channels (Hasler and Suesstrunk 2003); zero for grey images.
+
+    Examples
+    --------
+    >>> import torch
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    >>> round(float(colourfulness(red)), 3)  # no spread, and a mean of (1, 1/2): 0.3 sqrt(5/4)
+    0.335
+    """
     if images.shape[1] != 3:
         return torch.zeros(len(images))
     red, green, blue = images.unbind(1)
@@ -50,7 +90,16 @@ def colourfulness(images: Images) -> Values:
 
 
 def spectral_slope(images: Images) -> Values:
-    """Slope of log power on log spatial frequency (about -2 for natural images); zero for a uniform image."""
+    """Slope of log power on log spatial frequency (about -2 for natural images); zero for a uniform image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> axis = torch.fft.fftfreq(32)
+    >>> amplitude = 1 / torch.hypot(axis[:, None], axis).clamp_min(1 / 32)
+    >>> round(float(spectral_slope(torch.fft.ifft2(amplitude).real[None, None])), 2)
+    -2.0
+    """
     power, frequency = _power(images)
     band = (frequency > 0) & (frequency <= 0.5)
     x = frequency[band].log()
@@ -60,14 +109,30 @@ def spectral_slope(images: Images) -> Values:
 
 
 def spatial_frequency(images: Images) -> Values:
-    """Centroid of the power spectrum, cycles per pixel; zero for a uniform image."""
+    """Centroid of the power spectrum, cycles per pixel; zero for a uniform image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> grating = 0.5 + 0.5 * torch.cos(2 * torch.pi * torch.arange(32) / 8).expand(1, 1, 32, 32)
+    >>> round(float(spatial_frequency(grating)), 3)  # one cycle in eight pixels
+    0.125
+    """
     power, frequency = _power(images)
     total = power.sum((1, 2))
     return torch.where(total > 1e-8, (power * frequency).sum((1, 2)) / total.clamp_min(1e-12), 0.0)
 
 
 def edge_energy(images: Images) -> Values:
-    """Mean squared intensity gradient, per pixel."""
+    """Mean squared intensity gradient, per pixel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ramp = (torch.arange(8) / 10).expand(1, 1, 8, 8)  # a tenth more in each column
+    >>> round(float(edge_energy(ramp)), 3)
+    0.01
+    """
     dx, dy = gradient(images)
     return (dx.square() + dy.square()).mean((1, 2))
 
@@ -76,24 +141,58 @@ def orientation(images: Images) -> Values:
     """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen.
 
     NaN where there is none: for a blank image, or one that is alike in all directions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> axis = torch.arange(16.0)
+    >>> upright, rising = axis.cos().expand(16, 16), (axis[:, None] + axis).cos()
+    >>> orientation(torch.stack([upright, rising])[:, None]).rad2deg().round().tolist()
+    [90.0, 45.0]
     """
     xx, yy, xy = _structure_tensor(images)
     return contour_angle(xx, yy, xy, pixels=(images.shape[2] - 2) * (images.shape[3] - 2))
 
 
 def orientation_coherence(images: Images) -> Values:
-    """Anisotropy of the structure tensor: 0 for no preferred orientation, 1 for a single one."""
+    """Anisotropy of the structure tensor: 0 for no preferred orientation, 1 for a single one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> stripes = torch.arange(16.0).cos().expand(1, 1, 16, 16)
+    >>> round(float(orientation_coherence(stripes)), 2)
+    1.0
+    """
     xx, yy, xy = _structure_tensor(images)
     return torch.hypot(xx - yy, 2 * xy) / (xx + yy).clamp_min(1e-12)
 
 
 def corner_energy(images: Images) -> Values:
-    """Mean positive Harris response (k = 0.05, 3x3 window)."""
+    """Mean positive Harris response (k = 0.05, 3x3 window).
+
+    Examples
+    --------
+    >>> import torch
+    >>> axis = torch.arange(-2, 3).abs() / 4
+    >>> tip = (axis[:, None] + axis)[None, None]
+    >>> round(float(corner_energy(tip)), 4)  # both squared gradients are 1/16 in two of three places, their product 0
+    0.0014
+    """
     return corner_map(images).mean((1, 2))
 
 
 def curvature(images: Images) -> Values:
-    """Mean absolute second derivative along the contours: high where edges bend or end, zero for gratings."""
+    """Mean absolute second derivative along the contours: high where edges bend or end, zero for gratings.
+
+    Examples
+    --------
+    >>> import torch
+    >>> axis = torch.arange(1.0, 8.0)
+    >>> bowl = (axis[:, None].square() + axis.square())[None, None] / 100
+    >>> round(float(curvature(bowl)), 3)  # the second derivative is 2/100 in every direction
+    0.02
+    """
     intensity = grey(images)
     dx, dy = gradient(images)
     xx = intensity[:, 1:-1, 2:] - 2 * intensity[:, 1:-1, 1:-1] + intensity[:, 1:-1, :-2]
@@ -104,33 +203,75 @@ def curvature(images: Images) -> Values:
 
 
 def symmetry(images: Images) -> Values:
-    """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image."""
+    """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ramp = torch.linspace(0, 1, 8)
+    >>> images = torch.stack([ramp, (ramp - 0.5).abs()])[:, None, None].expand(2, 1, 8, 8)
+    >>> [round(value, 2) for value in symmetry(images).tolist()]
+    [-1.0, 1.0]
+    """
     centred = grey(images) - grey(images).mean((1, 2), keepdim=True)
     variance = centred.square().sum((1, 2))
     return torch.where(variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0)
 
 
 def entropy(images: Images) -> Values:
-    """Entropy of the grey-level histogram in 32 levels, bits."""
+    """Entropy of the grey-level histogram in 32 levels, bits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> four_levels = torch.tensor([0.0, 0.25, 0.5, 0.75]).expand(1, 1, 4, 4)
+    >>> round(float(entropy(four_levels)), 2)
+    2.0
+    """
     levels = (grey(images) * 32).long().clamp(0, 31).flatten(1)
     share = torch.zeros(len(images), 32).scatter_add_(1, levels, torch.ones(levels.shape)) / levels.shape[1]
     return -torch.special.xlogy(share, share).sum(1) / math.log(2)
 
 
 def grey(images: Images) -> Float[Tensor, "images height width"]:
-    """Mean over the channels."""
+    """Mean over the channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> grey(torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1)).tolist()
+    [[[0.5]]]
+    """
     return images.mean(1)
 
 
 def gradient(images: Images) -> tuple[Float[Tensor, "images h w"], Float[Tensor, "images h w"]]:
-    """Central differences of the grey image per pixel, along columns and rows, without the border of one pixel."""
+    """Central differences of the grey image per pixel, along columns and rows, without the border of one pixel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ramp = (torch.arange(8) / 10).expand(1, 1, 8, 8)  # a tenth more in each column
+    >>> across, down = gradient(ramp)
+    >>> tuple(across.shape), round(float(across.mean()), 3), float(down.mean())
+    ((1, 6, 6), 0.1, 0.0)
+    """
     intensity = grey(images)
     across = (intensity[:, 1:-1, 2:] - intensity[:, 1:-1, :-2]) / 2
     return across, (intensity[:, 2:, 1:-1] - intensity[:, :-2, 1:-1]) / 2
 
 
 def corner_map(images: Images) -> Float[Tensor, "images h w"]:
-    """Positive Harris response per pixel, without the border of two pixels."""
+    """Positive Harris response per pixel, without the border of two pixels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> axis = torch.arange(-2, 3).abs() / 4
+    >>> tip = (axis[:, None] + axis)[None, None]
+    >>> [[[round(float(value), 4) for value in row] for row in image] for image in corner_map(tip)]
+    [[[0.0014]]]
+    """
     dx, dy = gradient(images)
     xx, yy, xy = (
         torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
@@ -142,6 +283,13 @@ def contour_angle(xx: Tensor, yy: Tensor, xy: Tensor, *, pixels: int | Tensor) -
     """Orientation of contours, radians in [0, pi), from the mean components of the structure tensor over `pixels`.
 
     NaN where no direction stands out: there the angle would be one of rounding errors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one, none = torch.ones(1), torch.zeros(1)
+    >>> contour_angle(one, none, none, pixels=1).rad2deg().round().tolist()  # intensity changes along the rows
+    [90.0]
     """
     along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
     # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
