@@ -21,7 +21,8 @@ from benchmarking import exponent, label_sizes, measure
 from pdtrain.estimators.discretization import Kind, discretize
 from pdtrain.estimators.information import unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES, Fields
+from pdtrain.stimuli.properties import PROPERTIES
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 from truth_grid import informative_units, values_of
 
 _STIMULI, _PROPERTIES, _SHUFFLES = 1000, 10, 100
@@ -118,16 +119,17 @@ def _local(table: Table, units: int = 1024, pixels: int = 64) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(_STIMULI, 1, pixels, pixels, generator=generator)
     top, left = (torch.randint(pixels - 24, (units,), generator=generator) for _ in range(2))
-    fields = Fields(top, top + 24, left, left + 24)
+    fields = ReceptiveFields(top, top + 24, left, left + 24)
     responses = discretize(_responses(units))
+    measures = [known.local for known in PROPERTIES.values() if known.local]
 
     def everything() -> None:
-        for local in LOCAL_PROPERTIES.values():
-            codes = discretize(local.measure(images, fields))
+        for local in measures:
+            codes = discretize(local(images, fields))
             unit_information(responses, codes, paired=True)
 
     ours = measure(everything)
-    name = f"receptive fields: {units} units x {len(LOCAL_PROPERTIES)} local properties"
+    name = f"receptive fields: {units} units x {len(measures)} local properties"
     table.add_row(name, "(5 s at most)", f"{ours.seconds:.2f}", "", "", "", f"{ours.peak_mib:.0f}")
 
 

@@ -25,12 +25,12 @@ from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.reach import Reach
 from pdtrain.errors import InputError
-from pdtrain.stimuli.local_properties import Fields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 
 
 def receptive_fields(
     model: nn.Module, image_shape: tuple[int, int, int], units: Mapping[Layer, Int[Tensor, " units"]]
-) -> dict[str, Fields]:
+) -> dict[str, ReceptiveFields]:
     """Find the receptive fields of some units of some layers.
 
     Parameters
@@ -54,7 +54,7 @@ def receptive_fields(
     """
     model = bare(model)
     wanted = {(layer.module, layer.call): layer for layer in units}
-    found: dict[str, Fields] = {}
+    found: dict[str, ReceptiveFields] = {}
 
     def keep(name: str, call: int, output: Tensor, inputs: object = None) -> None:
         layer = wanted.get((name, call))

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.stimuli.local_properties import Fields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 
 _ASIDE = 2.0**20  # beyond any bound, and small enough for float32 to hold their sum exactly
 
@@ -121,13 +121,13 @@ class Reach:
         """Whether anything in it is set aside."""
         return bool(self._is_aside().any())
 
-    def fields(self, units: Int[Tensor, " units"]) -> Fields:
+    def fields(self, units: Int[Tensor, " units"]) -> ReceptiveFields:
         """Fields of some units, given by flat index; empty where no pixel reaches."""
         chosen = self.each(lambda tensor: tensor.flatten()[units.cpu()]).taken_back()
         bounds = torch.stack(chosen.bounds)
         reached = torch.isfinite(bounds[0])
         top, bottom, left, right = bounds.masked_fill(~reached, 0).long()
-        return Fields(top, -bottom, left, -right)
+        return ReceptiveFields(top, -bottom, left, -right)
 
     def _is_aside(self) -> Tensor:
         return (self.bounds[0] > _ASIDE / 2) & torch.isfinite(self.bounds[0])

@@ -19,7 +19,7 @@ from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError
 from pdtrain.estimators.projection import SignedFold
-from pdtrain.stimuli.local_properties import Fields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import random_sample
 
 MOST_UNITS = 256  # sampled of a layer
@@ -55,7 +55,7 @@ class LayerResponse:
     units: Int[Tensor, " units"]
     unit_responses: Float[Tensor, "stimuli units"]
     device: torch.device
-    fields: Fields | None = None
+    fields: ReceptiveFields | None = None
 
     @property
     def method(self) -> str:
@@ -115,7 +115,7 @@ class Recorder:
             else random_sample(layer.units, max_units, seed=_seed_of(layer.name, seed))
             for layer in self.layers
         }
-        self.fields: Mapping[str, Fields] = {}
+        self.fields: Mapping[str, ReceptiveFields] = {}
         self.stimuli, self.seed, self._batch_size = stimuli, seed, batch_size
         self._features = self._plan(memory_bytes)
 
@@ -222,7 +222,7 @@ class _Kept:
         shards.collect(self._rows)
         shards.collect(self._unit_rows)
 
-    def response(self, device: torch.device, fields: Fields | None) -> LayerResponse:
+    def response(self, device: torch.device, fields: ReceptiveFields | None) -> LayerResponse:
         """What was kept."""
         projected = self._fold is not None
         return LayerResponse(self._layer, self._rows, projected, self._units, self._unit_rows, device, fields)

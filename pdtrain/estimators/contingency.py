@@ -16,7 +16,15 @@ LN2 = math.log(2)
 def joint_counts(
     responses: Int[Tensor, "stimuli units"], properties: Int[Tensor, "stimuli properties"]
 ) -> Float[Tensor, "units properties response_bins property_bins"]:
-    """Joint histograms of every unit with every property; stimuli whose code is negative are left out, float32."""
+    """Joint histograms of every unit with every property; stimuli whose code is negative are left out, float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> responses, properties = torch.tensor([[0], [0], [1], [1]]), torch.tensor([[0], [1], [1], [1]])
+    >>> joint_counts(responses, properties)[0, 0].tolist()
+    [[1.0, 1.0], [0.0, 2.0]]
+    """
     counts = indicators(responses).T @ indicators(properties)
     return counts.view(responses.shape[1], bins_of(responses), properties.shape[1], bins_of(properties)).transpose(1, 2)
 
@@ -24,7 +32,15 @@ def joint_counts(
 def paired_counts(
     responses: Int[Tensor, "stimuli units"], properties: Int[Tensor, "stimuli units"]
 ) -> Float[Tensor, "units 1 response_bins property_bins"]:
-    """Joint histogram of each unit with its own property (the receptive-field scope), float32."""
+    """Joint histogram of each unit with its own property (the receptive-field scope), float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> responses, properties = torch.tensor([[0, 0], [1, 1]]), torch.tensor([[0, 1], [1, 0]])
+    >>> paired_counts(responses, properties)[:, 0].tolist()
+    [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
+    """
     units, rows, columns = responses.shape[1], bins_of(responses), bins_of(properties)
     cell = responses.long() * columns + properties.long()
     cell += torch.arange(units, device=cell.device) * (rows * columns)
@@ -33,12 +49,26 @@ def paired_counts(
 
 
 def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
-    """Number of bins that codes from 0 need; at least one."""
+    """Number of bins that codes from 0 need; at least one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> bins_of(torch.tensor([[0], [2], [-1]]))
+    3
+    """
     return max(int(codes.max()), 0) + 1
 
 
 def indicators(codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns_bins"]:
-    """Which bin each stimulus falls in, 0 or 1, float32; nothing where the code is negative."""
+    """Which bin each stimulus falls in, 0 or 1, float32; nothing where the code is negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> indicators(torch.tensor([[0], [1], [-1]])).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
+    """
     bins = bins_of(codes)
     places = codes.long().clamp_min(0)[..., None]
     marks = torch.zeros(*codes.shape, bins, device=codes.device)
@@ -46,23 +76,52 @@ def indicators(codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli 
 
 
 def entropy_bits(counts: Float[Tensor, "*batch bins"]) -> Float[Tensor, "*batch"]:
-    """Entropy of a histogram, bits, float64; NaN where it is empty."""
+    """Entropy of a histogram, bits, float64; NaN where it is empty.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(float(entropy_bits(torch.tensor([5.0, 5.0, 5.0, 5.0]))), 2)
+    2.0
+    """
     probabilities = counts.double() / counts.sum(-1, keepdim=True)
     return -torch.special.xlogy(probabilities, probabilities).sum(-1) / LN2
 
 
 def response_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
-    """Entropy of the binned response, bits: all that a unit without noise can say."""
+    """Entropy of the binned response, bits: all that a unit without noise can say.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(float(response_entropy(torch.tensor([[4.0, 4.0], [4.0, 4.0], [8.0, 0.0], [0.0, 8.0]]))), 2)
+    2.0
+    """
     return entropy_bits(tables.sum(-1))
 
 
 def property_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
-    """Entropy of the binned property, bits."""
+    """Entropy of the binned property, bits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(float(property_entropy(torch.tensor([[4.0, 4.0], [4.0, 4.0], [8.0, 0.0], [0.0, 8.0]]))), 2)
+    1.0
+    """
     return entropy_bits(tables.sum(-2))
 
 
 def plugin_information(tables: Tables) -> Float[Tensor, "*batch"]:
-    """Mutual information of a joint histogram, bits, without bias correction; never above either entropy."""
+    """Mutual information of a joint histogram, bits, without bias correction; never above either entropy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> tables = torch.tensor([[[5.0, 0.0], [0.0, 5.0]], [[5.0, 5.0], [5.0, 5.0]]])  # all there is to tell, and nothing
+    >>> [round(bits, 2) for bits in plugin_information(tables).tolist()]
+    [1.0, 0.0]
+    """
     of_responses, of_properties = response_entropy(tables), property_entropy(tables)
     information = (of_responses + of_properties - entropy_bits(tables.flatten(-2))).clamp_min(0)
     return torch.minimum(information, torch.minimum(of_responses, of_properties))

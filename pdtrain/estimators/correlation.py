@@ -30,6 +30,14 @@ def correlation_dimension(points: Float[Tensor, "points features"], neighbors: N
     -------
     float
         NaN if the radii are zero or alike.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.neighbors import nearest_neighbors
+    >>> plane = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+    >>> round(correlation_dimension(plane, nearest_neighbors(plane, LISTED)), 1)
+    2.0
     """
     distances = neighbors.distances[:, [NEIGHBORS // 2 - 1, NEIGHBORS - 1]].cpu().numpy()
     small, large = (float(radius) for radius in np.median(distances, axis=0))

@@ -110,12 +110,24 @@ class DimensionReport:
 
 
 def is_estimator(name: str) -> bool:
-    """Tell whether `name` is one of `ESTIMATORS` or `ALIASES`, or `skdim.<Class>` of scikit-dimension."""
+    """Tell whether `name` is one of `ESTIMATORS` or `ALIASES`, or `skdim.<Class>` of scikit-dimension.
+
+    Examples
+    --------
+    >>> is_estimator("two_nn"), is_estimator("gride"), is_estimator("three_nn")
+    (True, True, False)
+    """
     return name in ESTIMATORS or name in ALIASES or is_scikit_dimension(name)
 
 
 def without_alias(estimators: Sequence[str]) -> list[str]:
-    """Names of estimators, each of `ALIASES` in place by those it stands for."""
+    """Names of estimators, each of `ALIASES` in place by those it stands for.
+
+    Examples
+    --------
+    >>> without_alias(["mle", "gride"])
+    ['mle', 'gride_1', 'gride_2', 'gride_4', 'gride_8', 'gride_16', 'gride_32']
+    """
     return [name for given in estimators for name in ALIASES.get(given, (given,))]
 
 
@@ -154,6 +166,14 @@ def intrinsic_dimension(
     ------
     ValueError
         If a value is not finite (it names stimulus and unit), or the projected search is asked for what it cannot give.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plane = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0)) @ torch.eye(2, 10)  # within 10 features
+    >>> report = intrinsic_dimension(plane, estimators=["two_nn", "participation_ratio"])
+    >>> {name: round(found.dimension, 1) for name, found in report.estimates.items()}
+    {'two_nn': 2.1, 'participation_ratio': 2.0}
     """
     names = without_alias(estimators)
     ratios = {name: RATIO_ESTIMATORS[name] for name in names if name in RATIO_ESTIMATORS}

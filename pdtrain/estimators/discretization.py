@@ -54,13 +54,28 @@ def discretize(values: Float[Tensor, "stimuli columns"], bins: int = 8) -> Int[T
 def discretize_circular(
     angles: Float[Tensor, "stimuli columns"], period: float, bins: int = 8
 ) -> Int[Tensor, "stimuli columns"]:
-    """Cut a circular variable of `period` in equal arcs; the first is centred on zero. Not finite is `UNDEFINED`."""
+    """Cut a circular variable of `period` in equal arcs; the first is centred on zero. Not finite is `UNDEFINED`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> degrees = torch.tensor([[0.0], [44.0], [90.0], [180.0], [350.0], [torch.nan]])
+    >>> discretize_circular(degrees, period=360.0, bins=4)[:, 0].tolist()
+    [0, 0, 1, 2, 0, -1]
+    """
     codes = (angles / period * bins).round().nan_to_num(0, 0, 0).long() % bins
     return codes.masked_fill(~angles.isfinite(), UNDEFINED).to(torch.int16)
 
 
 def discretize_discrete(values: Float[Tensor, "stimuli columns"]) -> Int[Tensor, "stimuli columns"]:
-    """Number the values that occur in all columns together, from 0; NaN is `UNDEFINED`."""
+    """Number the values that occur in all columns together, from 0; NaN is `UNDEFINED`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> discretize_discrete(torch.tensor([[7.0], [3.0], [7.0], [torch.nan]]))[:, 0].tolist()
+    [1, 0, 1, -1]
+    """
     undefined = values.isnan()
     codes = torch.unique(values.masked_fill(undefined, torch.inf), return_inverse=True)[1]
     return codes.masked_fill(undefined, UNDEFINED).to(torch.int16 if codes.numel() < 2**15 else torch.int32)
@@ -75,6 +90,13 @@ def property_codes(
     ------
     ValueError
         If the kind is unknown, or a circular property has no period above zero.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    >>> property_codes(values, bins=2)[:, 0].tolist(), property_codes(values, kind="discrete")[:, 0].tolist()
+    ([0, 0, 1, 1], [0, 1, 2, 3])
     """
     check_kind(kind, period)
     if kind == "discrete":
@@ -85,7 +107,14 @@ def property_codes(
 
 
 def check_kind(kind: str, period: float | None) -> None:
-    """Raise ValueError for an unknown kind, or a circular one without a period above zero."""
+    """Raise ValueError for an unknown kind, or a circular one without a period above zero.
+
+    Examples
+    --------
+    >>> check_kind("angle", None)
+    Traceback (most recent call last):
+    ValueError: kind=angle: choose from continuous, circular, discrete
+    """
     if kind not in KINDS:
         raise ValueError(f"kind={kind}: choose from {', '.join(KINDS)}")
     if kind == "circular" and not (period is not None and 0 < period < math.inf):

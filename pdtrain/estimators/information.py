@@ -167,6 +167,14 @@ def unit_information(
     ------
     ValueError
         For an unknown correction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> codes = torch.arange(800)[:, None] % 4
+    >>> found = unit_information(codes, torch.cat([codes, codes % 2], 1))  # about all four values, and odd or even
+    >>> [round(float(about.information_bits), 2) for about in found]
+    [2.0, 1.0]
     """
     if correction not in CORRECTIONS:
         raise ValueError(f"correction={correction}: choose from {', '.join(CORRECTIONS)}")

@@ -83,6 +83,16 @@ def object_information(
     ------
     ValueError
         If there are fewer than two objects, or a response is not finite (it names stimulus and unit).
+
+    Examples
+    --------
+    >>> import torch
+    >>> objects, views = torch.arange(80) % 2, torch.arange(80.0) // 2
+    >>> found = object_information(torch.stack([objects.float(), views], 1), objects)  # a unit for each
+    >>> [round(bits, 2) for bits in found.total_bits[:, 0].tolist()]
+    [1.0, 3.0]
+    >>> [round(bits, 1) for bits in found.view_invariant_bits[:, 0].tolist()]  # views fall more evenly than by chance
+    [1.0, -0.1]
     """
     labels, objects, views = objects.unique(return_inverse=True, return_counts=True)
     if len(labels) < 2:
@@ -166,6 +176,15 @@ def linear_discriminability(
     ------
     ValueError
         If there are fewer than two parts or objects.
+
+    Examples
+    --------
+    >>> import torch
+    >>> objects, views = torch.arange(80) % 2, torch.arange(80.0) // 2
+    >>> responses = torch.stack([objects + 0.01 * views, views], 1)
+    >>> found = linear_discriminability(responses, objects, folds_of(views, 4))
+    >>> found.accuracy, found.chance
+    (1.0, 0.5)
     """
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
@@ -193,6 +212,12 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
 
     Equal values lie in the same part. Where many are equal, the distinct values are shared out evenly instead; of fewer
     values than `folds` each is a part.
+
+    Examples
+    --------
+    >>> import torch
+    >>> folds_of(torch.tensor([0.5, 0.1, 0.9, 0.2, 0.8, 0.6]), 3).tolist()
+    [1, 0, 2, 0, 2, 1]
     """
     ordered = parameter.sort().values
     parts = torch.searchsorted(ordered, parameter) * folds // len(parameter)
@@ -204,7 +229,16 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
 
 
 def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:
-    """Deal the views of each object out to `parts` at random, as evenly as their number allows."""
+    """Deal the views of each object out to `parts` at random, as evenly as their number allows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> objects = torch.tensor([0, 0, 0, 0, 1, 1])
+    >>> parts = random_parts(objects, 2, torch.Generator().manual_seed(0))
+    >>> parts[objects == 0].sort().values.tolist(), parts[objects == 1].sort().values.tolist()
+    ([0, 0, 1, 1], [0, 1])
+    """
     shuffled = torch.randperm(len(objects), generator=generator)
     by_object = shuffled[objects.cpu()[shuffled].argsort(stable=True)]
     dealt = torch.empty(len(objects), dtype=torch.int64)

@@ -35,7 +35,15 @@ def largest_trusted_dimension(points: int, neighbors: int) -> float:
 
 
 def lower_bound_note(dimension: float, points: int, neighbors: int) -> str:
-    """Say so if an estimate is but a lower bound; empty if it is not, or is NaN."""
+    """Say so if an estimate is but a lower bound; empty if it is not, or is NaN.
+
+    Examples
+    --------
+    >>> lower_bound_note(25.0, 1000, 2)
+    'lower bound: 1000 points are too few for more than 20 dimensions'
+    >>> lower_bound_note(5.0, 1000, 2)
+    ''
+    """
     if points < 1 or not dimension > largest_trusted_dimension(points, neighbors):
         return ""
     trusted = largest_trusted_dimension(points, neighbors)
@@ -43,5 +51,11 @@ def lower_bound_note(dimension: float, points: int, neighbors: int) -> str:
 
 
 def lower_bound_in(note: str) -> str:
-    """What `lower_bound_note` has said in a longer note, or nothing."""
+    """What `lower_bound_note` has said in a longer note, or nothing.
+
+    Examples
+    --------
+    >>> lower_bound_in(f"3 duplicate or tied points dropped; {lower_bound_note(25.0, 1000, 2)}")
+    'lower bound: 1000 points are too few for more than 20 dimensions'
+    """
     return next((part for part in note.split("; ") if part.startswith(_LOWER_BOUND)), "")

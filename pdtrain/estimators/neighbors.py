@@ -64,12 +64,27 @@ class PairSearch:
 
 
 def nearest_neighbors(points: Float[Tensor, "points features"], k: int, *, block: int = _BLOCK) -> Neighbors:
-    """Find the `k` nearest neighbours of every point exactly; arguments and errors as in `search_pairs`."""
+    """Find the `k` nearest neighbours of every point exactly; arguments and errors as in `search_pairs`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> found = nearest_neighbors(torch.tensor([[0.0], [1.0], [3.0]]), 1)
+    >>> found.distances.tolist(), found.indices.tolist()
+    ([[1.0], [1.0], [2.0]], [[1], [0], [1]])
+    """
     return search_pairs(points, k, block=block).neighbors
 
 
 def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, block: int = _BLOCK) -> Neighbors:
-    """Find `k` nearest neighbours by float32 inner products alone: distances and order are approximate."""
+    """Find `k` nearest neighbours by float32 inner products alone: distances and order are approximate.
+
+    Examples
+    --------
+    >>> import torch
+    >>> nearest_candidates(torch.tensor([[0.0], [1.0], [3.0]]), 1).indices.tolist()
+    [[1], [0], [1]]
+    """
     moved, dtype = MovedPoints(points, centre=True), torch.float32
     nearest = _Nearest(moved, k, Listable(), dtype)
     squares = moved.squares(dtype)
@@ -78,7 +93,14 @@ def nearest_candidates(points: Float[Tensor, "points features"], k: int, *, bloc
 
 
 def neighbors_of(points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], k: int) -> Neighbors:
-    """Find the `k` nearest neighbours of some of the points exactly, among all."""
+    """Find the `k` nearest neighbours of some of the points exactly, among all.
+
+    Examples
+    --------
+    >>> import torch
+    >>> neighbors_of(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([2]), 2).distances.tolist()
+    [[2.0, 3.0]]
+    """
     squared, indices = _search_rows(MovedPoints(points, centre=False), rows, k, Listable())
     return Neighbors(squared.sqrt(), indices)
 
@@ -86,7 +108,15 @@ def neighbors_of(points: Float[Tensor, "points features"], rows: Int[Tensor, " r
 def count_within(
     points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], radii: Float[Tensor, " radii"]
 ) -> Int[Tensor, "rows radii"]:
-    """Count, for some of the points, the others less than each radius away, exactly; radii in float64."""
+    """Count, for some of the points, the others less than each radius away, exactly; radii in float64.
+
+    Examples
+    --------
+    >>> import torch
+    >>> points = torch.tensor([[0.0], [1.0], [3.0]])
+    >>> count_within(points, torch.tensor([0]), torch.tensor([2.0, 4.0], dtype=torch.float64)).tolist()
+    [[1, 2]]
+    """
     moved = MovedPoints(points, centre=False)
     squares = moved.squares(torch.float64)
     error = moved.rounding(squares, torch.float64)
@@ -135,6 +165,14 @@ def search_pairs(
     ------
     ValueError
         If a value is not finite (it names stimulus and unit), or there are not more than `k` points.
+
+    Examples
+    --------
+    >>> import torch
+    >>> points, classes = torch.tensor([[0.0], [1.0], [3.0], [7.0]]), torch.tensor([0, 1, 0, 1])
+    >>> found = search_pairs(points, 1, partitions=[classes], partition_k=1)
+    >>> found.neighbors.distances[:, 0].tolist(), found.within[0].distances[:, 0].tolist()
+    ([1.0, 1.0, 2.0, 4.0], [3.0, 6.0, 3.0, 6.0])
     """
     count = len(points)
     if not 0 < k < count:
@@ -167,7 +205,16 @@ def search_pairs(
 
 
 def refuse_non_finite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
-    """Raise ValueError, naming stimulus and unit, if `squares`, the lengths of (projected) points, are not finite."""
+    """Raise ValueError, naming stimulus and unit, if `squares`, the lengths of (projected) points, are not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> points = torch.tensor([[0.0, 1.0], [torch.nan, 2.0]])
+    >>> refuse_non_finite(points, points.square().sum(1))
+    Traceback (most recent call last):
+    ValueError: activation of stimulus 1, unit 0 is nan
+    """
     if bool(torch.isfinite(squares).all()):
         return
     bad = (~torch.isfinite(points)).nonzero()
@@ -280,7 +327,14 @@ class _Nearest:
 def squared_distances(
     points: Float[Tensor, "points features"], rows: Int[Tensor, " rows"], neighbors: Int[Tensor, "rows k"]
 ) -> Float[Tensor, "rows k"]:
-    """Squared distances of some points to listed others by differences, float64; a few rows at a time."""
+    """Squared distances of some points to listed others by differences, float64; a few rows at a time.
+
+    Examples
+    --------
+    >>> import torch
+    >>> squared_distances(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([0]), torch.tensor([[1, 2]])).tolist()
+    [[1.0, 9.0]]
+    """
     working = points.dtype if points.dtype == torch.float64 else torch.float32
     bytes_per_row = neighbors.shape[1] * points.shape[1] * torch.finfo(working).bits // 8
     step = max(1, int(_REFINEMENT_BYTES // max(bytes_per_row, 1)))

@@ -36,6 +36,13 @@ class SignedFold:
         the same feature.
     seed
         Seed of the signs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> fold = SignedFold(8, 4)
+    >>> fold(torch.eye(8)).square().sum(1).tolist()  # one feature keeps its length, whatever its sign
+    [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
     def __init__(self, inputs: int, features: int, *, period: int = 1, seed: int = 0) -> None:
@@ -100,6 +107,14 @@ def projected_neighbors(
     ------
     ValueError
         As `search_pairs`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> line = torch.arange(50.0).square()[:, None] * torch.ones(100)
+    >>> found = projected_neighbors(line, 2, features=16)
+    >>> found.neighbors.distances[0].tolist(), found.recall
+    ([10.0, 40.0], 1.0)
     """
     most = min(16 * k, len(points) - 1)
     fold = SignedFold(points.shape[1], min(features, points.shape[1]), period=period, seed=seed)

@@ -36,6 +36,13 @@ def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
 
     At most 64, and five for each column. NaN for all other tables, and where the information lies beyond the grid
     (far beyond chance).
+
+    Examples
+    --------
+    >>> import torch
+    >>> table = torch.tensor([[3.0, 0.0], [47.0, 50.0]])
+    >>> round(float(rare_row_p_values(table)), 3)  # all three in either half: 2 (50 * 49 * 48) / (100 * 99 * 98)
+    0.242
     """
     flat = tables.reshape(-1, *tables.shape[-2:])
     p_values = torch.full((len(flat),), torch.nan, dtype=torch.float64)

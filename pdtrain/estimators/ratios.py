@@ -31,6 +31,13 @@ class RatioEstimator:
         The two of them (from 0) that must differ, the nearer above zero, for a point to be usable.
     estimate
         From the distances of usable points, shape (points, neighbors), to the dimension.
+
+    Examples
+    --------
+    >>> import torch
+    >>> distances = torch.tensor([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]])  # the second point has a copy, the third a tie
+    >>> RATIO_ESTIMATORS["two_nn"].usable(distances).tolist()
+    [True, False, False]
     """
 
     neighbors: int
@@ -58,6 +65,14 @@ def two_nn(distances: Distances, *, discard_fraction: float = 0.1) -> float:
     -------
     float
         Intrinsic dimension, in dimensions. F(i) = i/N with i from 1, as `skdim.id.TwoNN`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> share = (torch.arange(1, 101) / 100).clamp_max(0.995)
+    >>> distances = torch.stack([torch.ones(100), (1 - share) ** (-1 / 2)], 1)  # in a plane F(mu) = 1 - 1 / mu^2
+    >>> round(two_nn(distances), 2)
+    2.0
     """
     log_ratio = (distances[:, 1] / distances[:, 0]).log().sort().values
     count = len(log_ratio)
@@ -70,6 +85,14 @@ def two_nn_ansuini(distances: Distances, *, fraction: float = 0.9) -> float:
     F(i) = i/N; the two points of the largest ratios are left out, as log(1-F) of the last is infinite, and of the rest
     the first floor(`fraction` N), N with those two. At 0.9 and from 20 points on those two are beyond the fraction
     anyway, and it is `two_nn`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> share = (torch.arange(1, 101) / 100).clamp_max(0.995)
+    >>> distances = torch.stack([torch.ones(100), (1 - share) ** (-1 / 2)], 1)  # in a plane F(mu) = 1 - 1 / mu^2
+    >>> round(two_nn_ansuini(distances), 2)
+    2.0
     """
     log_ratio = (distances[:, 1] / distances[:, 0]).log().sort().values
     count = len(log_ratio)
@@ -85,7 +108,14 @@ def _slope(log_ratio: Float[Tensor, " points"], kept: int) -> float:
 
 
 def two_nn_maximum_likelihood(distances: Distances) -> float:
-    """TwoNN by maximum likelihood, (N-1) / sum log(mu) (Facco et al. 2017; unbiased form), in dimensions."""
+    """TwoNN by maximum likelihood, (N-1) / sum log(mu) (Facco et al. 2017; unbiased form), in dimensions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(two_nn_maximum_likelihood(torch.tensor([[1.0, 2.0]]).expand(11, 2)), 2)  # 10 / (11 ln 2)
+    1.31
+    """
     log_ratio = (distances[:, 1] / distances[:, 0]).log()
     return float((len(log_ratio) - 1) / log_ratio.sum())
 
@@ -94,6 +124,12 @@ def levina_bickel(distances: Distances) -> float:
     """Maximum-likelihood dimension of Levina and Bickel (2004), averaged as MacKay and Ghahramani (2005).
 
     Equal to `skdim.id.MLE` with as many neighbours as there are columns; in dimensions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(levina_bickel(torch.tensor([[1.0, 2.0, 4.0]])), 2)  # 1 / ((ln 4 + ln 2) / 2)
+    0.96
     """
     inverse = (distances[:, -1:] / distances[:, :-1]).log().mean(1)
     return float(1 / inverse.mean())
@@ -116,6 +152,15 @@ def gride(distances: Distances, *, scale: int) -> float:
     -------
     float
         In dimensions; NaN if the ratios are all alike.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.neighbors import nearest_neighbors
+    >>> plane = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+    >>> distances = nearest_neighbors(plane, 8).distances
+    >>> [round(gride(distances, scale=scale)) for scale in (1, 2, 4)]
+    [2, 2, 2]
     """
     ratio = (distances[:, 2 * scale - 1] / distances[:, scale - 1]).cpu().numpy()
     upper, median = np.percentile(ratio, [95, 50])

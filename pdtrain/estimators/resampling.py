@@ -38,7 +38,13 @@ class Spread:
 
 
 def subsamples(count: int, resamplings: int, fraction: float, *, seed: int) -> list[Bool[Tensor, " points"]]:
-    """Draw `resamplings` subsamples of `fraction` of the points, without replacement, as masks."""
+    """Draw `resamplings` subsamples of `fraction` of the points, without replacement, as masks.
+
+    Examples
+    --------
+    >>> [int(mask.sum()) for mask in subsamples(10, 3, 0.9, seed=0)]
+    [9, 9, 9]
+    """
     generator = torch.Generator().manual_seed(seed)
     kept = round(count * fraction)
     masks = []
@@ -50,7 +56,13 @@ def subsamples(count: int, resamplings: int, fraction: float, *, seed: int) -> l
 
 
 def listed_neighbors(needed: int, fraction: float) -> int:
-    """How many neighbours to list so that `needed` of them are in a subsample, but for about 1 point in 100,000."""
+    """How many neighbours to list so that `needed` of them are in a subsample, but for about 1 point in 100,000.
+
+    Examples
+    --------
+    >>> listed_neighbors(2, 1.0), listed_neighbors(2, 0.9)
+    (2, 9)
+    """
     missing = (1 - fraction) / fraction
     return math.ceil(needed + missing * needed + 4 * math.sqrt(missing * needed) + 4 * (missing > 0))
 
@@ -61,6 +73,14 @@ def distances_within(
     """Distances from the members of a subsample to their nearest `needed` fellow members.
 
     Infinite where fewer are listed.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.neighbors import nearest_neighbors
+    >>> neighbors = nearest_neighbors(torch.tensor([[0.0], [1.0], [3.0]]), 2)
+    >>> distances_within(neighbors, torch.tensor([True, False, True]), 1).tolist()
+    [[3.0], [3.0]]
     """
     mask = mask.to(neighbors.indices.device)
     listed = neighbors.distances[mask].masked_fill(~mask[neighbors.indices[mask]], torch.inf)
@@ -72,6 +92,15 @@ def neighbor_groups(neighbors: Neighbors, groups: int = GROUPS) -> Int[Tensor, "
 
     Ratios of distances at neighbouring points depend on each other: they share the distance between them. Points
     linked by "is the nearest neighbour of" (a few each) stay in one group, unless they are too many for one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.neighbors import nearest_neighbors
+    >>> points = torch.tensor([[0.0], [10.0], [20.0], [1.0], [11.0], [21.0]])
+    >>> groups = neighbor_groups(nearest_neighbors(points, 1), 3)
+    >>> bool((groups[:3] == groups[3:]).all()), len(groups.unique())
+    (True, 3)
     """
     count = len(neighbors.indices)
     nearest = neighbors.indices[:, 0].cpu().numpy()
@@ -95,6 +124,12 @@ def spread(value: float, resampled: Sequence[float], left_out: Sequence[float]) 
 
     Standard error of the delete-a-group jackknife (Quenouille 1956); the interval is Student's with one degree of
     freedom less than there are groups.
+
+    Examples
+    --------
+    >>> found = spread(2.0, resampled=[1.8, 2.2], left_out=[1.9, 2.1])
+    >>> round(found.resampled_mean, 2), round(found.standard_error, 2)  # sqrt of half the squares, 0.01 each
+    (2.0, 0.1)
     """
     samples, without = (np.array(v)[np.isfinite(v)] for v in (resampled, left_out))
     mean = float(samples.mean()) if len(samples) else math.nan

@@ -11,14 +11,28 @@ PREFIX = "skdim."
 
 
 def is_scikit_dimension(name: str) -> bool:
-    """Tell whether `name` is `skdim.<Class>`."""
+    """Tell whether `name` is `skdim.<Class>`.
+
+    Examples
+    --------
+    >>> is_scikit_dimension("skdim.TwoNN"), is_scikit_dimension("skdim.ThreeNN")
+    (True, False)
+    """
     import skdim.id
 
     return name.startswith(PREFIX) and hasattr(skdim.id, name.removeprefix(PREFIX))
 
 
 def scikit_dimension(name: str, points: Float[Tensor, "points features"], *, seed: int) -> float:
-    """Estimate by `skdim.<Class>` with its defaults; numpy's global stream is left as it was, whatever happens."""
+    """Estimate by `skdim.<Class>` with its defaults; numpy's global stream is left as it was, whatever happens.
+
+    Examples
+    --------
+    >>> import torch
+    >>> plane = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+    >>> round(scikit_dimension("skdim.lPCA", plane, seed=0))
+    2
+    """
     import skdim.id
 
     estimator = getattr(skdim.id, name.removeprefix(PREFIX))()

@@ -26,6 +26,16 @@ def permutation_p_values(
     -------
     Tensor
         1 where nothing varies.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.contingency import plugin_information
+    >>> from pdtrain.estimators.permutation import permutation_law
+    >>> tables = torch.tensor([[[25.0, 25.0], [25.0, 25.0]], [[32.0, 18.0], [18.0, 32.0]]])
+    >>> found = permutation_p_values(tables, plugin_information(tables), permutation_law(tables))
+    >>> [round(p_value, 3) for p_value in found.tolist()]  # a G-test of the second: 0.005
+    [1.0, 0.005]
     """
     mean, deviation = law.mean_bits.cpu().numpy(), law.deviation_bits.cpu().numpy()
     varies = (mean > 1e-12) & (deviation > 1e-12)
@@ -44,6 +54,13 @@ def with_shuffles(
     (1 + exceeded) / (1 + shuffles) (Phipson and Smyth 2010) cannot go below 1 / (1 + shuffles): a hundred shuffles
     would find nothing among a thousand units after correction for as many tests. Small ones come from the law's tail,
     as Knijnenburg et al. (2009) take them from a tail fitted to the shuffles.
+
+    Examples
+    --------
+    >>> import torch
+    >>> found = with_shuffles(torch.tensor([0.001, 0.17]), torch.tensor([0.0, 19.0]), 99)
+    >>> [round(p_value, 3) for p_value in found.tolist()]  # the second: 20 / 100
+    [0.001, 0.2]
     """
     return torch.where(exceeded >= _ENOUGH_EXCEEDED, (exceeded + 1) / (shuffles + 1), p_values)
 
@@ -52,6 +69,12 @@ def benjamini_hochberg(p_values: Float[Tensor, " tests"], rate: float) -> Bool[T
     """Which tests are significant at false discovery `rate` (Benjamini and Hochberg 1995), shape (tests,).
 
     A test without a p-value (NaN) is none, and does not count.
+
+    Examples
+    --------
+    >>> import torch
+    >>> benjamini_hochberg(torch.tensor([0.01, 0.03, 0.035, 0.5]), 0.05).tolist()  # 0.035 is below 3/4 of 0.05
+    [True, True, True, False]
     """
     tests = int((~p_values.isnan()).sum())
     ordered, order = p_values.sort()  # NaN comes last
@@ -64,7 +87,13 @@ def benjamini_hochberg(p_values: Float[Tensor, " tests"], rate: float) -> Bool[T
 
 
 def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927)."""
+    """Interval of a proportion (Wilson 1927).
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in wilson_interval(50, 100)]
+    [0.404, 0.596]
+    """
     z = float(norm.ppf(0.5 + coverage / 2))
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)

@@ -5,8 +5,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
-from pdtrain.estimators.discretization import Kind, property_codes
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
+from pdtrain.estimators.discretization import property_codes
+from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _KEPT_BYTES = 64 * 2**20
@@ -42,8 +42,7 @@ class LocalCodes:
         return codes
 
     def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Tensor:
-        assert response.fields is not None
-        local = LOCAL_PROPERTIES[name.partition("@")[0]]
-        values = local.measure(stimuli.pixels, response.fields)
-        kind: Kind = "circular" if local.period else "continuous"
-        return property_codes(values, kind=kind, period=local.period, bins=self._bins)
+        known = PROPERTIES[name.partition("@")[0]]
+        assert response.fields is not None and known.local is not None
+        values = known.local(stimuli.pixels, response.fields)
+        return property_codes(values, kind=known.kind, period=known.period, bins=self._bins)

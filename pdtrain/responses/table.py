@@ -41,7 +41,15 @@ class NeuralResponses:
     stimuli: tuple[str, ...]
 
     def neurons_of(self, area: str) -> Int[Tensor, " neurons"]:
-        """Indices of the neurons of an area."""
+        """Indices of the neurons of an area.
+
+        Examples
+        --------
+        >>> import torch
+        >>> found = NeuralResponses(torch.zeros(3, 1, 2), ("V1", "IT", "V1"), ("face", "house"))
+        >>> found.neurons_of("V1").tolist()
+        [0, 2]
+        """
         return torch.tensor([index for index, name in enumerate(self.areas) if name == area])
 
 

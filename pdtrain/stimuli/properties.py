@@ -1,191 +1,92 @@
-"""Image properties with known definitions; each a pure function from images to one value per image.
-
-Images are float, shape (images, channels, height, width), intensities 0 to 1. To add a property, write its
-function and list it in `PROPERTIES`.
-"""
+"""The one table of image properties: of the whole image, within receptive fields, with period and unit."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
-# Of squared gradients summed over pixels. The smallest step of 8 bits, in one pixel of one of three channels, makes
-# gradients of 1/1530, 4e-7 squared; differences of float64 integral images leave about 1e-10 where there is nothing.
-_LEAST_GRADIENT = 1e-8
-# float32 means of as many pixels as an image has are right to about 1e-6
-_LEAST_COHERENCE = 1e-5
-
-Images = Float[Tensor, "images channels height width"]
-Values = Float[Tensor, " images"]
+from pdtrain.estimators.discretization import Kind
+from pdtrain.stimuli.receptive_field import (
+    ReceptiveFields,
+    local_contrast,
+    local_corner_energy,
+    local_edge_energy,
+    local_luminance,
+    local_orientation,
+)
+from pdtrain.stimuli.whole_image import (
+    bright_fraction,
+    colourfulness,
+    contrast,
+    corner_energy,
+    curvature,
+    dark_fraction,
+    edge_energy,
+    entropy,
+    luminance,
+    orientation,
+    orientation_coherence,
+    spatial_frequency,
+    spectral_slope,
+    symmetry,
+)
 
 
 @dataclass(frozen=True)
 class Property:
-    """A property's function and, for a circular one, its period in the units of its values."""
+    """How a property is measured, and in what.
 
-    measure: Callable[[Tensor], Tensor]
-    period: float | None = None
+    To add one, list it in `PROPERTIES` under a name of its own, in any module that is imported before the probes are
+    prepared, such as that of a model's `_target_`. `probes.unit_information.properties` then takes its name as those of
+    the package. Its functions are pure: the same images give the same values, whatever was measured before.
 
+    Attributes
+    ----------
+    whole
+        From images, shape (images, channels, height, width), intensities 0 to 1, to one value per image, shape
+        (images,); NaN where the property is not defined.
+    local
+        From such images and `ReceptiveFields` to the value within each field, shape (images, units); None if it is
+        measured on whole images only. With it the property has a second name, such as "luminance@receptive_field".
+    period
+        Of a circular property, in the units of its values.
+    unit
+        Of its values; empty if they have none.
 
-def luminance(images: Images) -> Values:
-    """Mean intensity, 0 to 1."""
-    return images.mean((1, 2, 3))
-
-
-def contrast(images: Images) -> Values:
-    """Root-mean-square contrast: standard deviation of the grey image's intensity."""
-    return grey(images).std((1, 2), correction=0)
-
-
-def dark_fraction(images: Images) -> Values:
-    """Share of pixels below one quarter of full intensity."""
-    return (grey(images) < 0.25).float().mean((1, 2))
-
-
-def bright_fraction(images: Images) -> Values:
-    """Share of pixels above three quarters of full intensity."""
-    return (grey(images) > 0.75).float().mean((1, 2))
-
-
-def colourfulness(images: Images) -> Values:
-    """Spread and mean of the opponent channels (Hasler and Suesstrunk 2003); zero for grey images."""
-    if images.shape[1] != 3:
-        return torch.zeros(len(images))
-    red, green, blue = images.unbind(1)
-    opponents = torch.stack([red - green, (red + green) / 2 - blue], 1)
-    spread = opponents.var((2, 3), correction=0).sum(1).sqrt()
-    return spread + 0.3 * opponents.mean((2, 3)).square().sum(1).sqrt()
-
-
-def spectral_slope(images: Images) -> Values:
-    """Slope of log power on log spatial frequency (about -2 for natural images); zero for a uniform image."""
-    power, frequency = _power(images)
-    band = (frequency > 0) & (frequency <= 0.5)
-    x = frequency[band].log()
-    x = x - x.mean()
-    floor = power[:, band].amax(1, keepdim=True).clamp_min(1e-12) * 1e-10
-    return ((power[:, band] + floor).log() @ x) / x.square().sum()
-
-
-def spatial_frequency(images: Images) -> Values:
-    """Centroid of the power spectrum, cycles per pixel; zero for a uniform image."""
-    power, frequency = _power(images)
-    total = power.sum((1, 2))
-    return torch.where(total > 1e-8, (power * frequency).sum((1, 2)) / total.clamp_min(1e-12), 0.0)
-
-
-def edge_energy(images: Images) -> Values:
-    """Mean squared intensity gradient, per pixel."""
-    dx, dy = gradient(images)
-    return (dx.square() + dy.square()).mean((1, 2))
-
-
-def orientation(images: Images) -> Values:
-    """Dominant orientation of the contours, radians in [0, pi) from the horizontal, counter-clockwise as seen.
-
-    NaN where there is none: for a blank image, or one that is alike in all directions.
+    Examples
+    --------
+    >>> import torch
+    >>> PROPERTIES["redness"] = Property(whole=lambda images: images[:, 0].mean((1, 2)))
+    >>> PROPERTIES.pop("redness").whole(torch.full((2, 3, 8, 8), 0.25)).tolist()
+    [0.25, 0.25]
     """
-    xx, yy, xy = _structure_tensor(images)
-    return contour_angle(xx, yy, xy, pixels=(images.shape[2] - 2) * (images.shape[3] - 2))
 
+    whole: Callable[[Tensor], Tensor]
+    local: Callable[[Tensor, ReceptiveFields], Tensor] | None = None
+    period: float | None = None
+    unit: str = ""
 
-def orientation_coherence(images: Images) -> Values:
-    """Anisotropy of the structure tensor: 0 for no preferred orientation, 1 for a single one."""
-    xx, yy, xy = _structure_tensor(images)
-    return torch.hypot(xx - yy, 2 * xy) / (xx + yy).clamp_min(1e-12)
-
-
-def corner_energy(images: Images) -> Values:
-    """Mean positive Harris response (k = 0.05, 3x3 window)."""
-    return corner_map(images).mean((1, 2))
-
-
-def curvature(images: Images) -> Values:
-    """Mean absolute second derivative along the contours: high where edges bend or end, zero for gratings."""
-    intensity = grey(images)
-    dx, dy = gradient(images)
-    xx = intensity[:, 1:-1, 2:] - 2 * intensity[:, 1:-1, 1:-1] + intensity[:, 1:-1, :-2]
-    yy = intensity[:, 2:, 1:-1] - 2 * intensity[:, 1:-1, 1:-1] + intensity[:, :-2, 1:-1]
-    xy = (intensity[:, 2:, 2:] + intensity[:, :-2, :-2] - intensity[:, 2:, :-2] - intensity[:, :-2, 2:]) / 4
-    along = xx * dy.square() - 2 * xy * dx * dy + yy * dx.square()
-    return (along.abs() / (dx.square() + dy.square()).clamp_min(1e-6)).mean((1, 2))
-
-
-def symmetry(images: Images) -> Values:
-    """Correlation of the grey image with its left-right mirror image, -1 to 1; zero for a uniform image."""
-    centred = grey(images) - grey(images).mean((1, 2), keepdim=True)
-    variance = centred.square().sum((1, 2))
-    return torch.where(variance > 1e-8, (centred * centred.flip(2)).sum((1, 2)) / variance.clamp_min(1e-12), 0.0)
-
-
-def entropy(images: Images) -> Values:
-    """Entropy of the grey-level histogram in 32 levels, bits."""
-    levels = (grey(images) * 32).long().clamp(0, 31).flatten(1)
-    share = torch.zeros(len(images), 32).scatter_add_(1, levels, torch.ones(levels.shape)) / levels.shape[1]
-    return -torch.special.xlogy(share, share).sum(1) / math.log(2)
+    @property
+    def kind(self) -> Kind:
+        """How its values are to be compared: "circular" or "continuous"."""
+        return "circular" if self.period else "continuous"
 
 
 PROPERTIES: dict[str, Property] = {
-    "luminance": Property(luminance),
-    "contrast": Property(contrast),
+    "luminance": Property(luminance, local_luminance),
+    "contrast": Property(contrast, local_contrast),
     "dark_fraction": Property(dark_fraction),
     "bright_fraction": Property(bright_fraction),
     "colourfulness": Property(colourfulness),
     "spectral_slope": Property(spectral_slope),
-    "spatial_frequency": Property(spatial_frequency),
-    "edge_energy": Property(edge_energy),
-    "orientation": Property(orientation, period=math.pi),
+    "spatial_frequency": Property(spatial_frequency, unit="cycles per pixel"),
+    "edge_energy": Property(edge_energy, local_edge_energy, unit="per square pixel"),
+    "orientation": Property(orientation, local_orientation, period=math.pi, unit="radians"),
     "orientation_coherence": Property(orientation_coherence),
-    "corner_energy": Property(corner_energy),
-    "curvature": Property(curvature),
+    "corner_energy": Property(corner_energy, local_corner_energy, unit="per pixel to the fourth"),
+    "curvature": Property(curvature, unit="per square pixel"),
     "symmetry": Property(symmetry),
-    "entropy": Property(entropy),
+    "entropy": Property(entropy, unit="bit"),
 }
-
-
-def grey(images: Images) -> Float[Tensor, "images height width"]:
-    """Mean over the channels."""
-    return images.mean(1)
-
-
-def gradient(images: Images) -> tuple[Float[Tensor, "images h w"], Float[Tensor, "images h w"]]:
-    """Central differences of the grey image per pixel, along columns and rows, without the border of one pixel."""
-    intensity = grey(images)
-    across = (intensity[:, 1:-1, 2:] - intensity[:, 1:-1, :-2]) / 2
-    return across, (intensity[:, 2:, 1:-1] - intensity[:, :-2, 1:-1]) / 2
-
-
-def corner_map(images: Images) -> Float[Tensor, "images h w"]:
-    """Positive Harris response per pixel, without the border of two pixels."""
-    dx, dy = gradient(images)
-    xx, yy, xy = (
-        torch.nn.functional.avg_pool2d(product[:, None], 3, 1)[:, 0] for product in (dx * dx, dy * dy, dx * dy)
-    )
-    return (xx * yy - xy.square() - 0.05 * (xx + yy).square()).clamp_min(0)
-
-
-def contour_angle(xx: Tensor, yy: Tensor, xy: Tensor, *, pixels: int | Tensor) -> Tensor:
-    """Orientation of contours, radians in [0, pi), from the mean components of the structure tensor over `pixels`.
-
-    NaN where no direction stands out: there the angle would be one of rounding errors.
-    """
-    along_gradient = 0.5 * torch.atan2(2 * xy, xx - yy)
-    # the contour is at right angles to the gradient; rows grow downwards, so the angle changes sign
-    angle = torch.remainder(math.pi / 2 - along_gradient, math.pi)
-    noise = _LEAST_GRADIENT / torch.as_tensor(pixels).clamp_min(1) + _LEAST_COHERENCE * (xx + yy)
-    return torch.where(torch.hypot(xx - yy, 2 * xy) > noise, angle, torch.nan)
-
-
-def _structure_tensor(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    dx, dy = gradient(images)
-    return dx.square().mean((1, 2)), dy.square().mean((1, 2)), (dx * dy).mean((1, 2))
-
-
-def _power(images: Tensor) -> tuple[Tensor, Tensor]:
-    intensity = grey(images)
-    power = torch.fft.fft2(intensity - intensity.mean((1, 2), keepdim=True)).abs().square()
-    rows, columns = torch.fft.fftfreq(intensity.shape[1]), torch.fft.fftfreq(intensity.shape[2])
-    return power, torch.hypot(rows[:, None], columns[None])
+"""All properties by name: a plain dictionary, so that other packages can add theirs (see `Property`)."""

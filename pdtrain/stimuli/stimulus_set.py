@@ -9,7 +9,6 @@ from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.discretization import Kind
-from pdtrain.stimuli.local_properties import LOCAL_PROPERTIES
 from pdtrain.stimuli.properties import PROPERTIES
 
 IDENTITY = "identity"
@@ -72,8 +71,8 @@ class StimulusSet:
             return PropertyValues(self.labels, "discrete")
         if name in self.parameters:
             return PropertyValues(self.parameters[name].float(), *self.parameter_kinds.get(name, ("continuous", None)))
-        period = PROPERTIES[name].period
-        return PropertyValues(PROPERTIES[name].measure(self.pixels), "circular" if period else "continuous", period)
+        known = PROPERTIES[name]
+        return PropertyValues(known.whole(self.pixels), known.kind, known.period)
 
     def values(self, name: str) -> Float[Tensor, " stimuli"]:
         """Value of a whole-image property, a parameter or the identity, shape (stimuli,)."""
@@ -81,10 +80,11 @@ class StimulusSet:
 
     def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
         """Raise InputError for a name, given as `key`, that is no property of these stimuli."""
+        local = [name for name, known in PROPERTIES.items() if known.local]
         for name in names:
             base, _, scope = name.partition("@")
-            if scope and (scope != RECEPTIVE_FIELD or base not in LOCAL_PROPERTIES):
-                allowed = ", ".join(f"{local}@{RECEPTIVE_FIELD}" for local in LOCAL_PROPERTIES)
+            if scope and (scope != RECEPTIVE_FIELD or base not in local):
+                allowed = ", ".join(f"{other}@{RECEPTIVE_FIELD}" for other in local)
                 raise InputError(f"{key}={name}: choose the local ones from {allowed}")
             if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
                 allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]

@@ -10,7 +10,7 @@ from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.results.rows import Row
-from pdtrain.stimuli.local_properties import Fields
+from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
@@ -23,7 +23,7 @@ def _stimuli(count: int = 400, seed: int = 0, classes: int = 4, label_kind: str 
     return StimulusSet(images, images, torch.arange(count) % classes, label_kind=label_kind)
 
 
-def _response(responses: Tensor, fields: Fields | None = None) -> LayerResponse:
+def _response(responses: Tensor, fields: ReceptiveFields | None = None) -> LayerResponse:
     units = responses.shape[1]
     layer = Layer("relu1", "relu1", 1, 0.5, (units,), "activation")
     return LayerResponse(layer, responses, False, torch.arange(units), responses, torch.device("cpu"), fields)
@@ -33,9 +33,9 @@ def _by_quantity(rows: list[Row]) -> dict[str, Row]:
     return {row.quantity: row for row in rows}
 
 
-def _whole_image(units: int) -> Fields:
+def _whole_image(units: int) -> ReceptiveFields:
     zeros, ends = torch.zeros(units, dtype=torch.long), torch.full((units,), 6)
-    return Fields(zeros, ends, zeros, ends)
+    return ReceptiveFields(zeros, ends, zeros, ends)
 
 
 def test_means_are_given_with_and_without_silent_units() -> None:
@@ -84,7 +84,7 @@ def test_a_second_set_of_stimuli_is_measured_with_its_own_property_values() -> N
 
 def test_other_units_of_a_layer_are_measured_with_their_own_fields() -> None:
     stimuli, probe = _stimuli(), InformationProbe(["luminance@receptive_field"])
-    corner = Fields(*(torch.tensor([edge]) for edge in (0, 2, 0, 2)))
+    corner = ReceptiveFields(*(torch.tensor([edge]) for edge in (0, 2, 0, 2)))
     of_corner = stimuli.pixels[:, 0, :2, :2].mean((1, 2))[:, None]
     whole = stimuli.values("luminance")[:, None]
 
