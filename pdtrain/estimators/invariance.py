@@ -105,7 +105,7 @@ def object_information(
     fewest = max(FEWEST_VIEWS, int(_VIEWS_PER_BIN * bins))
     found = [_of_pairs(per_object[..., part], fewest) for part in pairs.split(step)]
     total, invariant = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
-    ratio = torch.where(total > 0, invariant / total.clamp_min(1e-12), 0.0)
+    ratio = torch.where((total > 0) | invariant.isnan(), invariant / total.clamp_min(1e-12), 0.0)
     named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
     silent = (responses == responses[:1]).all(0)
     return ObjectInformation(named, bins, possible, total, invariant, ratio, silent)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.special import gammaln, xlogy
+from scipy.stats import hypergeom
 from torch import Tensor
 
 from pdtrain.estimators.contingency import Tables
@@ -20,6 +21,7 @@ MOST = 64  # stimuli in the rare row, and
 _PER_COLUMN = 5  # so many per column: beyond either, the matched law fits as well (docs: the truth grid)
 _LEVELS, _MANY_LEVELS = 512, 2048  # of the statistic; its steps are finer, beside its range, where columns are many
 _MANY_COLUMNS = 16
+_ALIKE = 1e-12  # share by which equal statistics may differ
 _NEGLIGIBLE = -45.0  # log probability of a column's count that is left out
 
 
@@ -34,7 +36,8 @@ class _Law:
 def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
     """Exact p-values under permutation of tables with two rows or two columns, one of which holds few stimuli.
 
-    At most 64, and five for each column. NaN for all other tables, and where the information lies beyond the grid
+    At most 64, and five for each column; any number where there are two rows and two columns, since the law of those
+    is coarse however many stimuli there are. NaN for all other tables, and where the information lies beyond the grid
     (far beyond chance).
 
     Examples
@@ -50,7 +53,8 @@ def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
         sizes = turned.sum(-1)
         fewest = sizes.masked_fill(sizes == 0, torch.inf).amin(-1)
         most = ((turned.sum(-2) > 0).sum(-1) * _PER_COLUMN).clamp_max(MOST)
-        chosen = ((sizes > 0).sum(-1) == 2) & (fewest <= most) & p_values.isnan().to(flat.device)
+        fourfold = (turned.sum(-2) > 0).sum(-1) == 2
+        chosen = ((sizes > 0).sum(-1) == 2) & ((fewest <= most) | fourfold) & p_values.isnan().to(flat.device)
         rare = torch.where(sizes > 0, sizes, torch.inf)[chosen].argmin(-1)
         rows = turned[chosen].gather(1, rare[:, None, None].expand(-1, 1, turned.shape[-1]))[:, 0]
         pairs = zip(rows.long().tolist(), turned[chosen].sum(-2).long().tolist(), strict=True)
@@ -62,10 +66,26 @@ def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
 def _p_value(row: list[int], columns: list[int]) -> float:
     """Of one rare row, given the sizes of the columns it falls on."""
     stimuli = sum(row)
+    if sum(size > 0 for size in columns) == 2:
+        first = next(place for place, size in enumerate(columns) if size)
+        fewest, p_values = _fourfold_law(sum(columns), stimuli, columns[first])
+        return float(p_values[row[first] - fewest])
     law = _law(tuple(sorted((size, n) for size, n in Counter(columns).items() if size)), _round_up(stimuli))
     level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
     beyond = law.at_least.shape[1] - 1
     return float(law.at_least[stimuli, level]) if level < beyond else float("nan")
+
+
+@lru_cache(maxsize=4096)
+def _fourfold_law(stimuli: int, row: int, column: int) -> tuple[int, np.ndarray]:
+    """The smallest count that the cell of a row and a column can have, and the p-value of each count from it on."""
+    counts = np.arange(max(0, row + column - stimuli), min(row, column) + 1)
+    cells = np.stack([counts, row - counts, column - counts, stimuli - row - column + counts])
+    statistic = xlogy(cells, cells).sum(0)
+    probability = hypergeom.pmf(counts, stimuli, row, column)
+    falling = np.argsort(-statistic, kind="stable")
+    as_large = np.searchsorted(-statistic[falling], -statistic + _ALIKE * abs(statistic), side="right")
+    return int(counts[0]), np.cumsum(probability[falling])[as_large - 1].clip(max=1.0)
 
 
 def _round_up(stimuli: int) -> int:

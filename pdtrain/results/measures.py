@@ -128,7 +128,7 @@ DIMENSION = Measure(
     extrapolates=True,
 )  # fmt: skip
 INFORMATION = Measure(
-    probe="unit_information", quantity="mean", title="{property} information", unit="bit per unit", per="unit",
+    probe="unit_information", quantity="mean", title="{property}", unit="bit per unit", per="unit",
     interval="units", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
     scale=1000, digits=0, extrapolates=True,
 )  # fmt: skip

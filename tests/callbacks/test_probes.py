@@ -16,6 +16,7 @@ from pdtrain.callbacks import (
     UnitInformation,
 )
 from pdtrain.probes.prober import Prober
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
@@ -60,7 +61,9 @@ def test_callbacks_serve_a_plain_lightning_trainer(tmp_path: Path) -> None:
 
 
 class _Clumsy(ProbeListener):
-    def on_probe(self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row]) -> None:
+    def on_probe(
+        self, trainer: lightning.Trainer, point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue
+    ) -> None:
         raise ValueError("no ink")
 
 

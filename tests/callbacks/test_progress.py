@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from pdtrain.commands.train import train
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 Configure = Callable[..., DictConfig]
@@ -73,10 +74,10 @@ def test_arrows_tell_what_changed() -> None:
             Row("relu1", 0, 0.5, "unit_information", "mean", "luminance", bits),
         ]
 
-    table = point_table(ProbePoint(1, 5), rows(40, 0.010), rows(20, 0.030))
+    table = point_table(ProbePoint(1, 5), rows(40, 0.010), Catalogue(), rows(20, 0.030))
 
     assert [list(column.cells) for column in table.columns] == [["relu1"], ["40 ↑"], ["10 ↓"]]
-    (steady,) = point_table(ProbePoint(1, 5), rows(20.1, 0.03), rows(20, 0.03)).columns[1].cells
+    (steady,) = point_table(ProbePoint(1, 5), rows(20.1, 0.03), Catalogue(), rows(20, 0.03)).columns[1].cells
     assert steady == "20 →"
 
 

@@ -87,7 +87,7 @@ _TRAIN = [
     ("callbacks.training_accuracy.when=never", "callbacks.training_accuracy.when=never: choose shuffled or always"),
     ("stimuli=objects stimuli.identities=0", "stimuli.identities=0"),
     ("stimuli=objects_factorial stimuli.levels={colour:[1]}", "stimuli.levels"),
-    ("probes.batch_size=0", "probes.batch_size=0"),
+    ("layers.batch_size=0", "layers.batch_size=0"),
     ("probes.index_property=beauty", "probes.index_property=beauty"),
     ("probes.intrinsic_dimension.estimators=[three_nn]", "estimators=three_nn: no such estimator"),
     ("probes.intrinsic_dimension.estimators=[]", "probes.intrinsic_dimension.estimators"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import random_table
+from scipy.stats import fisher_exact, random_table
 
 from pdtrain.estimators.contingency import plugin_information
 from pdtrain.estimators.permutation import permutation_law
@@ -84,3 +84,16 @@ def test_rare_rows_are_never_found_more_often_than_the_level(rare: int) -> None:
 def test_other_tables_have_no_exact_p_value() -> None:
     assert rare_row_p_values(_random_tables([500, 500], _balanced(1000, 10), 3)).isnan().all()
     assert rare_row_p_values(_random_tables([980, 10, 10], _balanced(1000, 10), 3)).isnan().all()
+
+
+@pytest.mark.parametrize(("row", "column", "stimuli"), [(50, 50, 100), (20, 50, 100), (60, 150, 300), (500, 500, 1000)])
+def test_two_bins_of_two_values_have_the_p_value_of_fishers_exact_test(row: int, column: int, stimuli: int) -> None:
+    tables = _random_tables([row, stimuli - row], [column, stimuli - column], 60)
+
+    p_values = rare_row_p_values(tables)
+
+    if 2 * row == stimuli or 2 * column == stimuli:  # where likelier and more informative tables are the same
+        expected = [fisher_exact(table.numpy())[1] for table in tables]
+        torch.testing.assert_close(p_values, torch.tensor(expected, dtype=torch.float64))
+    found = float((p_values <= 0.05).double().mean())
+    assert found <= 0.05 + 4 * (0.05 * 0.95 / 60) ** 0.5

@@ -5,6 +5,8 @@ import pytest
 from pdtrain.probes.indices import indices, pruned_fraction
 from pdtrain.results.rows import Row, UnitRow
 
+_OF_UNIT = ("unit_information", "information", "luminance")
+
 
 def _profile(probe: str, quantity: str, property: str, values: list[float]) -> list[Row]:
     return [Row(f"layer{i}", i, i / 3, probe, quantity, property, v, 0.01) for i, v in enumerate(values)]
@@ -27,7 +29,7 @@ def test_indices_follow_their_definitions() -> None:
 
 def test_pruned_fraction_counts_units_that_lost_their_information() -> None:
     def units(informative: list[bool]) -> list[UnitRow]:
-        return [UnitRow("a", i, "luminance", 0.0, 0.0, 0.0, 1.0, flag, False) for i, flag in enumerate(informative)]
+        return [UnitRow("a", i, *_OF_UNIT, 0.0, informative=flag) for i, flag in enumerate(informative)]
 
     before, after = units([True, True, True, False]), units([True, False, False, False])
 
@@ -70,7 +72,7 @@ def test_division_by_zero_is_said() -> None:
 
 def test_units_that_another_estimator_measured_before_are_not_compared() -> None:
     before, after = (
-        [UnitRow("a", i, "luminance", 0.1, 0.1, 0.1, 0.0, informative, False, estimator) for i in range(4)]
+        [UnitRow("a", i, *_OF_UNIT, 0.1, informative=informative, estimator=estimator) for i in range(4)]
         for informative, estimator in ((True, "unit_information 1"), (False, "unit_information 2"))
     )
 

@@ -36,6 +36,7 @@ class _Listener:
     """A probe that keeps which units it was shown."""
 
     name = "listener"
+    measures = ()
     needs_fields = False
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from pdtrain.errors import InputError
 from pdtrain.report.comparison import settings, summarise, write_comparison
 from pdtrain.report.comparison_figures import compared_profiles
 from pdtrain.results.configuration import load_configuration, save_configuration
+from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 
@@ -66,13 +67,13 @@ def test_layers_are_tabulated_and_indices_drawn_over_epochs(sweep: Path, tmp_pat
 def test_lines_of_many_settings_are_told_apart_in_grey() -> None:
     places = [
         {"setting": f"s{i}", "layer": layer, "layer_index": j, "depth": j, "property": "", "mean": i,
+         "probe": DIMENSION.probe, "quantity": DIMENSION.quantity,
          "lower": i - 1, "upper": i + 1, "note": ""}
         for i in range(28) for j, layer in enumerate(["input", "output"])
     ]  # fmt: skip
 
-    figure = compared_profiles(pd.DataFrame(places), "dimensions")
+    figure = compared_profiles(pd.DataFrame(places), [DIMENSION])
 
-    assert figure is not None
     lines = figure.axes[0].lines
     without_colour = [(line.get_linestyle(), line.get_marker()) for line in lines]
     assert len({(line.get_color(), *style) for line, style in zip(lines, without_colour, strict=True)}) == 28
@@ -164,6 +165,7 @@ def test_networks_with_other_layers_are_compared_at_relative_depth() -> None:
     def line(setting: str, layers: list[str]) -> list[dict]:
         return [
             {"setting": setting, "layer": layer, "layer_index": i, "depth": i / (len(layers) - 1), "property": "",
+             "probe": DIMENSION.probe, "quantity": DIMENSION.quantity,
              "mean": 1.0, "lower": 0.5, "upper": 1.5, "note": ""}
             for i, layer in enumerate(layers)
         ]  # fmt: skip
@@ -172,8 +174,7 @@ def test_networks_with_other_layers_are_compared_at_relative_depth() -> None:
     other = pd.DataFrame([*line("a", ["input", "relu1", "output"]), *line("b", ["input", "output"])])
 
     for table, label, last in ((same, "layer (relative depth)", 2), (other, "relative depth", 1)):
-        figure = compared_profiles(table, "dimensions")
-        assert figure is not None
+        figure = compared_profiles(table, [DIMENSION])
         axes = figure.axes[0]
         assert axes.get_xlabel() == label
         assert [drawn.get_xdata()[-1] for drawn in axes.lines] == [last, last]

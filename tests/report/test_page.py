@@ -123,8 +123,7 @@ def test_what_has_no_value_is_left_out_and_named(run_dir: Path) -> None:
         for row in store.read_rows(point)
     ]
     units = [
-        replace(unit, information_bits=math.nan) if unit.property == "identity" else unit
-        for unit in store.read_unit_rows(point)
+        replace(unit, value=math.nan) if unit.property == "identity" else unit for unit in store.read_unit_rows(point)
     ]
     ResultsStore(run_dir, probe_set="few").write(point, rows, units)
 

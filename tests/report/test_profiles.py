@@ -5,8 +5,9 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from pdtrain.report.profiles import dimension_frame, dimension_profile
+from pdtrain.report.profiles import profile, profile_frame
 from pdtrain.report.texts import HOW_TO_READ
+from pdtrain.results.measures import DIMENSION
 
 _BOUND = "2 duplicate or tied points dropped; lower bound: 300 points are too few for more than 16 dimensions"
 _LABEL = "lower bound (too few stimuli)"
@@ -18,8 +19,8 @@ def _rows(notes: list[list[str | None]]) -> pd.DataFrame:
         [
             {
                 "epoch": epoch, "step": epoch, "layer": f"relu{i}", "layer_index": i, "depth": i / 2,
-                "probe": "intrinsic_dimension", "quantity": "two_nn", "value": 10.0 * epoch + i, "lower": 9.0 * epoch,
-                "upper": 11.0 * epoch + 2, "note": note,
+                "probe": "intrinsic_dimension", "quantity": "two_nn", "property": "",
+                "value": 10.0 * epoch + i, "lower": 9.0 * epoch, "upper": 11.0 * epoch + 2, "note": note,
             }
             for epoch, of_epoch in enumerate(notes)
             for i, note in enumerate(of_epoch)
@@ -39,20 +40,20 @@ def _marked(figure: Figure) -> list[list[float]]:
 def test_lower_bounds_are_marked_and_named_once() -> None:
     rows = _rows([["", "", None], ["", _BOUND, _BOUND], [_BOUND, "", ""]])
 
-    assert _marked(dimension_profile(rows)) == [[0, 20], [1, 11], [2, 12]]
+    assert _marked(profile(rows, [DIMENSION])) == [[0, 20], [1, 11], [2, 12]]
 
 
 def test_a_frame_marks_those_of_its_epochs() -> None:
     rows = _rows([["", "", _BOUND], ["", _BOUND, ""], [_BOUND, "", ""]])
 
-    assert _marked(dimension_frame(rows, 1)) == [[1, 11], [2, 2]]
+    assert _marked(profile_frame(rows, [DIMENSION], 1)) == [[1, 11], [2, 2]]
 
 
 @pytest.mark.parametrize("note", ["", None, "3 duplicate or tied points dropped"])
 def test_without_lower_bounds_nothing_is_marked(note: str | None) -> None:
     rows = _rows([[note] * 3] * 2)
 
-    assert _marked(dimension_profile(rows)) == _marked(dimension_frame(rows, 1)) == []
+    assert _marked(profile(rows, [DIMENSION])) == _marked(profile_frame(rows, [DIMENSION], 1)) == []
 
 
 @pytest.mark.parametrize("figure", ["dimension", "dimension_slider"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pdtrain.responses.noise import CORRECTED, noise_corrected
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import Measurement, Row, UnitRow
 
 
@@ -14,7 +15,7 @@ def _measured(trials: int) -> Measurement:
     mean = Row("V1", 0, 0.0, "unit_information", "mean", "luminance", sum(bits) / 3)
     dimension = Row("V1", 0, 0.0, "intrinsic_dimension", "two_nn", "", 5 + 4.0 / trials, standard_deviation=0.3)
     other = Row("V1", 0, 0.0, "unit_information", "median", "luminance", bits[1])
-    units = [UnitRow("V1", i, "luminance", value, value, 0.1, 0.5, True, False) for i, value in enumerate(bits)]
+    units = [UnitRow("V1", i, "unit_information", "information", "luminance", value) for i, value in enumerate(bits)]
     return Measurement([mean, dimension, other], units)
 
 
@@ -22,7 +23,9 @@ def _measured(trials: int) -> Measurement:
 def test_what_falls_as_one_over_trials_is_taken_off_exactly(trials: int) -> None:
     fewer = trials // 2
 
-    mean, dimension = noise_corrected(_measured(trials), [_measured(fewer)] * 3, trials=trials, fewer=fewer)
+    mean, dimension = noise_corrected(
+        _measured(trials), [_measured(fewer)] * 3, Catalogue(), trials=trials, fewer=fewer
+    )
 
     assert (mean.quantity, dimension.quantity) == (f"mean{CORRECTED}", f"two_nn{CORRECTED}")
     assert mean.value == pytest.approx(3) and dimension.value == pytest.approx(5)
@@ -34,7 +37,7 @@ def test_parts_that_scatter_widen_the_interval_of_a_dimension() -> None:
     parts = [_measured(2), _measured(2)]
     parts[1].rows[1] = replace(parts[1].rows[1], value=parts[1].rows[1].value + 1)
 
-    _, dimension = noise_corrected(_measured(4), parts, trials=4, fewer=2)
+    _, dimension = noise_corrected(_measured(4), parts, Catalogue(), trials=4, fewer=2)
 
     assert dimension.standard_deviation == pytest.approx(math.sqrt(0.3**2 + 0.5))
     assert dimension.upper - dimension.value == pytest.approx(1.96 * dimension.standard_deviation)

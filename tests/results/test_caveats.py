@@ -7,6 +7,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.results.caveats import caveats_at, caveats_of, label_note, not_estimated, silent_layers
+from pdtrain.results.measures import Catalogue
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.rows import ProbePoint, Row
 
@@ -170,4 +171,5 @@ def test_what_has_no_value_anywhere_is_named_with_its_reason() -> None:
     unknown = Row("relu1", 1, 0.5, "unit_information", "mean", "identity", float("nan"), note="90 stimuli; too few")
     known = Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1, note="90 stimuli")
 
-    assert not_estimated(_frame((0, [unknown, known]))) == ["Not estimated: unit information about identity (too few)."]
+    found = not_estimated(_frame((0, [unknown, known])), Catalogue())
+    assert found == ["Not estimated: unit information about identity (too few)."]

@@ -9,7 +9,7 @@ from pdtrain.results.store import ResultsStore
 
 _POINT = ProbePoint(3, 120)
 _ROW = Row("relu1", 1, 0.2, "intrinsic_dimension", "two_nn", "", 12.5, 0.3, 12.0, 13.0, 990, "exact", "10 dropped")
-_UNIT = UnitRow("relu1", 7, "luminance", 0.2, 0.25, 0.07, 0.01, True, False)
+_UNIT = UnitRow("relu1", 7, "unit_information", "information", "luminance", 0.2, 0.25, 0.07, 0.01, True, False)
 
 
 def test_rows_come_back_as_they_went(tmp_path: Path) -> None:

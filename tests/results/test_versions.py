@@ -7,7 +7,7 @@ import pytest
 from pdtrain.results import load
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
-from pdtrain.results.versions import apart_by_estimator, mixed_estimators, upgraded_probes, with_estimators
+from pdtrain.results.versions import apart_by_estimator, as_of_today, mixed_estimators, upgraded
 
 _OLD = [
     Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1),
@@ -19,11 +19,14 @@ _OLD = [
 
 def _store_of_first_version(run_dir: Path, epoch: int) -> None:
     """Rows as pdtrain 0.1.0 wrote them, without the column."""
-    units = [UnitRow("relu1", 3, "luminance", 0.1, 0.1, 0.1, 0.5, False, False)]
+    units = [UnitRow("relu1", 3, "unit_information", "information", "luminance", 0.1, 0.1, 0.1, 0.5)]
     store = ResultsStore(run_dir)
     store.write(ProbePoint(epoch, epoch), _OLD, units)
     for path in store.folder.glob(f"epoch={epoch:04d}*.parquet"):
-        pd.read_parquet(path).drop(columns="estimator").to_parquet(path)
+        frame = pd.read_parquet(path).drop(columns="estimator")
+        if "unit" in frame:
+            frame = frame.drop(columns=["probe", "quantity"]).rename(columns={"value": "information_bits"})
+        frame.to_parquet(path)
 
 
 def test_stores_of_the_first_version_stay_readable_and_are_marked(tmp_path: Path) -> None:
@@ -63,20 +66,29 @@ def test_a_mix_of_versions_is_said_and_kept_apart(tmp_path: Path, caplog: pytest
 
 
 def test_rows_of_one_version_are_no_mix() -> None:
-    frame = with_estimators(pd.DataFrame([vars(row) for row in _OLD]).drop(columns="estimator"))
+    frame = as_of_today(pd.DataFrame([vars(row) for row in _OLD]).drop(columns="estimator"))
 
     assert mixed_estimators(frame) == []
     assert apart_by_estimator(frame, "layer").tolist() == frame.layer.tolist()
 
 
 def test_a_configuration_of_the_first_version_is_read_under_todays_names() -> None:
-    stored = {"unit_information": {"bins": 8, "correction": "panzeri_treves", "gaussian_copula": True}, "seed": 3}
-
-    upgraded = upgraded_probes(stored)
-
-    assert upgraded == {"unit_information": {"bins": 8, "nearest_neighbors": True}, "seed": 3}
-    assert upgraded_probes({"unit_information": {"bins": 8, "correction": "none"}})["unit_information"] == {
-        "bins": 8,
-        "correction": "none",
+    information = {"bins": 8, "correction": "panzeri_treves", "gaussian_copula": True}
+    stored = {
+        "probes": {"unit_information": information, "seed": 3, "batch_size": 50, "object_information": None},
+        "layers": {"names": None, "max_units": 20},
+        "logger": {"csv": {"_target_": "pdtrain.training.loggers.CsvLogger"}},
     }
-    assert upgraded_probes({"unit_information": None}) == {"unit_information": None}
+
+    today = upgraded(stored)
+
+    target = "pdtrain.probes.information_probe.InformationProbe"
+    assert today["probes"] == {
+        "unit_information": {"_target_": target, "bins": 8, "nearest_neighbors": True},
+        "seed": 3,
+        "object_information": None,
+    }
+    assert today["layers"] == {"names": None, "max_units": 20, "batch_size": 50, "seed": "${probes.seed}"}
+    assert today["logger"]["csv"]["_target_"] == "pdtrain.loggers.csv_logger.CsvLogger"
+    kept = {"probes": {"unit_information": {"_target_": target, "correction": "none"}}, "layers": {}}
+    assert upgraded(kept) == kept and upgraded(today) == today
