@@ -31,8 +31,8 @@ def build_network(config: DictConfig, data: Any) -> nn.Module:
 
 
 def build_probes(config: DictConfig) -> list[Probe]:
-    """Build every probe that is not null."""
-    return [_build_probe(name, kind, config.probes[name]) for name, kind in PROBES.items() if config.probes[name]]
+    """Build every probe that is not null; a configuration of an earlier version may not know all of them."""
+    return [_build_probe(name, kind, config.probes[name]) for name, kind in PROBES.items() if config.probes.get(name)]
 
 
 def _build_probe(name: str, kind: Callable[..., Probe], options: DictConfig) -> Probe:
