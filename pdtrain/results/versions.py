@@ -21,8 +21,8 @@ from pdtrain.results.measures import (
 )
 
 _TARGETS = {  # until 0.2.0
-    "pdtrain.training.loggers.CsvLogger": "pdtrain.loggers.csv_logger.CsvLogger",
-    "pdtrain.training.loggers.WandbLogger": "pdtrain.loggers.wandb_logger.WandbLogger",
+    "pdtrain.loggers.csv_logger.CsvLogger": "pdtrain.loggers.csv_logger.CsvLogger",
+    "pdtrain.loggers.wandb_logger.WandbLogger": "pdtrain.loggers.wandb_logger.WandbLogger",
 }
 _PROBES = {  # until 0.2.0 they were known by their name alone
     DIMENSION.probe: "pdtrain.probes.dimension_probe.DimensionProbe",

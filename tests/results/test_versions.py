@@ -77,7 +77,7 @@ def test_a_configuration_of_the_first_version_is_read_under_todays_names() -> No
     stored = {
         "probes": {"unit_information": information, "seed": 3, "batch_size": 50, "object_information": None},
         "layers": {"names": None, "max_units": 20},
-        "logger": {"csv": {"_target_": "pdtrain.training.loggers.CsvLogger"}},
+        "logger": {"csv": {"_target_": "pdtrain.loggers.csv_logger.CsvLogger"}},
     }
 
     today = upgraded(stored)
