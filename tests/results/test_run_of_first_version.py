@@ -24,7 +24,7 @@ from pdtrain.results.store import TRAINING
 _RUN = Path(__file__).parents[1] / "fixtures" / "run_of_0_1_0"
 _PROBES = {"intrinsic_dimension", "unit_information", "object_information"}
 _PANELS = {
-    "dimension", "dimension_slider", "information", "information_slider", "units", "unit_map", "objects", "indices",
+    "dimension", "dimension_slider", "information", "information_slider", "units", "unit_map", "objects", "objects_slider", "indices",
     "paths", "heat_maps", "accuracy",
 }  # fmt: skip
 _POINTS = {(0, 0), (1, 3)}  # epochs and steps
@@ -108,10 +108,10 @@ def test_its_checkpoints_are_probed_with_its_layers_and_probes(probed: Path) -> 
 
 
 def test_what_is_measured_are_the_units_that_were_stored(probed: Path) -> None:
-    keys = ["epoch", "layer", "property", "unit"]
+    keys = ["epoch", "layer", "probe", "property", "unit"]
     before, after = (load(probed, units=True, probe_set=name)[keys] for name in (TRAINING, "probe"))
 
-    assert set(before.value_counts(["epoch", "layer", "property"])) == {8, 10, 24}, "few of many"
+    assert set(before.value_counts(["epoch", "layer", "probe", "property"])) == {8, 10, 24}, "few of many"
     pd.testing.assert_frame_equal(*(units.sort_values(keys, ignore_index=True) for units in (before, after)))
 
 
