@@ -24,7 +24,8 @@ from pdtrain.results.store import TRAINING
 _RUN = Path(__file__).parents[1] / "fixtures" / "run_of_0_1_0"
 _PROBES = {"intrinsic_dimension", "unit_information", "object_information"}
 _PANELS = {
-    "dimension", "dimension_slider", "information", "information_slider", "units", "unit_map", "objects", "objects_slider", "indices",
+    "dimension", "dimension_slider", "information", "information_slider", "units", "unit_map", "objects",
+    "objects_slider", "indices",
     "paths", "heat_maps", "accuracy",
 }  # fmt: skip
 _POINTS = {(0, 0), (1, 3)}  # epochs and steps
@@ -176,7 +177,7 @@ def test_it_is_reported_without_the_probes_that_it_did_not_know(data: Path, tmp_
 
     page = write_report(run_dir, probe_set="probe").read_text()
 
-    assert _panels(page) == _PANELS - {"objects"}
+    assert _panels(page) == _PANELS - {"objects", "objects_slider"}
 
 
 def _run_without(folder: Path, *probes: str) -> Path:
