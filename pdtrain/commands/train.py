@@ -173,7 +173,7 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
         console.print(f"no probes; checkpoints in {RunFolder(run_dir).checkpoints}", soft_wrap=True)
         return
     if config.report:
-        write_report(run_dir)
+        _try_to_report(run_dir, console)
     say_caveats_at_wandb(caveats_of_run(run_dir, epoch_ends(load(run_dir))))
     save_at_wandb(run_dir)
     print_summary(run_dir, console)
@@ -181,6 +181,15 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
         console.print(
             f"probing took {sum(seconds):.1f} s for {len(seconds)} points ({sum(seconds) / len(seconds):.1f} s each)"
         )
+
+
+def _try_to_report(run_dir: Path, console: Console) -> None:
+    """A page that cannot be drawn makes no training fail."""
+    try:
+        write_report(run_dir)
+    except Exception as error:
+        again = f"the training is whole, and pdtrain-report run_dir={run_dir} tries again"
+        console.print(f"no report: {type(error).__name__}: {error}; {again}", style="bold red", markup=False)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Data modules: an abstract one with the options all share, and those of torchvision and of image folders."""
+"""The abstract data module: what all data sets share, from splits and shuffled labels to augmentation and stimuli."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator

@@ -18,6 +18,7 @@ from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_files import records
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.reader import load
+from pdtrain.results.status import is_finished
 from pdtrain.training.image_sets import DEBIAN_FASHION_MNIST
 from pdtrain.training.models import small_vgg
 
@@ -243,3 +244,28 @@ def test_an_untrained_network_is_at_chance(configure: Configure) -> None:
     with torch.no_grad():
         accuracy = (network(stimuli.images).argmax(1) == stimuli.labels).float().mean()
     assert abs(float(accuracy) - 0.1) < 0.05
+
+
+def test_a_report_that_cannot_be_drawn_makes_no_training_fail(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_ink(*args: object, **kwargs: object) -> None:
+        raise ValueError("no ink")
+
+    monkeypatch.setattr("pdtrain.commands.train.write_report", without_ink)
+    small = ["probes.unit_information=null", "probes.object_information=null", "trainer.max_epochs=1"]
+
+    run_dir = train(configure("report=true", *small))
+
+    assert "no report: ValueError: no ink" in capsys.readouterr().out
+    assert is_finished(run_dir)
+
+
+def test_dimension_may_be_measured_by_any_estimator_alone(configure: Callable[..., DictConfig]) -> None:
+    only = ["probes.intrinsic_dimension.estimators=[mle]", "probes.object_information=null", "trainer.max_epochs=1"]
+
+    run_dir = train(configure("report=true", "probes.unit_information.properties=[contrast]", *only))
+
+    rows = load(run_dir)
+    assert set(rows[rows.quantity == "expansion"].property) == {"mle"}
+    assert "intrinsic dimension (mle)" in (run_dir / "report" / "dimension.svg").read_text()
