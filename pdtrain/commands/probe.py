@@ -25,8 +25,9 @@ from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.table import read_responses, read_stimuli
-from pdtrain.results.caveats import caveats_at
+from pdtrain.results.caveats import DEAD_NETWORK, caveats_at, caveats_of_run, label_note_of_run
 from pdtrain.results.configuration import check_measured_alike, keep_configuration, load_configuration, runs_below
+from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.status import is_running
@@ -128,7 +129,7 @@ class _Job:
         self._prober: Prober = build_prober(config, self._data, self._store)
         self._prober.prepare(self._network, self._probes)
         check_measured_alike(self._store.folder, config, _OF_NETWORK, probe_set=config.probe_set)
-        self._config, self._console, self._force = config, console, config.force
+        self._config, self._folder, self._console, self._force = config, folder, console, config.force
         self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
 
     def __enter__(self) -> "_Job":
@@ -155,7 +156,18 @@ class _Job:
                 self._wandb.send(point, rows)
             written.append(self._store.path(point))
             self._console.print(f"{path.name}: epoch {point.epoch}, step {point.step} -> {written[-1]}", soft_wrap=True)
+        if written:
+            self._say_what_must_be_known()
         return written
+
+    def _say_what_must_be_known(self) -> None:
+        """What the points do not say one by one: whether a control has memorised, which labels are meant, mixes."""
+        folder, probe_set = self._folder, self._config.probe_set
+        rows = epoch_ends(load(folder, probe_set=probe_set))
+        if (note := label_note_of_run(folder, rows, probe_set=probe_set)) is not None:
+            self._console.print(note, highlight=False)
+        caveats = caveats_of_run(folder, rows, probe_set=probe_set)
+        print_caveats([caveat for caveat in caveats if caveat.kind != DEAD_NETWORK], self._console)
 
     def _is_done(self, point: ProbePoint) -> bool:
         return not self._force and self._store.has(point)

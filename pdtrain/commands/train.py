@@ -28,7 +28,7 @@ from pdtrain.report.summary import print_caveats, print_summary
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.run_folder import RunFolder
+from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.results.status import write_status
 from pdtrain.results.stimuli import save_stimuli
 from pdtrain.results.store import ResultsStore
@@ -127,7 +127,7 @@ def _classifier(config: DictConfig, data: Any) -> Classifier:
 
 def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[lightning.Callback]:
     """All callbacks, probing after those of the user, and last the one that saves what all have done."""
-    nodes = {name: node for name, node in config.callbacks.items() if node is not None}
+    nodes = {name: node for name, node in config.callbacks.items() if node is not None and "_target_" in node}
     probing, resuming = nodes.pop("probing", None), nodes.pop("resuming", None)
     if config.trainer.get("enable_progress_bar") is False:
         nodes.pop("progress", None)
@@ -166,11 +166,11 @@ def _state_known(run_dir: Path) -> Iterator[None]:
 
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
     """Write the report; say what came out and where everything is."""
-    if config.callbacks.probing is None:
+    if not any(files_of_rows(run_dir, "rows")):
         caveats = caveats_of_run(run_dir, None)
         say_caveats_at_wandb(caveats)
         print_caveats(caveats, console)
-        console.print(f"no probes; checkpoints in {RunFolder(run_dir).checkpoints}", soft_wrap=True)
+        console.print(f"no probe points; checkpoints in {RunFolder(run_dir).checkpoints}", soft_wrap=True)
         return
     if config.report:
         _try_to_report(run_dir, console)

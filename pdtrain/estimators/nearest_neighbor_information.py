@@ -59,7 +59,8 @@ def nearest_neighbor_information(
     Raises
     ------
     ValueError
-        If a response is not finite, the kind is unknown, or a circular property has no period.
+        If a response is not finite, the number of neighbours is none of 1 to stimuli - 1, the kind is unknown, or a
+        circular property has no period.
 
     Examples
     --------
@@ -71,8 +72,10 @@ def nearest_neighbor_information(
     """
     check_kind(kind, period)
     refuse_non_finite(responses)
+    if not 1 <= neighbors < max(len(responses), 2):
+        raise ValueError(f"neighbors={neighbors}: give 1 or more, and fewer than the {len(responses)} stimuli")
     property = values.detach().double().cpu().numpy()
-    kept = ~np.isnan(property)
+    kept = np.isfinite(property) if kind == "circular" else ~np.isnan(property)
     if kind == "discrete":
         kept &= np.isin(property, _repeated(property))
     property, columns = property[kept], responses.detach().double().cpu().numpy()[kept]
@@ -82,7 +85,8 @@ def nearest_neighbor_information(
     if kind == "discrete":
         found = [_about_classes(score, property, neighbors) for score in scores]
     elif kind == "circular":
-        angles = property / (period or 1.0) % 1.0 * _CIRCLE  # as wide as normal scores
+        turns = property / (period or 1.0) % 1.0 % 1.0  # a hair below zero is a whole turn, and that is zero
+        angles = turns * _CIRCLE  # as wide as normal scores
         found = [_about_places(score, angles, _CIRCLE, neighbors) for score in scores]
     else:
         found = [_about_places(score, _normal_scores(property), None, neighbors) for score in scores]

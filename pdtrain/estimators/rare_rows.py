@@ -18,7 +18,7 @@ from torch import Tensor
 from pdtrain.estimators.contingency import Tables
 
 MOST = 64  # stimuli in the rare row, and
-_PER_COLUMN = 5  # so many per column: beyond either, the matched law fits as well (docs: the truth grid)
+_EXPECTED = 5  # of them in the smallest column: beyond either, the matched law fits as well (docs: the truth grid)
 _LEVELS, _MANY_LEVELS = 512, 2048  # of the statistic; its steps are finer, beside its range, where columns are many
 _MANY_COLUMNS = 16
 _ALIKE = 1e-12  # share by which equal statistics may differ
@@ -36,9 +36,9 @@ class _Law:
 def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
     """Exact p-values under permutation of tables with two rows or two columns, one of which holds few stimuli.
 
-    At most 64, and five for each column; any number where there are two rows and two columns, since the law of those
-    is coarse however many stimuli there are. NaN for all other tables, and where the information lies beyond the grid
-    (far beyond chance).
+    At most 64, of which fewer than five are expected in the smallest column; any number where there are two rows and
+    two columns, since the law of those is coarse however many stimuli there are. NaN for all other tables, and where
+    the information lies beyond the grid (far beyond chance).
 
     Examples
     --------
@@ -52,9 +52,11 @@ def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
     for turned in (flat, flat.transpose(-1, -2)):
         sizes = turned.sum(-1)
         fewest = sizes.masked_fill(sizes == 0, torch.inf).amin(-1)
-        most = ((turned.sum(-2) > 0).sum(-1) * _PER_COLUMN).clamp_max(MOST)
-        fourfold = (turned.sum(-2) > 0).sum(-1) == 2
-        chosen = ((sizes > 0).sum(-1) == 2) & ((fewest <= most) | fourfold) & p_values.isnan().to(flat.device)
+        columns = turned.sum(-2)
+        smallest = columns.masked_fill(columns == 0, torch.inf).amin(-1)
+        few = (fewest <= MOST) & (fewest * smallest <= _EXPECTED * columns.sum(-1))
+        fourfold = (columns > 0).sum(-1) == 2
+        chosen = ((sizes > 0).sum(-1) == 2) & (few | fourfold) & p_values.isnan().to(flat.device)
         rare = torch.where(sizes > 0, sizes, torch.inf)[chosen].argmin(-1)
         rows = turned[chosen].gather(1, rare[:, None, None].expand(-1, 1, turned.shape[-1]))[:, 0]
         pairs = zip(rows.long().tolist(), turned[chosen].sum(-2).long().tolist(), strict=True)

@@ -8,10 +8,10 @@ from omegaconf import OmegaConf
 from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
 from pdtrain.loggers.wandb_run import say_at_wandb
-from pdtrain.results.caveats import Caveat, caveats_at, mixes_in
+from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import load_configuration
 from pdtrain.results.measures import catalogue_of
-from pdtrain.results.reader import load
+from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
@@ -56,7 +56,6 @@ class WandbResults:
         self._run = wandb.init(**options)
         self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
         self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id))
-        self._caveats: list[Caveat] = []
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
         """Send one stored probe point, and what there is to say of it and of all that the probe set holds."""
@@ -65,9 +64,9 @@ class WandbResults:
         place = {"epoch": point.epoch, "trainer/global_step": point.step}
         self._run.log(metrics | place, step=self._step, commit=True)
         self._step += 1
-        self._caveats += caveats_at(point, rows)
-        mixed = mixes_in(load(self._run_dir, probe_set=self._probe_set))
-        say_at_wandb(self._run, [*self._caveats, *mixed], key=f"{self._probe_set}/caveats")
+        stored = epoch_ends(load(self._run_dir, probe_set=self._probe_set))
+        caveats = caveats_of_run(self._run_dir, stored, probe_set=self._probe_set)
+        say_at_wandb(self._run, caveats, key=f"{self._probe_set}/caveats")
 
     def close(self) -> None:
         """End the run."""

@@ -141,10 +141,9 @@ class DimensionProbe:
         noted = {}
         for name, estimate in report.estimates.items():
             change = half[name].dimension / estimate.dimension - 1
-            note = (
-                f"projected from {response.layer.units} to {response.representation.shape[1]} features; "
-                f"half as many change it by {change:+.1%}"
-            )
+            note = f"projected from {response.layer.units} to {response.representation.shape[1]} features"
+            if math.isfinite(change):
+                note += f"; half as many change it by {change:+.1%}"
             noted[name] = replace(estimate, note="; ".join(filter(None, [estimate.note, note])))
         return replace(report, estimates=noted)
 

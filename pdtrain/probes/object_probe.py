@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
+from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.invariance import (
     MOST_PAIRS,
     ObjectInformation,
@@ -147,6 +148,10 @@ class DiscriminabilityProbe:
         note = f"{note}; {stimuli.label_kind} labels"
         rows = []
         for index, response in enumerate(responses):
+            try:
+                refuse_non_finite(response.unit_responses)
+            except ValueError as error:
+                raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
             found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
             spread = float(torch.tensor(found.fold_accuracies).std())
             of: dict[str, Any] = {"property": IDENTITY, "n": found.stimuli}

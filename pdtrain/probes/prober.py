@@ -12,9 +12,10 @@ from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
+from pdtrain.probes.activity import silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
-from pdtrain.results.measures import DIMENSION, Catalogue, Measure
+from pdtrain.results.measures import DIMENSION, SILENT_UNITS, Catalogue, Measure
 from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -66,7 +67,7 @@ class _Watched(list[LayerResponse]):
 
 def measured_by(probes: Sequence[Probe]) -> Catalogue:
     """The measures of probes, and of the indices made from them."""
-    return Catalogue([*(measure for probe in probes for measure in probe.measures), *MEASURES])
+    return Catalogue([*(measure for probe in probes for measure in probe.measures), SILENT_UNITS, *MEASURES])
 
 
 class Prober:
@@ -150,7 +151,7 @@ class Prober:
                 probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
                 for probe in probes
             ]
-        rows = [row for measurement in found for row in measurement.rows]
+        rows = [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)]
         unit_rows = [row for measurement in found for row in measurement.unit_rows]
         rows += self._indices(rows, unit_rows, point)
         self.store.keep(self.catalogue)

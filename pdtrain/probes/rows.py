@@ -53,6 +53,8 @@ def mean_row(
 ) -> Row:
     """The mean over the units that have a value, with its standard error and 95% interval over units."""
     mean, error, count = mean_with_error(values)
+    if not count:
+        options["note"] = "; ".join(filter(None, [options.get("note", ""), "no unit has a value"]))
     interval = (mean - _HALF_WIDTH * error, mean + _HALF_WIDTH * error)
     return layer_row(
         measure, layer, index, mean, property=property, standard_deviation=error, interval=interval, n=count, **options

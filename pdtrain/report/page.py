@@ -138,10 +138,10 @@ def foremost(rows: pd.DataFrame) -> str | None:
 
 def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:
     epochs = sorted(rows.epoch.unique())
-    step = -(-len(epochs) // _MOST_FRAMES)
-    shown = sorted({*epochs[::step], epochs[-1]})
-    if len(shown) < 2:
+    step = max(1, -(-len(epochs) // _MOST_FRAMES))
+    if len(epochs) < 2:
         return
+    shown = sorted({*epochs[::step], epochs[-1]})
     for name, measures in catalogue.figures(rows).items():
         frames = [(f"epoch {e}", _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
         yield Panel(f"{name}_slider", frames, measures)

@@ -94,8 +94,8 @@ def read_stimuli(
     Raises
     ------
     InputError
-        If the file is missing or damaged, a stimulus, the column `identity` or one of those named is not in it, or a
-        period is not above zero.
+        If the file is missing or damaged, a stimulus, its identity or a column that is named is not in it, or a period
+        is not above zero.
     """
     key = f"stimuli_table={path}"
     table = _read_table(path, key)
@@ -107,6 +107,9 @@ def read_stimuli(
     if missing:
         raise InputError(f"{key}: stimulus {missing[0]} is not in it ({len(missing)} are missing)")
     table = table.loc[list(names)]
+    unknown = table.index[table[IDENTITY].isna()]
+    if len(unknown):
+        raise InputError(f"{key}: stimulus {unknown[0]} has no {IDENTITY} ({len(unknown)} have none)")
     labels = torch.from_numpy(pd.factorize(table[IDENTITY], sort=True)[0].astype(np.int64))
     blank = torch.zeros(len(names), 1, 1, 1)
     kinds = _kinds(list(table.columns), circular or {}, discrete, key)
@@ -161,7 +164,7 @@ def _from_table(table: pd.DataFrame, key: str) -> NeuralResponses:
     wrong = [column for column in stimuli if not pd.api.types.is_numeric_dtype(table[column])]
     if wrong or not stimuli:
         raise InputError(f"{key}: column {wrong[0]} holds no numbers" if wrong else f"{key}: has no stimuli")
-    groups = list(table.groupby("neuron", sort=False))
+    groups = list(table.groupby(["area", "neuron"], sort=False))  # numbers may begin anew in each area
     trials = {len(rows) for _, rows in groups}
     if len(trials) > 1:
         raise InputError(f"{key}: neurons have from {min(trials)} to {max(trials)} trials; give all the same number")

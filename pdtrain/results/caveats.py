@@ -13,7 +13,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
-from pdtrain.results.measures import SILENT_FRACTION, Catalogue
+from pdtrain.results.measures import SILENT_FRACTION, SILENT_UNITS, Catalogue
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import TRAINING, RunFolder
@@ -21,7 +21,9 @@ from pdtrain.results.versions import mixed_estimators
 from pdtrain.stimuli.stimulus_set import IDENTITY
 
 MEMORISED = 0.95  # training accuracy from which on shuffled labels count as learned by heart
+DEAD_NETWORK = "dead network"  # kind of a caveat
 DEAD = 0.9  # share of a hidden layer's sampled units that are silent from which on a network counts as dead
+_SILENCE = (SILENT_UNITS, SILENT_FRACTION)  # rows of before 0.2.0 have the latter alone
 _MOST_NAMED = 4
 _SLACK = 1e-9  # 9 of 10 units are 90%, however they are rounded
 
@@ -69,7 +71,7 @@ def caveats_of(
     """
     found = [] if config is None else _memorising(rows, config, last_values(metrics))
     if rows is not None:
-        of_silence = SILENT_FRACTION.rows(rows)
+        of_silence = pd.concat([measure.rows(rows) for measure in _SILENCE])
         points = {
             epoch: silent
             for epoch in sorted(map(int, rows.epoch.unique()))
@@ -112,13 +114,13 @@ def silent_layers(rows: Iterable[Any]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for row in rows:
-        if SILENT_FRACTION.fits(row) and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
+        if any(measure.fits(row) for measure in _SILENCE) and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
             found[row.layer] = max(row.value, found.get(row.layer, 0.0))
     return found
 
 
 def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictConfig | None) -> str | None:
-    """Which labels identity, object information and discriminability refer to; None unless labels were shuffled.
+    """Which labels identity, object information and discriminability refer to; None unless some were shuffled.
 
     Parameters
     ----------
@@ -127,12 +129,14 @@ def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictCo
     training, measured
         Configurations of what was trained, and of what was measured.
     """
-    if not _is_shuffled(training) or measured is None or not (rows.property == IDENTITY).any():
+    if measured is None or not (rows.property == IDENTITY).any():
         return None
-    return (
-        "This network was trained on shuffled labels. Identity, object information and discriminability refer here to "
-        + _labels_of(measured)
-    )
+    refer = "Identity, object information and discriminability refer here to "
+    if _is_shuffled(training):
+        return f"This network was trained on shuffled labels. {refer}{_labels_of(measured)}"
+    if _is_shuffled(measured) and "shuffled labels" in _labels_of(measured):
+        return f"{refer}shuffled labels, on which this network was not trained."
+    return None
 
 
 def _configurations(run_dir: str | Path, probe_set: str) -> tuple[DictConfig | None, DictConfig | None]:
@@ -199,7 +203,7 @@ def _dead(points: Mapping[int, Mapping[str, float]]) -> list[Caveat]:
     untrained = " All indices of pruning compare with epoch 0, and say nothing either." if 0 in points else ""
     return [
         Caveat(
-            "dead network",
+            DEAD_NETWORK,
             f"Dead network at {_epochs(sorted(points))}: of the sampled units these answer alike to all stimuli: "
             f"{', '.join(named)}{more}. Dimension, information and indices there say nothing of what a network learns."
             f"{untrained}{mend}",

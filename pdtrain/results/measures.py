@@ -138,6 +138,10 @@ INFORMATIVE_FRACTION = INFORMATION.of("informative_fraction", unit="share of uni
 SILENT_FRACTION = INFORMATION.of("silent_fraction", unit="share of units")
 INFORMATION_WITHOUT_BINS = INFORMATION.of("nearest_neighbor_mean")
 UNIT = INFORMATION.of("information", title="{property} information", unit="bit", interval="")  # one unit's own
+SILENT_UNITS = Measure(
+    probe="activity", quantity="silent_fraction", title="silent units", unit="share of units", per="unit",
+    interval="units", metric="activity/{layer}/{quantity}", tabulated=True,
+)  # fmt: skip
 VIEW_INVARIANT = Measure(
     probe="object_information", quantity="view_invariant", title="view-invariant object information",
     unit="bit per unit and pair", per="unit", interval="units", metric="object/{layer}/{quantity}", figure="objects",
@@ -165,8 +169,8 @@ PRUNED_FRACTION = DISTILLATION.of("pruned_fraction", per="unit", unit="share of 
 # what rows without a catalogue beside them are read with: those of versions that kept none
 BUILT_IN = (
     DIMENSION, INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
-    INFORMATION_WITHOUT_BINS, UNIT, VIEW_INVARIANT, VIEW_INVARIANT_RATIO, TOTAL_OBJECT_INFORMATION, ACCURACY, CHANCE,
-    DISTILLATION, ACTIVE_PRUNING, EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION,
+    INFORMATION_WITHOUT_BINS, UNIT, SILENT_UNITS, VIEW_INVARIANT, VIEW_INVARIANT_RATIO, TOTAL_OBJECT_INFORMATION,
+    ACCURACY, CHANCE, DISTILLATION, ACTIVE_PRUNING, EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION,
 )  # fmt: skip
 INDICES = (EXPANSION, CONTRACTION, DISTILLATION, ACTIVE_PRUNING)
 

@@ -32,8 +32,8 @@ class Row:
     note
         Why a value is missing, or how many points were dropped.
     estimator
-        Probe and version that made the value, e.g. "unit_information 2 permutation": values of different ones are not
-        to be pooled.
+        Probe, version and options that made the value, e.g. "unit_information 2 permutation, 8 bins": values of
+        different ones are not to be pooled.
     """
 
     layer: str
