@@ -95,7 +95,7 @@ def references(rows: pd.DataFrame, measure: Measure) -> Iterator[float]:
 
 def _line(axes: plt.Axes, line: pd.DataFrame, colour: object, label: str | None, *, dashed: bool = False) -> None:
     line = line.sort_values("layer_index")
-    interval = [(line.value - line.lower).fillna(0), (line.upper - line.value).fillna(0)]
+    interval = [(line.value - line.lower).fillna(0).clip(0), (line.upper - line.value).fillna(0).clip(0)]
     axes.errorbar(
         line.layer_index, line.value, interval, color=colour, ls="--" if dashed else "-",
         marker="o", ms=3, lw=1.4, elinewidth=0.8, label=label,

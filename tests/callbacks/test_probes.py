@@ -56,6 +56,7 @@ def test_callbacks_serve_a_plain_lightning_trainer(tmp_path: Path) -> None:
         "unit_information",
         "object_information",
         "discriminability",
+        "activity",
         "index",
     }
 

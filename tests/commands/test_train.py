@@ -34,7 +34,7 @@ def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) ->
 
     rows = load(run_dir)
     assert sorted(rows.epoch.unique()) == [0, 1, 2]
-    assert set(rows.probe) == {"intrinsic_dimension", "unit_information", "object_information", "index"}
+    assert set(rows.probe) == {"intrinsic_dimension", "unit_information", "object_information", "activity", "index"}
     assert not rows.duplicated(["epoch", "step", "layer", "probe", "quantity", "property"]).any()
     measured = rows[(rows.layer == "output") & (rows.probe != "index")]
     untrained, trained = (measured[measured.epoch == e].value.to_numpy() for e in (0, 2))

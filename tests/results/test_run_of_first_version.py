@@ -100,7 +100,7 @@ def test_its_checkpoints_are_probed_with_its_layers_and_probes(probed: Path) -> 
     before, after = load(probed), load(probed, probe_set="probe")
 
     assert set(zip(after.epoch, after.step, strict=True)) == _POINTS
-    assert set(after.probe) == {*_PROBES, "index"}
+    assert set(after.probe) == {*_PROBES, "index", "activity"}
     layers = [list(dict.fromkeys(rows.sort_values("layer_index").layer)) for rows in (before, after)]
     assert layers[0] == layers[1]
     properties = [set(rows[rows.probe == "unit_information"].property) for rows in (before, after)]
@@ -165,7 +165,7 @@ def test_a_probe_that_the_run_did_not_know_is_none_that_it_has(
     assert len(_probe(run_dir, data)) == 2
 
     rows, known = (load(path, probe_set="probe") for path in (run_dir, probed))
-    assert set(rows.probe) - {"index"} == _PROBES - {missing}
+    assert set(rows.probe) - {"index", "activity"} == _PROBES - {missing}
     others = known[~known.probe.isin([missing, "index"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows[rows.probe != "index"].reset_index(drop=True), others)
 
