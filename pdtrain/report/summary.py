@@ -21,10 +21,10 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
     frame = epoch_ends(load(run_dir, probe_set=probe_set))
     first, last = frame["epoch"].min(), frame["epoch"].max()
     information = frame[(frame.probe == "unit_information") & (frame.quantity == "mean")]
-    columns = {"ID": (frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")], 1)}
+    columns = {"ID": (_by_place(frame[(frame.probe == "intrinsic_dimension") & (frame.quantity == "two_nn")]), 1)}
     for name in dict.fromkeys(information.property):
         words = name.replace("@receptive_field", " (field)").replace("_", " ")
-        columns["\n".join(words.split())] = (information[information.property == name], 1000)
+        columns["\n".join(words.split())] = (_by_place(information[information.property == name]), 1000)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     console.print(f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
@@ -33,7 +33,7 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
         for title, _ in part:
             table.add_column(title, justify="right", no_wrap=True)
         for layer in layers:
-            cells = [_change(rows[rows.layer == layer], first, last, scale) for _, (rows, scale) in part]
+            cells = [_change(values, layer, (first, last), scale) for _, (values, scale) in part]
             table.add_row(layer, *cells)
         console.print(table)
     indices = frame[(frame.probe == "index") & (frame.epoch == last) & (frame.layer == "")]
@@ -67,9 +67,11 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
         yield part
 
 
-def _change(rows: pd.DataFrame, first: int, last: int, scale: float) -> str:
-    def at(epoch: int) -> str:
-        values = rows[rows.epoch == epoch].value
-        return f"{values.iloc[-1] * scale:.0f}" if len(values) and pd.notna(values.iloc[-1]) else "–"
+def _by_place(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """The last value of each layer and epoch."""
+    return dict(zip(zip(rows.layer, rows.epoch, strict=True), rows.value, strict=True))
 
-    return f"{at(first)}→{at(last)}"
+
+def _change(values: dict[tuple[str, int], float], layer: str, epochs: tuple[int, int], scale: float) -> str:
+    found = [values.get((layer, epoch)) for epoch in epochs]
+    return "→".join("–" if pd.isna(value) else f"{value * scale:.0f}" for value in found)
