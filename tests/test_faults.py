@@ -76,7 +76,7 @@ def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume
     torn.write_bytes(good[: len(good) * 3 // 4])  # its header is fine: only decoding finds out
     data = ["data=imagefolder", f"data.root={tmp_path}/images", "data.pixels=16"]
     small = [option for option in kill_and_resume.SMALL_RUN if not option.startswith(("data.", "stimuli.", "logger"))]
-    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, "stimuli.count=80"])
+    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, *_FEW_PROBES, "stimuli.count=80"])
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
