@@ -2,9 +2,13 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_module
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 TINY = [
@@ -31,17 +35,36 @@ def kill_and_resume() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def configure(tmp_path: Path) -> Callable[..., DictConfig]:
-    """Compose the tiny default configuration with overrides, all output below tmp_path."""
-
+def _configure_below(folder: Path) -> Callable[..., DictConfig]:
     def build(*overrides: str, tiny: list[str] | None = None, run: str = "run") -> DictConfig:
-        paths = [
-            f"paths.run_dir={tmp_path / run}",
-            f"paths.data={tmp_path / 'data'}",
-            f"paths.runs={tmp_path}",
-        ]
+        paths = [f"paths.run_dir={folder / run}", f"paths.data={folder / 'data'}", f"paths.runs={folder}"]
         with initialize_config_module("pdtrain.conf", version_base="1.3"):
             return compose("train", [*(TINY if tiny is None else tiny), *paths, *overrides])
 
     return build
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., DictConfig]:
+    """Compose the tiny default configuration with overrides, all output below tmp_path."""
+    return _configure_below(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def configure_shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DictConfig]:
+    """As `configure`, for a run that the tests of a module share: those that write into it take a copy."""
+    return _configure_below(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but not brought to paper, which takes longest."""
+
+    def leave_blank(canvas: object, target: Any, **options: object) -> None:
+        if isinstance(target, Path):
+            target.write_bytes(b"")
+
+    monkeypatch.setattr(Figure, "savefig", leave_blank)
+    monkeypatch.setattr(Figure, "draw_without_rendering", lambda figure: None)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", leave_blank)
+    monkeypatch.setattr(FigureCanvasSVG, "print_svg", leave_blank)

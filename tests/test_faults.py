@@ -19,6 +19,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.results.reader import load
 
 Configure = Callable[..., DictConfig]
+_FEW_PROBES = ["probes.unit_information.properties=[luminance]", "probes.object_information=null"]
 
 
 @pytest.fixture
@@ -33,13 +34,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.fixture(scope="module")
+def reference(kill_and_resume: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small run, left alone."""
+    run_dir = tmp_path_factory.mktemp("alone") / "reference"
+    kill_and_resume.finish(run_dir, "logger=csv")
+    return run_dir
+
+
 @pytest.mark.parametrize("room_kib", [40, 200])
 def test_a_full_disk_leaves_whole_files_and_the_run_goes_on_when_there_is_room(
-    kill_and_resume: ModuleType, small_disk: Path, tmp_path: Path, room_kib: int
+    kill_and_resume: ModuleType, small_disk: Path, reference: Path, tmp_path: Path, room_kib: int
 ) -> None:
-    reference, run_dir = tmp_path / "reference", small_disk / "run"
-    options = ["logger=csv", f"paths.data={tmp_path}/data"]
-    kill_and_resume.finish(reference, *options)
+    run_dir, options = small_disk / "run", ["logger=csv", f"paths.data={reference.parent}/data"]
     filler = small_disk / "filler"
     filler.write_bytes(bytes(1024 * (1024 - room_kib)))
 
@@ -69,7 +76,7 @@ def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume
     torn.write_bytes(good[: len(good) * 3 // 4])  # its header is fine: only decoding finds out
     data = ["data=imagefolder", f"data.root={tmp_path}/images", "data.pixels=16"]
     small = [option for option in kill_and_resume.SMALL_RUN if not option.startswith(("data.", "stimuli.", "logger"))]
-    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, "stimuli.count=80"])
+    command = kill_and_resume.command(tmp_path / "run", small=[*small, *data, *_FEW_PROBES, "stimuli.count=80"])
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -83,7 +90,7 @@ def test_an_image_that_cannot_be_read_ends_the_run_with_its_name(kill_and_resume
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_what_was(configure: Configure, tmp_path: Path) -> None:
-    config = configure("optimizer=sgd", "optimizer.lr=1e30", "scheduler=constant")
+    config = configure(*_FEW_PROBES, "optimizer=sgd", "optimizer.lr=1e30", "scheduler=constant")
 
     with pytest.raises(RunError, match=r"train loss is (nan|inf) at step \d+.*lower optimizer.lr"):
         train(config)
@@ -108,7 +115,7 @@ def test_probing_that_fails_stops_the_run_unless_it_is_to_warn(
         return measure(self, *arguments)
 
     monkeypatch.setattr(DimensionProbe, "measure", fail_once)
-    config = configure(f"callbacks.probing.on_error={on_error}")
+    config = configure(*_FEW_PROBES, f"callbacks.probing.on_error={on_error}")
 
     if on_error == "stop":
         with pytest.raises(MemoryError):

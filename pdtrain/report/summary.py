@@ -15,6 +15,8 @@ from pdtrain.results.measures import DISTILLATION, RECEPTIVE_FIELD, Measure, cat
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 
+_Values = dict[tuple[str, int], float]  # by layer and epoch
+
 
 def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRAINING) -> None:
     """Print, per layer, what is measured before and after training, then the indices and where files are."""
@@ -22,11 +24,11 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
     folder = RunFolder(run_dir)
     catalogue = catalogue_of(folder.results(probe_set), frame)
     first, last = frame["epoch"].min(), frame["epoch"].max()
-    columns: dict[str, tuple[pd.DataFrame, Measure]] = {}
+    columns: dict[str, tuple[_Values, Measure]] = {}
     for measure in catalogue:
         for about, rows in measure.rows(frame if measure.heading else frame[:0]).groupby("property", sort=False):
             heading = measure.heading_of(str(about)).replace(RECEPTIVE_FIELD, " (field)").replace("_", " ")
-            columns["\n".join(heading.split())] = (rows, measure)
+            columns["\n".join(heading.split())] = (_by_place(rows), measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     console.print(f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
@@ -35,7 +37,7 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
         for title, _ in part:
             table.add_column(title, justify="right", no_wrap=True)
         for layer in layers:
-            cells = [_change(rows[rows.layer == layer], first, last, measure) for _, (rows, measure) in part]
+            cells = [_change(values, layer, (first, last), measure) for _, (values, measure) in part]
             table.add_row(layer, *cells)
         console.print(table)
     indices = frame[(frame.probe == DISTILLATION.probe) & (frame.epoch == last) & (frame.layer == "")]
@@ -68,9 +70,11 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
         yield part
 
 
-def _change(rows: pd.DataFrame, first: int, last: int, measure: Measure) -> str:
-    def at(epoch: int) -> str:
-        values = rows[rows.epoch == epoch].value
-        return measure.shown(values.iloc[-1]) if len(values) and pd.notna(values.iloc[-1]) else "–"
+def _by_place(rows: pd.DataFrame) -> _Values:
+    """The last value of each layer and epoch."""
+    return dict(zip(zip(rows.layer, rows.epoch, strict=True), rows.value, strict=True))
 
-    return f"{at(first)}→{at(last)}"
+
+def _change(values: _Values, layer: str, epochs: tuple[int, int], measure: Measure) -> str:
+    found = [values.get((layer, epoch)) for epoch in epochs]
+    return "→".join("–" if value is None or pd.isna(value) else measure.shown(value) for value in found)

@@ -28,7 +28,6 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:
     """The last value of each metric that has one."""
-    if metrics is None:
+    if metrics is None or metrics.empty:
         return {}
-    known = {str(name): metrics[name].dropna() for name in metrics.columns}
-    return {name: float(values.iloc[-1]) for name, values in known.items() if len(values)}
+    return {str(name): float(value) for name, value in metrics.ffill().iloc[-1].dropna().items()}

@@ -16,6 +16,7 @@ from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 Configure = Callable[..., DictConfig]
+_FEW_PROBES = ["probes.unit_information.properties=[luminance]", "probes.object_information=null"]
 
 
 def _with_progress(config: DictConfig, mode: str) -> DictConfig:
@@ -28,7 +29,7 @@ def _with_progress(config: DictConfig, mode: str) -> DictConfig:
 def test_plain_mode_prints_a_line_per_epoch_and_a_table_per_point(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(_with_progress(configure(), "plain"))
+    train(_with_progress(configure(*_FEW_PROBES), "plain"))
 
     shown = capsys.readouterr().out
     assert re.findall(r"epoch (\d), step (\d)", shown) == [("0", "0"), ("1", "3"), ("2", "6")]
@@ -37,7 +38,7 @@ def test_plain_mode_prints_a_line_per_epoch_and_a_table_per_point(
 
 
 def test_quiet_mode_prints_neither(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
-    train(_with_progress(configure(), "quiet"))
+    train(_with_progress(configure(*_FEW_PROBES), "quiet"))
 
     shown = capsys.readouterr().out
     assert "step 3" not in shown and "val/loss" not in shown
@@ -47,7 +48,7 @@ def test_quiet_mode_prints_neither(configure: Configure, capsys: pytest.CaptureF
 def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path, trainer: list[str]) -> None:
     tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100"]
     tiny += ["trainer.max_epochs=1", "model.network.widths=[4]", "report=false", f"hydra.run.dir={tmp_path}/run"]
-    command = [sys.executable, "-m", "pdtrain.commands.train", *tiny, f"paths.data={tmp_path}", *trainer]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *tiny, *_FEW_PROBES, f"paths.data={tmp_path}", *trainer]
     leader, follower = pty.openpty()
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
 

@@ -11,11 +11,12 @@ from pdtrain.commands.train import train
 from pdtrain.loggers.wandb_files import records
 
 
-@pytest.fixture
-def run_dir(configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("WANDB_MODE", "offline")
+@pytest.fixture(scope="module")
+def run_dir(configure_shared: Callable[..., DictConfig]) -> Path:
     options = ["logger.wandb.tags=[first,second]", "logger.wandb.notes=why", "logger.wandb.group=mine", "report=true"]
-    return train(configure("logger=csv_wandb", "callbacks.wandb_media.every_epochs=2", *options))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        return train(configure_shared("logger=csv_wandb", "callbacks.wandb_media.every_epochs=2", *options))
 
 
 def test_an_offline_run_is_complete(run_dir: Path) -> None:

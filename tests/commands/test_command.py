@@ -1,9 +1,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pdtrain.commands import train
 
 _BAD = [
     (["model=vgg61"], "model=vgg61: no such choice; did you mean vgg16?"),
@@ -21,7 +24,15 @@ def _run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize(("arguments", "message"), _BAD)
-def test_wrong_input_ends_with_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_wrong_input_ends_with_one_line_and_exit_code_2(
+    arguments: list[str], message: str, refuse: Callable[..., str]
+) -> None:
+    assert message in refuse("pdtrain-train", train.main, arguments, codes=(2,))
+
+
+def test_so_does_wrong_input_of_a_real_process(tmp_path: Path) -> None:
+    arguments, message = _BAD[0]
+
     done = _run("pdtrain.commands.train", *arguments, cwd=tmp_path)
 
     lines = [line for line in done.stderr.splitlines() if line.strip()]

@@ -1,5 +1,7 @@
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +22,16 @@ from pdtrain.training.models import torchvision_model
 _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
 
 
+@pytest.fixture(scope="module")
+def finished(configure_shared: Callable[..., DictConfig]) -> Path:
+    """A tiny finished run, to be left as it is."""
+    return train(configure_shared("model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3"))
+
+
 @pytest.fixture
-def run_dir(configure: Callable[..., DictConfig]) -> Path:
-    """A tiny finished run."""
-    config = configure("model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3")
-    return train(config)
+def run_dir(finished: Path, tmp_path: Path) -> Path:
+    """A tiny finished run, to be written into."""
+    return shutil.copytree(finished, tmp_path / "runs" / "run")
 
 
 def _probe(*overrides: str) -> list[Path]:
@@ -36,12 +43,12 @@ def _probe(*overrides: str) -> list[Path]:
 def test_rows_after_the_fact_equal_those_of_training(run_dir: Path) -> None:
     _probe(f"run_dir={run_dir}")
 
-    _assert_same_rows(run_dir)
+    _assert_same_rows(run_dir, epochs=[0, 1, 2])
 
 
-def _assert_same_rows(run_dir: Path) -> None:
+def _assert_same_rows(run_dir: Path, *, epochs: list[int]) -> None:
     online, later = (load(run_dir, probe_set=name).set_index(_KEYS).sort_index() for name in ("training", "probe"))
-    assert online.index.equals(later.index) and sorted(online.reset_index().epoch.unique()) == [0, 1, 2]
+    assert online.index.equals(later.index) and sorted(online.reset_index().epoch.unique()) == epochs
     for column in ("value", "standard_deviation", "lower", "upper"):
         np.testing.assert_allclose(later[column], online[column], rtol=1e-6, atol=1e-12)
     assert (online[["n", "method", "note"]] == later[["n", "method", "note"]]).all(axis=None)
@@ -53,7 +60,8 @@ def test_done_points_are_skipped_unless_forced_and_training_rows_are_never_touch
     before = {p: p.read_bytes() for p in (run_dir / "results").glob("*.parquet")}
 
     first, second, forced = (
-        _probe(f"run_dir={run_dir}", "probe_set=mine", f"force={force}") for force in ("false", "false", "true")
+        _probe(f"run_dir={run_dir}", "probes=default", "probe_set=mine", f"force={force}")
+        for force in ("false", "false", "true")
     )
 
     assert (len(first), len(second), len(forced)) == (3, 0, 3)
@@ -73,12 +81,13 @@ def test_layers_stimuli_and_probes_are_what_the_command_says(run_dir: Path) -> N
 
 
 def test_rows_measured_otherwise_are_not_mixed(run_dir: Path) -> None:
-    _probe(f"run_dir={run_dir}", "ckpt_path='epoch=0002*'", "probe_set=mine", "stimuli.count=90")
+    mine = [f"run_dir={run_dir}", "probe_set=mine", "probes=default"]
+    _probe(*mine, "ckpt_path='epoch=0002*'", "stimuli.count=90")
     before = load(run_dir, probe_set="mine")
 
-    with pytest.raises(InputError, match=r"stimuli.count=100: the rows of probe_set=mine were measured with 70; give"):
-        _probe(f"run_dir={run_dir}", "probe_set=mine", "force=true")
-    _probe(f"run_dir={run_dir}", "probe_set=mine", "stimuli.count=90", "data.workers=1")
+    with pytest.raises(InputError, match=r"stimuli.count=100: the rows of probe_set=mine were measured with 90; give"):
+        _probe(*mine, "force=true")
+    _probe(*mine, "stimuli.count=90", "data.workers=1")
 
     after = load(run_dir, probe_set="mine")
     assert set(after.epoch) == {0, 1, 2}
@@ -86,7 +95,7 @@ def test_rows_measured_otherwise_are_not_mixed(run_dir: Path) -> None:
 
 
 def test_a_sweep_is_probed_run_by_run(run_dir: Path) -> None:
-    written = _probe(f"run_dir={run_dir.parent}", "ckpt_path='epoch=0000*'")
+    written = _probe(f"run_dir={run_dir.parent}", "ckpt_path='epoch=0000*'", "probes=default")
 
     assert [path.parent for path in written] == [run_dir / "results" / "probe"]
 
@@ -117,20 +126,28 @@ def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
 def test_every_row_of_the_default_experiment_is_the_same_after_the_fact(
     configure: Callable[..., DictConfig],
 ) -> None:
-    fewer = ["data.training_images=1280", "trainer.max_epochs=2", "+trainer.enable_progress_bar=false", "report=false"]
+    fewer = ["data.training_images=1280", "trainer.max_epochs=1", "+trainer.enable_progress_bar=false", "report=false"]
     run_dir = train(configure(tiny=fewer))
 
     _probe(f"run_dir={run_dir}")
 
-    _assert_same_rows(run_dir)
+    _assert_same_rows(run_dir, epochs=[0, 1])
+
+
+@pytest.fixture(scope="module")
+def logged(configure_shared: Callable[..., DictConfig]) -> Path:
+    """A tiny finished run with an offline run of W&B, to be left as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        return train(configure_shared("model.network.widths=[4]", "logger=csv_wandb", run="logged"))
 
 
 @pytest.mark.parametrize("to", ["same", "new"])
 def test_rows_after_the_fact_are_sent_to_wandb(
-    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, to: str
+    logged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    run_dir = train(configure("model.network.widths=[4]", "logger=csv_wandb"))
+    run_dir = shutil.copytree(logged, tmp_path / "run", symlinks=True)
     before = {path.name for path in run_dir.glob("wandb/offline-run-*")}
 
     _probe(f"run_dir={run_dir}", f"wandb={to}", "probe_set=later")
@@ -156,11 +173,9 @@ def test_rows_after_the_fact_are_sent_to_wandb(
 @pytest.mark.parametrize(
     ("to", "message"), [("same", "was not logged to W&B"), ("elsewhere", "wandb=elsewhere: choose same or new")]
 )
-def test_wandb_runs_that_cannot_be(configure: Callable[..., DictConfig], to: str, message: str) -> None:
-    run_dir = train(configure("model.network.widths=[4]"))
-
+def test_wandb_runs_that_cannot_be(finished: Path, to: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        _probe(f"run_dir={run_dir}", f"wandb={to}")
+        _probe(f"run_dir={finished}", f"wandb={to}")
 
 
 class _Malice:
@@ -212,11 +227,13 @@ def test_a_watcher_follows_a_run_to_its_end(tmp_path: Path) -> None:
     tiny = [
         "data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100",
         "trainer.max_epochs=3", "model.network.widths=[4]", "report=false", "+trainer.enable_progress_bar=false",
+        "probes.unit_information.properties=[luminance]", "probes.object_information=null",
         f"paths.data={tmp_path}/data", f"hydra.run.dir={run}",
     ]  # fmt: skip
     training = subprocess.Popen([sys.executable, "-m", "pdtrain.commands.train", *tiny], cwd=tmp_path)
     while not list(run.glob("checkpoints/epoch=0000*.ckpt")):
         assert training.poll() is None
+        time.sleep(0.05)
     command = [sys.executable, "-m", "pdtrain.commands.probe", f"run_dir={run}", "watch=true", "probe_set=watched"]
 
     subprocess.run(command, cwd=tmp_path, check=True)

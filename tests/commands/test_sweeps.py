@@ -52,7 +52,7 @@ def test_a_sweep_killed_at_three_moments_ends_as_one_left_alone(kill_and_resume:
         process = _start(folder, *sweep, "sweep.resume=true")
         while not list(folder.glob(f"runs/multirun/*/*/{job}/{awaited}")):
             assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]
-            time.sleep(0.001)
+            time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
     output = _run(folder, *sweep, "sweep.resume=true")
@@ -190,7 +190,7 @@ def test_an_optuna_study_goes_on_towards_its_total(tmp_path: Path) -> None:
     process = _start(folder, *search)
     while not list(folder.glob("sweep/2/checkpoints/resume-*.ckpt")):
         assert process.poll() is None, (folder / "output.txt").read_text()[-3000:]
-        time.sleep(0.001)
+        time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     cut_off = (folder / "sweep" / "2" / "run.yaml").read_text()

@@ -23,6 +23,7 @@ from pdtrain.training.image_sets import DEBIAN_FASHION_MNIST
 from pdtrain.training.models import small_vgg
 
 Configure = Callable[..., DictConfig]
+_FEW_PROBES = ["probes.unit_information.properties=[luminance]", "probes.object_information=null"]
 
 
 def _weights(run_dir: Path) -> dict[str, torch.Tensor]:
@@ -118,17 +119,17 @@ def test_the_control_on_fashion_mnist_memorises_its_recipe_made_small(configure:
 
 
 def test_resuming_goes_on_from_the_checkpoint(configure: Configure) -> None:
-    whole = train(configure(run="whole"))
+    whole = train(configure(*_FEW_PROBES, run="whole"))
     first = next((whole / "checkpoints").glob("epoch=0001*.ckpt"))
 
-    resumed = train(configure(f"ckpt_path='{first}'", run="resumed"))
+    resumed = train(configure(*_FEW_PROBES, f"ckpt_path='{first}'", run="resumed"))
 
     assert sorted(load(resumed).epoch.unique()) == [2]
     assert all(torch.isfinite(value).all() for value in _weights(resumed).values())
 
 
 def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
-    run_dir = train(configure())
+    run_dir = train(configure(*_FEW_PROBES))
 
     columns = pd.read_csv(run_dir / "csv" / "metrics.csv").columns
     expected = {
@@ -143,7 +144,7 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
 
 def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    run_dir = train(configure("logger=csv_wandb"))
+    run_dir = train(configure(*_FEW_PROBES, "logger=csv_wandb"))
 
     history, metrics, config = [], [], []
     for record in records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):
@@ -226,8 +227,8 @@ def test_fashion_mnist_trains_on_the_real_files(configure: Configure) -> None:
 
 
 def test_log_spaced_steps_are_probed_within_an_epoch(configure: Configure) -> None:
-    schedule = "callbacks.probing.schedule"
-    run_dir = train(configure(f"{schedule}.every_epochs=null", f"{schedule}.log_spaced_steps=1", "data.batch_size=20"))
+    every, spaced = (f"callbacks.probing.schedule.{key}" for key in ("every_epochs=null", "log_spaced_steps=1"))
+    run_dir = train(configure(*_FEW_PROBES, every, spaced, "data.batch_size=20"))
 
     assert sorted(load(run_dir).step.unique()) == [0, 1, 2, 4, 8, 16]
 

@@ -2,18 +2,14 @@
 
 import gzip
 import json
-import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from pdtrain import probe, train
-from pdtrain.report import command as report
+from pdtrain.commands import probe, report, train
 
 _TINY = [
     "data.training_images=64", "data.validation_images=100", "stimuli.count=100", "data.pixels=16",
@@ -116,26 +112,6 @@ _TRAIN = [
     ("compile=perhaps", "compile=perhaps: true or false"),
     ("data=imagefolder", "data.root: a value is needed"),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Run a command that must fail with one line; return the line."""
-
-    def run(name: str, main: Callable[[], None], arguments: list[str]) -> str:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [name, *arguments])
-        GlobalHydra.instance().clear()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        for handler in [h for h in logging.root.handlers if isinstance(h, logging.FileHandler)]:
-            handler.close()
-        assert ended.value.code in (1, 2)
-        shown = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
-        assert len(shown) == 1 and shown[0].startswith(f"{name}: "), shown
-        return shown[0]
-
-    return run
 
 
 def _written(folder: Path) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import pytest
-from matplotlib.figure import Figure
 from omegaconf import DictConfig
 
 import draw_architecture
@@ -33,13 +32,8 @@ def test_estimators_know_no_files_and_no_frameworks() -> None:
     assert draw_architecture.imports()["estimators"] == set()
 
 
-def test_an_image_passes_the_functions_that_the_page_names(
-    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # the figures are made, but not brought to paper, which takes longest
-    monkeypatch.setattr(
-        Figure, "savefig", lambda figure, file, **_: Path(file).write_bytes(b"") if isinstance(file, Path) else None
-    )
+@pytest.mark.usefixtures("undrawn")
+def test_an_image_passes_the_functions_that_the_page_names(configure: Callable[..., DictConfig]) -> None:
     names = re.findall(r"^\d+\. `([\w.]+)`", _PAGE, re.M)
     wanted = {_code(name): name for name in names}
     passed: dict[str, None] = {}

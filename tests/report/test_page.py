@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -34,57 +35,61 @@ for (const slider of document.querySelectorAll(".slider input")) {
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.conftest import TINY
-
-    folder = tmp_path_factory.mktemp("report")
-    paths = [f"paths.run_dir={folder}/run", f"paths.data={folder}/data", f"paths.runs={folder}"]
-    schedule = "callbacks.probing.schedule.log_spaced_steps=1"
-    with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        config = compose("train", [*TINY, *paths, schedule])
-    return train(config)
+def run_dir(configure_shared: Callable[..., DictConfig]) -> Path:
+    """A finished run, to be left as it is."""
+    # two lines of panels, the second not full
+    properties = "probes.unit_information.properties=[luminance,contrast,luminance@receptive_field,identity]"
+    return train(configure_shared("callbacks.probing.schedule.log_spaced_steps=1", properties))
 
 
-def test_the_page_holds_every_figure_and_how_to_read_it(run_dir: Path) -> None:
-    page = write_report(run_dir).read_text()
+@pytest.fixture(scope="module")
+def page(run_dir: Path) -> Path:
+    return write_report(run_dir)
+
+
+@pytest.fixture
+def copied_run(run_dir: Path, page: Path, tmp_path: Path) -> Path:
+    """The run with its report, to be written into."""
+    return shutil.copytree(run_dir, tmp_path / run_dir.name)
+
+
+def test_the_page_holds_every_figure_and_how_to_read_it(page: Path) -> None:
+    text = page.read_text()
 
     for name in ("dimension_slider", "information_slider", "indices", "paths", "objects", "unit_map", "heat_maps"):
-        assert f'id="{name}"' in page and TITLES[name] in page
-    assert page.count("How to read this") == page.count("<section")
-    assert not re.search(r'(src|href)="(?!data:|#)', page), "nothing is fetched"
-    assert {path.suffix for path in (run_dir / "report").iterdir()} == {".html", ".png", ".svg"}
+        assert f'id="{name}"' in text and TITLES[name] in text
+    assert text.count("How to read this") == text.count("<section")
+    assert not re.search(r'(src|href)="(?!data:|#)', text), "nothing is fetched"
+    assert {path.suffix for path in page.parent.iterdir()} == {".html", ".png", ".svg"}
 
 
-def test_the_same_rows_give_the_same_page(run_dir: Path) -> None:
-    assert write_report(run_dir).read_bytes() == write_report(run_dir).read_bytes()
+def test_the_same_rows_give_the_same_page(copied_run: Path, page: Path) -> None:
+    assert write_report(copied_run).read_bytes() == page.read_bytes()
 
 
-def test_points_within_an_epoch_are_no_epochs(run_dir: Path) -> None:
-    page = write_report(run_dir).read_text()
-
-    labels = re.findall(r'alt="Intrinsic dimension along depth, (epoch \d+)"', page)
+def test_points_within_an_epoch_are_no_epochs(page: Path) -> None:
+    labels = re.findall(r'alt="Intrinsic dimension along depth, (epoch \d+)"', page.read_text())
     assert labels == ["epoch 0", "epoch 1", "epoch 2"]
 
 
 @pytest.mark.parametrize("width", [1200, 390])
-def test_the_page_works_in_a_browser(run_dir: Path, open_page: Callable[..., dict[str, Any]], width: int) -> None:
-    found = open_page(write_report(run_dir), _MOVE_SLIDERS, width=width)
+def test_the_page_works_in_a_browser(page: Path, open_page: Callable[..., dict[str, Any]], width: int) -> None:
+    found = open_page(page, _MOVE_SLIDERS, width=width)
 
     assert found["frames"] == [[f"epoch {e}", f"epoch {e}"] for _ in range(2) for e in (0, 1, 2)]
 
 
-def test_another_probe_set_has_a_report_of_its_own(run_dir: Path) -> None:
-    before = write_report(run_dir).read_bytes()
+def test_another_probe_set_has_a_report_of_its_own(copied_run: Path, page: Path) -> None:
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        overrides = [f"run_dir={run_dir}", "probe_set=two", "layers.names=[relu1,output]"]
+        overrides = [f"run_dir={copied_run}", "probe_set=two", "layers.names=[relu1,output]"]
         probe(compose("probe", overrides), overrides)
 
-    page = write_report(run_dir, probe_set="two")
+    of_set = write_report(copied_run, probe_set="two")
 
-    assert page == run_dir / "report" / "two" / "report.html"
-    text = page.read_text()
+    assert of_set == copied_run / "report" / "two" / "report.html"
+    text = of_set.read_text()
     assert "run, two</h1>" in text and "- relu1\n" in text and 'id="stimuli"' not in text
-    assert write_report(run_dir).read_bytes() == before
+    assert write_report(copied_run).read_bytes() == page.read_bytes()
 
 
 def test_an_input_that_tells_all_about_itself_does_not_dwarf_the_layers() -> None:
@@ -114,8 +119,8 @@ def test_probes_that_are_off_leave_no_empty_panels(configure: Callable[..., Dict
     assert 'id="dimension_slider"' in page and 'id="information_slider"' not in page and 'id="units"' not in page
 
 
-def test_what_has_no_value_is_left_out_and_named(run_dir: Path) -> None:
-    store, point = ResultsStore(run_dir), ProbePoint(0, 0)
+def test_what_has_no_value_is_left_out_and_named(copied_run: Path) -> None:
+    store, point = ResultsStore(copied_run), ProbePoint(0, 0)
     rows = [
         replace(row, value=math.nan, note="60 stimuli; 3.0 stimuli per value, fewer than 10")
         if row.property == "identity"
@@ -125,9 +130,9 @@ def test_what_has_no_value_is_left_out_and_named(run_dir: Path) -> None:
     units = [
         replace(unit, value=math.nan) if unit.property == "identity" else unit for unit in store.read_unit_rows(point)
     ]
-    ResultsStore(run_dir, probe_set="few").write(point, rows, units)
+    ResultsStore(copied_run, probe_set="few").write(point, rows, units)
 
-    page = write_report(run_dir, probe_set="few").read_text()
+    page = write_report(copied_run, probe_set="few").read_text()
 
     assert "Not estimated: unit information about identity (3.0 stimuli per value, fewer than 10)." in page
     assert 'id="unit_map"' in page and 'id="objects"' not in page and 'id="information"' in page

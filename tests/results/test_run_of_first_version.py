@@ -1,6 +1,5 @@
 """A run that pdtrain 0.1.0 wrote is read, probed, reported and compared by today's code."""
 
-import io
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +9,6 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from pdtrain.commands.probe import probe
@@ -43,17 +41,6 @@ def probed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     run_dir = _copy(tmp_path_factory.mktemp("probed"))
     assert len(_probe(run_dir, data)) == 2
     return run_dir
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made and not drawn, which takes most of the time and is tested with the report."""
-
-    def savefig(figure: Figure, target: str | Path | io.BytesIO, **options: object) -> None:
-        if not isinstance(target, io.BytesIO):
-            Path(target).touch()
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 def _copy(folder: Path, name: str = "run") -> Path:

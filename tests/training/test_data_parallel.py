@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_module
 
+from pdtrain.commands.probe import probe
 from pdtrain.results.reader import load
 
 _SMALL = [
@@ -81,8 +83,8 @@ def test_rows_of_two_processes_with_batch_norm_are_those_of_one_from_the_checkpo
         tmp_path / "run", f"trainer={trainer}", "trainer.accelerator=cpu", "model.network.batch_norm=true", *within
     )
 
-    command = [sys.executable, "-m", "pdtrain.commands.probe", f"run_dir={run_dir}"]
-    subprocess.run(command, capture_output=True, check=True)
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        probe(compose("probe", [f"run_dir={run_dir}"]), [f"run_dir={run_dir}"])
 
     _assert_equal(load(run_dir), load(run_dir, probe_set="probe"))
 
