@@ -16,7 +16,7 @@ from torch import Tensor
 from pdtrain.estimators.contingency import plugin_information
 
 STIMULI = (300, 1000, 3000, 10_000)
-VALUES = (8, 10, 100)
+VALUES = (2, 8, 10, 100)
 FEWEST_PER_VALUE = 30
 ACTIVE_FRACTIONS = (0.005, 0.01, 0.03, 0.1, 0.3, 1.0)
 _BINS = 8

@@ -273,7 +273,11 @@ def _with_something_drawn(catalogue: Catalogue, rows: pd.DataFrame) -> Catalogue
     added = []
     for row in first.to_dict("records"):
         probe, quantity = str(row["probe"]), str(row["quantity"])
-        like = next((m for m in catalogue if m.probe == probe), Measure(probe=probe, quantity=quantity))
-        title = like.title.partition(" (")[0] + f" ({words(quantity)})" if like.title else words(probe)
-        added.append(replace(like, quantity=quantity, title=title, figure=like.figure or probe))
+        declared = [measure for measure in catalogue if measure.probe == probe]
+        drawn_like = next((measure for measure in declared if measure.figure), None)
+        if declared and drawn_like is None:
+            continue  # its probe wants no figure
+        like = drawn_like or Measure(probe=probe, quantity=quantity, figure=probe)
+        title = f"{like.title.partition(' (')[0] or words(probe)} ({words(quantity)})"
+        added.append(replace(like, quantity=quantity, title=title))
     return Catalogue([*added, *catalogue])

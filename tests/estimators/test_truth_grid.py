@@ -7,7 +7,7 @@ from table_information import Place, errors, false_positives
 from truth_grid import Unit, independent, informative_units
 
 
-@pytest.mark.parametrize(("stimuli", "values"), [(300, 10), (1000, 8), (3000, 100)])
+@pytest.mark.parametrize(("stimuli", "values"), [(300, 2), (300, 10), (1000, 8), (3000, 100)])
 def test_the_default_is_within_its_tolerance_in_every_regime(stimuli: int, values: int) -> None:
     units = [*map(independent, (0.005, 0.03, 0.3, 1.0)), *informative_units(values)]
 
@@ -36,6 +36,8 @@ def test_other_corrections_are_not() -> None:
         (3000, 100, 0.03, 0.04),
         (3000, 100, 0.01, 0.04),
         (300, 8, 1.0, 0.04),
+        (300, 2, 1.0, 0.04),
+        (300, 2, 0.1, 0.0),
     ],
 )
 def test_independent_units_are_found_at_the_level_or_less(
