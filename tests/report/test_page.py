@@ -76,7 +76,9 @@ def test_points_within_an_epoch_are_no_epochs(page: Path) -> None:
 def test_the_page_works_in_a_browser(page: Path, open_page: Callable[..., dict[str, Any]], width: int) -> None:
     found = open_page(page, _MOVE_SLIDERS, width=width)
 
-    assert found["frames"] == [[f"epoch {e}", f"epoch {e}"] for _ in range(2) for e in (0, 1, 2)]
+    assert found["frames"] == [[f"epoch {e}", f"epoch {e}"] for _ in range(3) for e in (0, 1, 2)], (
+        "of dimension, information, objects"
+    )
 
 
 def test_another_probe_set_has_a_report_of_its_own(copied_run: Path, page: Path) -> None:
