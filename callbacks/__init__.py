@@ -1,7 +1,7 @@
 """Lightning adapters, thin: they decide when to probe and where to log, and hold no maths."""
 
 from pdtrain.callbacks.listening import ProbeListener
-from pdtrain.callbacks.probes import (
+from pdtrain.callbacks.named_probes import (
     Discriminability,
     IntrinsicDimension,
     ObjectInformation,

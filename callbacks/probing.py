@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
 from pdtrain.callbacks.listening import ProbeListener
-from pdtrain.callbacks.probes import ProbeCallback
+from pdtrain.callbacks.named_probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober

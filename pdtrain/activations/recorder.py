@@ -204,7 +204,7 @@ class _Kept:
             self._fold = SignedFold(layer.units, features, period=layer.map_size, seed=recorder.seed)
             features = self._fold.features
         self._first = rows.start
-        self._rows = torch.empty(len(rows), features)
+        self._responses = torch.empty(len(rows), features)
         self._unit_rows = torch.empty(len(rows), len(self._units))
 
     def put(self, start: int, output: Tensor) -> None:
@@ -215,14 +215,14 @@ class _Kept:
             begin = start - self._first + first
             rows = slice(begin, begin + len(part))
             self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
-            self._rows[rows] = (part if self._fold is None else self._fold(part)).cpu()
+            self._responses[rows] = (part if self._fold is None else self._fold(part)).cpu()
 
     def collect(self, shards: Shards) -> None:
         """Bring the rows of all processes together in the first."""
-        shards.collect(self._rows)
+        shards.collect(self._responses)
         shards.collect(self._unit_rows)
 
     def response(self, device: torch.device, fields: ReceptiveFields | None) -> LayerResponse:
         """What was kept."""
         projected = self._fold is not None
-        return LayerResponse(self._layer, self._rows, projected, self._units, self._unit_rows, device, fields)
+        return LayerResponse(self._layer, self._responses, projected, self._units, self._unit_rows, device, fields)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -125,7 +126,7 @@ class DimensionProbe:
             rows += _rows(index, response, report)
         return Measurement(rows, []).made_by(self.estimator)
 
-    def _estimate(self, response: LayerResponse, labels: Tensor | None) -> DimensionReport:
+    def _estimate(self, response: LayerResponse, labels: Int[Tensor, " stimuli"] | None) -> DimensionReport:
         """Estimate where the model runs; on the CPU if that device's memory does not suffice."""
         try:
             return intrinsic_dimension(response.representation.to(response.device), labels=labels, **self._options)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -139,7 +140,7 @@ class InformationProbe:
         return measured
 
     def _informations(
-        self, response: LayerResponse, stimuli: StimulusSet, shared: list[Tensor]
+        self, response: LayerResponse, stimuli: StimulusSet, shared: list[Int[Tensor, "stimuli 1"]]
     ) -> Iterator[tuple[str, UnitInformation]]:
         try:
             refuse_non_finite(response.unit_responses)
@@ -152,7 +153,7 @@ class InformationProbe:
             codes = self._local_codes.of(response, stimuli, name)
             yield name, unit_information(units, codes, paired=True, **self._options)[0]
 
-    def _codes(self, property: PropertyValues) -> Tensor:
+    def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
         """Bins of a property, shape (stimuli, 1)."""
         values = property.values.double()[:, None]
         return property_codes(values, kind=property.kind, period=property.period, bins=self._bins)
@@ -179,7 +180,7 @@ def _summary(index: int, response: LayerResponse, name: str, information: UnitIn
     silent, known = information.silent, ~information.information_bits.isnan()
     bits = information.information_bits[known]
 
-    def mean(measure: Measure, values: Tensor) -> Row:
+    def mean(measure: Measure, values: Float[Tensor, " units"]) -> Row:
         return mean_row(measure, response.layer, index, values, property=name, note=note)
 
     def row(measure: Measure, value: float, values: Tensor, interval: tuple[float, float] = (_NAN, _NAN)) -> Row:
@@ -209,6 +210,6 @@ def _units(response: LayerResponse, name: str, information: UnitInformation) -> 
     )  # fmt: skip
 
 
-def _normalized(information: UnitInformation) -> Tensor:
+def _normalized(information: UnitInformation) -> Float[Tensor, " units"]:
     """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
     return information.information_bits / information.entropy_bits

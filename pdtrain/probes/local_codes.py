@@ -41,7 +41,7 @@ class LocalCodes:
             self._kept[response.layer.name, name] = response.units, codes
         return codes
 
-    def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Tensor:
+    def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Int[Tensor, "stimuli units"]:
         known = PROPERTIES[name.partition("@")[0]]
         assert response.fields is not None and known.local is not None
         values = known.local(stimuli.pixels, response.fields)

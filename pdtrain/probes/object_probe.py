@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -164,7 +165,7 @@ class DiscriminabilityProbe:
             rows.append(layer_row(CHANCE, response.layer, index, found.chance, **of))
         return Measurement(rows, []).made_by(self.estimator)
 
-    def _parts(self, stimuli: StimulusSet) -> tuple[Tensor, str]:
+    def _parts(self, stimuli: StimulusSet) -> tuple[Int[Tensor, " stimuli"], str]:
         if self._held_out in stimuli.parameters:
             parts = folds_of(stimuli.parameters[self._held_out], self._folds)
             return parts, f"{len(parts.unique())} ranges of {self._held_out}"

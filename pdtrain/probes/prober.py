@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
+@runtime_checkable
 class Probe(Protocol):
     """Anything that turns recorded responses into rows."""
 

@@ -11,7 +11,7 @@ from pdtrain.report.profiles import band, panels_of, references
 from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
-    ends,
+    first_and_last,
     label_layers,
     layer_colours,
     layers_of,
@@ -78,7 +78,7 @@ def _draw_network(axes: plt.Axes, rows: pd.DataFrame) -> None:
         axes.axis("off")
         axes.text(0.5, 0.5, "not measured in the network", ha="center", fontsize=8)
         return
-    for epoch, colour, label in ends(rows):
+    for epoch, colour, label in first_and_last(rows):
         line = rows[rows.epoch == epoch].sort_values("layer_index")
         band(axes, line, colour, label, dashed=colour == UNTRAINED)
         mark_lower_bounds(axes, line)

@@ -47,7 +47,7 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     return figure
 
 
-def paths(rows: pd.DataFrame, measures: Sequence[Measure], about: str | None) -> Figure:
+def trajectories(rows: pd.DataFrame, measures: Sequence[Measure], about: str | None) -> Figure:
     """Each layer's value of each measure over epochs; of those about properties, of `about` or else of their first."""
     panels = []
     for measure in measures:

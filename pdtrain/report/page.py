@@ -119,7 +119,7 @@ def _figures(run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set:
         yield "units", unit_figures.unit_distribution(units, about), ()
         yield "unit_map", unit_figures.unit_map(units, layers_of(information)[-2:][0]), ()
     if drawn := catalogue.drawn(rows):
-        yield "paths", dynamics.paths(rows, drawn, about), ()
+        yield "paths", dynamics.trajectories(rows, drawn, about), ()
         yield "heat_maps", dynamics.heat_maps(rows, drawn), ()
     if any(len(measure.rows(rows)) for measure in INDICES):
         yield "indices", dynamics.pruning_and_distillation(rows), ()

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
-    ends,
+    first_and_last,
     grid,
     label_layers,
     layer_colours,
@@ -39,7 +39,7 @@ def profile(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
     """
     panels = panels_of(rows, measures)
     if len(panels) > 1:
-        return _side_by_side(rows, panels, [epoch for epoch, *_ in ends(panels[0][2])])
+        return _side_by_side(rows, panels, [epoch for epoch, *_ in first_and_last(panels[0][2])])
     figure, axes = plt.subplots(figsize=(6, 3.6))
     measure, about, chosen = panels[0]
     epochs = sorted(chosen.epoch.unique())

@@ -90,7 +90,7 @@ def outstanding_input(rows: pd.DataFrame) -> float | None:
     return float(of_input) if others > 0 and of_input > _OUTSTANDING * others else None
 
 
-def ends(frame: pd.DataFrame) -> list[tuple[int, str, str]]:
+def first_and_last(frame: pd.DataFrame) -> list[tuple[int, str, str]]:
     """First and last epoch of a frame, with colour and label."""
     first, last = int(frame.epoch.min()), int(frame.epoch.max())
     untrained = (first, UNTRAINED, "untrained" if frame.step.min() == 0 else f"epoch {first}")

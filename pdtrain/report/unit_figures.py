@@ -7,7 +7,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pdtrain.report.style import ends, grid
+from pdtrain.report.style import first_and_last, grid
 from pdtrain.results.measures import UNIT, words
 
 _NOTHING_BITS = 0.01
@@ -19,7 +19,7 @@ def unit_distribution(units: pd.DataFrame, about: str) -> Figure:
     layers = list(dict.fromkeys(chosen.layer))
     figure, drawn = grid(len(layers), height=1.9, columns=5)
     for axes, layer in zip(drawn, layers, strict=False):
-        for epoch, colour, label in ends(chosen):
+        for epoch, colour, label in first_and_last(chosen):
             values = np.sort(chosen[(chosen.layer == layer) & (chosen.epoch == epoch)].value)
             axes.step(values, np.arange(1, len(values) + 1) / len(values), color=colour, label=label, where="post")
         axes.set(title=layer, xlabel=UNIT.unit, ylabel="share of units", ylim=(0, 1.03))
@@ -33,9 +33,9 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
     chosen = UNIT.rows(units[units.layer == layer])
     properties = list(dict.fromkeys(chosen.property))
     figure, drawn = plt.subplots(1, 2, figsize=(8, 4.6), sharey=True)
-    tables = [_sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in ends(chosen)]
+    tables = [_sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in first_and_last(chosen)]
     top = max(float(np.nanquantile(table, 0.995)) for table in tables)
-    for axes, table, (_, _, label) in zip(drawn, tables, ends(chosen), strict=False):
+    for axes, table, (_, _, label) in zip(drawn, tables, first_and_last(chosen), strict=False):
         norm = PowerNorm(0.5, vmin=0, vmax=max(top, 1e-3), clip=True)  # little information is seen beside much
         image = axes.imshow(table, aspect="auto", cmap="viridis", norm=norm, interpolation="none")
         axes.set_xticks(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.activations.layers import Layer
@@ -80,7 +81,7 @@ def measure_areas(
 
 
 def _measure(
-    means: Tensor,
+    means: Float[Tensor, "neurons stimuli"],
     neural: NeuralResponses,
     stimuli: StimulusSet,
     probes: Sequence[Probe],
@@ -110,7 +111,9 @@ def _measure(
     return Measurement(rows, unit_rows)
 
 
-def _response(area: str, place: int, areas: int, means: Tensor, units: Tensor) -> LayerResponse:
+def _response(
+    area: str, place: int, areas: int, means: Float[Tensor, "neurons stimuli"], units: Int[Tensor, " units"]
+) -> LayerResponse:
     responses = means[units].T.contiguous()
     layer = Layer(area, area, 1, place / max(areas - 1, 1), (len(units),), "area")
     return LayerResponse(layer, responses, False, units, responses, torch.device("cpu"))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from pdtrain.probes.rows import mean_with_error
@@ -68,7 +69,7 @@ def noise_corrected(
     return corrected
 
 
-def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str], Tensor]:
+def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str], Float[Tensor, " neurons"]]:
     """The value of each neuron, by area, probe and property."""
     bits: dict[tuple[str, str, str], list[float]] = {}
     for row in measurement.unit_rows:
