@@ -4,7 +4,6 @@ import contextlib
 import doctest
 import importlib
 import io
-import json
 import math
 import os
 import re
@@ -67,30 +66,25 @@ class _NotThere:
             raise ModuleNotFoundError(name)
 
 
-def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget() -> None:
     """As in a process that has imported nothing of the extension."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "sparse_vision"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(PROPERTIES, "light_from_above", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def importable() -> Iterator[pytest.MonkeyPatch]:
-    """The extension can be imported, as where it is installed, and is forgotten afterwards."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.syspath_prepend(_EXTENSION)
-        yield monkeypatch
-        _forgotten(monkeypatch)
-        monkeypatch.undo()
     for name in [name for name in sys.modules if name.partition(".")[0] == "sparse_vision"]:
         del sys.modules[name]
     PROPERTIES.pop("light_from_above", None)
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The extension can be imported, as where it is installed; nothing of it stays for other tests."""
+    monkeypatch.syspath_prepend(_EXTENSION)
+    _forget()
+    yield
+    _forget()
+
+
 @pytest.fixture
-def absent(monkeypatch: pytest.MonkeyPatch) -> None:
+def absent(importable: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extension is not there, as on the machine of somebody who is sent the rows."""
-    _forgotten(monkeypatch)
     monkeypatch.setattr(sys, "meta_path", [_NotThere(), *sys.meta_path])
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("sparse_vision")
@@ -210,10 +204,7 @@ def _probe(run_dir: Path, *overrides: str) -> None:
     probe(_config("probe", *given), given)
 
 
-def test_a_stored_target_is_built_where_the_user_trusts_it(
-    runs: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _forgotten(monkeypatch)
+def test_a_stored_target_is_built_where_the_user_trusts_it(runs: tuple[Path, str]) -> None:
     run_dir = runs[0] / "0"
 
     with pytest.raises(InputError) as refused:
@@ -223,8 +214,10 @@ def test_a_stored_target_is_built_where_the_user_trusts_it(
     assert "'trust=[sparse_vision]'" in str(refused.value) and "sparse_vision" not in sys.modules
     _probe(run_dir, "trust=[sparse_vision]", "probe_set=again", "ckpt_path='epoch=0002*'")
     keys = ["layer", "probe", "quantity", "property"]
-    online, later = (load(run_dir, probe_set=name).query("epoch == 2").set_index(keys) for name in ("training", "again"))
-    assert later.value.sort_index().tolist() == pytest.approx(online.value.sort_index().tolist(), nan_ok=True)
+    online, later = (load(run_dir, probe_set=name).query("epoch == 2") for name in ("training", "again"))
+    assert "sparseness" in set(later.probe)
+    online, later = (frame.set_index(keys).value.sort_index() for frame in (online, later))
+    assert later.index.equals(online.index) and later.tolist() == pytest.approx(online.tolist(), nan_ok=True)
 
 
 def test_an_installed_extension_is_trusted(
@@ -293,16 +286,16 @@ def test_its_probe_says_why_there_is_no_value() -> None:
     half = torch.rand(20, 6, generator=torch.Generator().manual_seed(0))
     half[:5] = 0
     responses = [_response(torch.zeros(20, 6)), _response(torch.ones(20, 1)), _response(half)]
-    images = torch.zeros(20, 1, 4, 4)
+    stimuli = StimulusSet(torch.zeros(20, 1, 4, 4), torch.zeros(20, 1, 4, 4), torch.zeros(20, dtype=torch.long))
 
-    rows = probe_of.measure(responses, StimulusSet(images, images, torch.zeros(20, dtype=torch.long))).rows
+    rows = probe_of.measure(responses, stimuli).rows
 
     silent, none_silent, single, mean, share = rows
     assert math.isnan(silent.value) and silent.note == "no unit answers to any stimulus" and none_silent.value == 1
     assert math.isnan(single.value) and single.note == "1 units are too few"
     assert mean.n == 15 and mean.note == "without 5 stimuli that no unit answers to" and share.value == 0.25
     with pytest.raises(InputError, match="layer relu: activation of stimulus 0, unit 0 is nan"):
-        probe_of.measure([_response(torch.full((20, 6), torch.nan))], StimulusSet(images, images, torch.zeros(20).long()))
+        probe_of.measure([_response(torch.full((20, 6), torch.nan))], stimuli)
 
 
 def _response(answers: torch.Tensor) -> LayerResponse:
@@ -323,13 +316,13 @@ def test_its_gratings_show_what_their_labels_say() -> None:
     beside = stimuli.values("orientation") - stimuli.labels * math.pi / 4  # of what has a period of half a turn
     assert torch.cos(2 * beside).min() > 0.9
     assert torch.equal(drawn(0).pixels, stimuli.pixels) and not torch.equal(drawn(1).pixels, stimuli.pixels)
-    with pytest.raises(InputError, match="data.orientations=1"):
+    with pytest.raises(InputError, match=r"data\.orientations=1"):
         gratings(orientations=1)
 
 
-def test_its_files_are_what_the_page_extend_shows() -> None:
-    shown = re.findall(r'--8<-- "examples/([^":]*)', (_ROOT / "docs" / "extend.md").read_text())
+def test_the_page_extend_shows_its_files() -> None:
+    shown = re.findall(r'^--8<-- "examples/(.*)"$', (_ROOT / "docs" / "extend.md").read_text(), re.M)
 
-    files = [path.relative_to(_ROOT / "examples") for path in _EXTENSION.rglob("*") if path.suffix in (".py", ".yaml")]
-    assert {str(path) for path in files} <= set(shown)
-    assert json.dumps(sorted(shown)) and all((_ROOT / "examples" / name).is_file() for name in shown)
+    files = [path for path in _EXTENSION.rglob("*") if path.suffix in (".py", ".yaml", ".toml")]
+    assert len(files) > 8 and {str(path.relative_to(_ROOT / "examples")) for path in files} <= set(shown)
+    assert "plain_lightning.py" in shown and "pymdownx.snippets" in (_ROOT / "mkdocs.yml").read_text()

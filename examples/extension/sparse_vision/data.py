@@ -11,7 +11,7 @@ from pdtrain.training.data import ImageData, LabelledImages
 
 
 class Gratings(ImageData):
-    """Gratings of random phase, frequency and contrast; the class is the orientation, counter-clockwise from the horizontal.
+    """Gratings of random phase, frequency and contrast; the class is the angle, counter-clockwise from horizontal.
 
     Parameters
     ----------
