@@ -101,7 +101,7 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
 
 
 def _place(panel: Panel) -> tuple[int, str, bool]:
-    """Place on the page; what this package has no text for comes after the information, its slider first."""
+    """Place on the page; what this package has no text for comes after the information, by name, each slider first."""
     names = list(TITLES)
     if panel.name in names:
         return names.index(panel.name), "", False
