@@ -14,7 +14,7 @@ from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
-from pdtrain.report.page import Panel, data_uri, write_page
+from pdtrain.report.page import COMPARISON, Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import leaves, load_configuration
@@ -84,7 +84,7 @@ def write_comparison(
         "comparison_dynamics": (compared_dynamics(summarise(_indices(every), also=["epoch"])), ()),
     }
     for name, measures in catalogue.figures(rows).items():
-        figures[f"comparison_{name}"] = (compared_profiles(layers, measures), measures)
+        figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures), measures)
     panels = [
         Panel(name, [("", data_uri(save(figure, folder, name).read_bytes()))], measures)
         for name, (figure, measures) in figures.items()

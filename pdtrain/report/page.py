@@ -25,6 +25,8 @@ from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.stimuli import load_stimuli
 
+COMPARISON = "comparison_"  # begins the name of a figure of several runs
+_SLIDER = "_slider"  # ends the name of a figure with a slider
 _MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
 
 
@@ -42,12 +44,27 @@ class Panel:
         if self.name in TITLES:
             return TITLES[self.name]
         what = " and ".join(measure.title_of("").strip() for measure in self.measures)
-        return what.capitalize() + (" along depth" if len(self.frames) > 1 else ", untrained and trained")
+        shown = " along depth" if len(self.frames) > 1 else ", untrained and trained"
+        return what[:1].upper() + what[1:] + (" along depth, after training" if self._compares else shown)
 
     @property
     def how_to_read(self) -> str:
         """Text beside the figure."""
-        return HOW_TO_READ.get(self.name) or " ".join(m.how_to_read for m in self.measures)
+        if self.name in HOW_TO_READ:
+            return HOW_TO_READ[self.name]
+        said = ["Move the slider through the epochs."] if len(self.frames) > 1 else []
+        said += [measure.how_to_read for measure in self.measures if measure.how_to_read]
+        over = " and ".join(dict.fromkeys(measure.interval for measure in self.measures if measure.interval))
+        if self._compares:
+            said.append(HOW_TO_READ["comparison_dimension"])
+        elif over:
+            said.append(f"Bars and bands: 95% interval over {over}.")
+        return " ".join(said)
+
+    @property
+    def _compares(self) -> bool:
+        """Whether it is of several runs."""
+        return self.name.startswith(COMPARISON)
 
 
 def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
@@ -83,10 +100,12 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     )
 
 
-def _place(panel: Panel) -> int:
-    """Place on the page; what this package has no text for comes after the information."""
+def _place(panel: Panel) -> tuple[int, str, bool]:
+    """Place on the page; what this package has no text for comes after the information, by name, each slider first."""
     names = list(TITLES)
-    return names.index(panel.name) if panel.name in names else names.index(INFORMATION.figure)
+    if panel.name in names:
+        return names.index(panel.name), "", False
+    return names.index(INFORMATION.figure), panel.name.removesuffix(_SLIDER), not panel.name.endswith(_SLIDER)
 
 
 def write_page(path: Path, *, template: str, **content: object) -> Path:
@@ -144,7 +163,7 @@ def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:
     shown = sorted({*epochs[::step], epochs[-1]})
     for name, measures in catalogue.figures(rows).items():
         frames = [(f"epoch {e}", _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
-        yield Panel(f"{name}_slider", frames, measures)
+        yield Panel(f"{name}{_SLIDER}", frames, measures)
 
 
 def _saved(figure: Figure, folder: Path, name: str) -> str:
