@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
-from pdtrain.results.measures import DISTILLATION, RECEPTIVE_FIELD, Measure, catalogue_of
+from pdtrain.results.measures import DISTILLATION, RECEPTIVE_FIELD, Measure, catalogue_of, words
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 
@@ -30,7 +30,8 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
             heading = measure.heading_of(str(about)).replace(RECEPTIVE_FIELD, " (field)").replace("_", " ")
             columns["\n".join(heading.split())] = (_by_place(rows), measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
-    console.print(f"epoch {first} → epoch {last}: ID (dimensions), mean information per unit (millibit)")
+    shown = dict.fromkeys(_legend(measure) for _, measure in columns.values())
+    console.print(f"epoch {first} → epoch {last}: {', '.join(shown)}", highlight=False)
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("layer", no_wrap=True)
@@ -68,6 +69,12 @@ def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     iterator = iter(items)
     while part := list(islice(iterator, size)):
         yield part
+
+
+def _legend(measure: Measure) -> str:
+    """What a column is of, and in which unit."""
+    name = words(measure.probe) if "{" in measure.heading else measure.heading
+    return f"{name} ({'milli' if measure.scale == 1000 else ''}{measure.unit})"
 
 
 def _by_place(rows: pd.DataFrame) -> _Values:
