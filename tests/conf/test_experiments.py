@@ -1,4 +1,4 @@
-"""Experiments of the user's own: a file that sets any key of any group, chooses other groups and adds what is missing."""
+"""Experiments of the user: a file that sets any key of any group, chooses other groups and adds what is missing."""
 
 import subprocess
 import sys
@@ -175,7 +175,8 @@ def test_a_group_of_ones_own_is_nobodys_default(folder: Path) -> None:
 
 
 def test_the_command_takes_a_folder_of_experiments(folder: Path) -> None:
-    command = [sys.executable, "-m", "pdtrain.commands.train", "--config-dir", "mine", "experiment=mine", "--cfg", "job"]
+    given = ["--config-dir", "mine", "experiment=mine", "--cfg", "job"]
+    command = [sys.executable, "-m", "pdtrain.commands.train", *given]
 
     done = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=True)
 
