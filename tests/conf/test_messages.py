@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from omegaconf import DictConfig, OmegaConf
+from composing import chosen
+from omegaconf import OmegaConf
 from torch import nn
 
 from pdtrain.commands.build import build_network, built
@@ -19,11 +19,6 @@ from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe
 from pdtrain.stimuli.stimulus_set import StimulusSet
 from pdtrain.training.data import ImageData, LabelledImages
-
-
-def _composed(*overrides: str, entry: str = "train") -> DictConfig:
-    with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        return compose(entry, list(overrides))
 
 
 def _keys_in(message: str) -> list[str]:
@@ -41,17 +36,17 @@ class _Data(ImageData):
 
 
 @pytest.mark.parametrize(
-    ("stimuli", "key"),
+    ("choice", "few", "key"),
     [
-        (["stimuli=held_out", "stimuli.count=12"], "stimuli.count"),
-        (["stimuli=training", "stimuli.count=12"], "stimuli.count"),
-        (["stimuli=objects", "stimuli.count=12"], "stimuli.count"),
-        (["stimuli=objects_factorial", "stimuli.identities=1", "stimuli.levels={rotation_depth:[0],size:[0.6],"
-          "rotation_plane:[0],object_luminance:[0.5]}"], "stimuli.levels"),
+        ("held_out", {"count": 12}, "stimuli.count"),
+        ("training", {"count": 12}, "stimuli.count"),
+        ("objects", {"count": 12}, "stimuli.count"),
+        ("objects_factorial", {"identities": 3, "levels": {"size": [0.6, 0.7]}}, "stimuli.levels"),
     ],
-)  # fmt: skip
-def test_too_few_stimuli_name_the_key_that_gives_their_number(stimuli: list[str], key: str) -> None:
-    config = _composed(*stimuli)
+)
+def test_too_few_stimuli_name_the_key_that_gives_their_number(choice: str, few: dict, key: str) -> None:
+    config = chosen("stimuli", choice)
+    config.stimuli.update(few)
     data = _Data()
     data.setup()
     shown = built(config.stimuli, data)
@@ -75,11 +70,14 @@ def test_too_few_stimuli_of_neurons_name_the_table_of_responses(tmp_path: Path) 
     responses.to_csv(tmp_path / "responses.csv", index=False)
     table = pd.DataFrame({"stimulus": names, "identity": [0] * 6 + [1] * 6, "luminance": range(12)})
     table.to_csv(tmp_path / "stimuli.csv", index=False)
-    tables = [f"responses={tmp_path}/responses.csv", f"stimuli_table={tmp_path}/stimuli.csv", f"out={tmp_path}/out"]
+    config = chosen("probes", "default", entry="probe")
+    config.responses, config.stimuli_table = f"{tmp_path}/responses.csv", f"{tmp_path}/stimuli.csv"
+    config.out = f"{tmp_path}/out"
 
-    for others in ([], ["probes.intrinsic_dimension=null"]):
+    for _ in range(2):
         with pytest.raises(InputError, match=r"^responses: 12 stimuli, and ") as caught:
-            probe(_composed(*tables, *others, entry="probe"))
+            probe(config)
+        config.probes.intrinsic_dimension = None  # the next one refuses them
         assert not any(key.startswith(("stimuli.", "data.")) for key in _keys_in(str(caught.value)))
 
 
@@ -102,7 +100,7 @@ def wide(num_classes: int, channels: int) -> nn.Module:
 
 @pytest.mark.parametrize("choice", ["cifar10", "cifar100", "fashion_mnist", "imagefolder", "objects"])
 def test_images_too_small_name_a_key_only_where_it_sets_their_size(choice: str) -> None:
-    config = _composed(f"data={choice}")
+    config = chosen("data", choice)
     config.model.network = {"_target_": f"{__name__}.wide"}
     data = SimpleNamespace(num_classes=2, shape=(3, 32, 32))
 
