@@ -28,7 +28,7 @@ def built(node: DictConfig, *arguments: Any, **options: Any) -> Any:
 def build_network(config: DictConfig, data: Any) -> nn.Module:
     """Build the network for the data's classes, channels and image size."""
     network = built(config.model.network, num_classes=data.num_classes, channels=data.shape[0])
-    check_image_size(network, data.shape)
+    check_image_size(network, data.shape, key="data.pixels" if "pixels" in config.data else None)
     return network
 
 

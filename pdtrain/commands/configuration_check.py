@@ -34,12 +34,14 @@ _WHEN_GIVEN: dict[str, Any] = {
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",
 }
+# groups whose files set keys of the others, which are checked like those of the command line
+_SETTING_OTHERS = ("experiment", "sweep", "hydra")
 # libraries' own options, of which many may be null though they have a default
 _MAY_BE_NULL = ("trainer", "callbacks", "logger", "scheduler")
 
 
 def check_values(config: DictConfig, hydra: HydraConf) -> None:
-    """Compare `config` with what its groups say by themselves, without the values of the command line.
+    """Compare `config` with what its groups say by themselves, without experiment, sweep and command line.
 
     Raises
     ------
@@ -47,10 +49,19 @@ def check_values(config: DictConfig, hydra: HydraConf) -> None:
         For the first value of another type than its default, or below the least it may be. A whole number is a number;
         a group may be null: it is switched off.
     """
-    chosen = hydra.runtime.choices.items()
-    choices = [f"{group}={choice}" for group, choice in chosen if choice is not None and not group.startswith("hydra/")]
-    defaults = compose(hydra.job.config_name, choices)
-    _compare(_plain(config), _plain(defaults), "")
+    _compare(_plain(config), _plain(_defaults(hydra)), "")
+
+
+def _defaults(hydra: HydraConf) -> DictConfig:
+    """The groups as they were chosen; those that an experiment or the command line adds have no defaults of ours."""
+    folders = [override for override in hydra.overrides.hydra if override.startswith("hydra.searchpath=")]
+    ours = compose(hydra.job.config_name, folders, return_hydra_config=True).hydra.runtime.choices
+    choices = [
+        f"{group}={choice}"
+        for group, choice in hydra.runtime.choices.items()
+        if group in ours and choice is not None and group.partition("/")[0] not in _SETTING_OTHERS
+    ]
+    return compose(hydra.job.config_name, [*folders, *choices])
 
 
 def _plain(config: DictConfig) -> Any:

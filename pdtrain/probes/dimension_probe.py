@@ -107,10 +107,7 @@ class DimensionProbe:
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are too few stimuli."""
-        if len(stimuli) < MINIMUM_POINTS:
-            raise InputError(
-                f"stimuli.count={len(stimuli)}: intrinsic dimension needs at least {MINIMUM_POINTS} stimuli"
-            )
+        stimuli.check_number(MINIMUM_POINTS, of="intrinsic dimension")
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""

@@ -100,12 +100,11 @@ class InformationProbe:
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError for unknown properties or too few stimuli; warn of properties that cannot be estimated."""
         stimuli.check_properties([*self._whole, *self._local])
-        needed = FEWEST_PER_VALUE * self._bins
-        if len(stimuli) < needed:
-            raise InputError(
-                f"stimuli.count={len(stimuli)}: information with {self._bins} bins needs at least {needed} stimuli, "
-                f"{FEWEST_PER_VALUE} a bin; raise stimuli.count or lower probes.unit_information.bins"
-            )
+        stimuli.check_number(
+            FEWEST_PER_VALUE * self._bins,
+            of=f"information with {self._bins} bins of {FEWEST_PER_VALUE} or more",
+            mend=" or lower probes.unit_information.bins",
+        )
         for name in self._whole:
             property = stimuli.property(name)
             if property.kind != "discrete" or name in self._told:
@@ -115,8 +114,8 @@ class InformationProbe:
                 self._told.add(name)
                 _log.warning(
                     "probes.unit_information.properties=%s: %d values among %d stimuli are too many, and its "
-                    "information will be NaN; give stimuli.count=%d or more, or leave it out",
-                    name, values, len(stimuli), FEWEST_PER_VALUE * values,
+                    "information will be NaN; leave it out, or give at least %d (%s)",
+                    name, values, len(stimuli), FEWEST_PER_VALUE * values, stimuli.number_key,
                 )  # fmt: skip
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:

@@ -140,7 +140,8 @@ class DiscriminabilityProbe:
             if len(stimuli.labels[parts != part].unique()) < 2:
                 raise InputError(
                     f"probes.{self.name}.held_out={self._held_out}: of {what} one leaves fewer than two objects to "
-                    "learn from when it is held out; choose another parameter of the stimuli, or raise stimuli.count"
+                    "learn from when it is held out; choose another parameter of the stimuli, or give more of them "
+                    f"({stimuli.number_key})"
                 )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:

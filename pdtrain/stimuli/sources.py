@@ -1,6 +1,7 @@
 """Where stimuli come from: held-out or training images of the data, rendered objects, or an image folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -75,7 +76,7 @@ def factorial_objects(
 ) -> StimulusSet:
     """Render every object at every combination of the levels of its transformations."""
     rendered = render_factorial(levels, identities=identities, pixels=data.shape[1], background=background, seed=seed)
-    return _stimuli(data, rendered)
+    return replace(_stimuli(data, rendered), number_key="stimuli.levels")
 
 
 def _stimuli(data: HoldsOut, rendered: RenderedObjects) -> StimulusSet:

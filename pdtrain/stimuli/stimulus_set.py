@@ -53,6 +53,8 @@ class StimulusSet:
         What `labels` are: "true", what the images show; or "shuffled", what a network was trained to call them.
     parameter_kinds
         Kind and period of those parameters that are not continuous.
+    number_key
+        Key of the configuration that says how many there are, for messages.
     """
 
     images: Float[Tensor, "stimuli channels height width"]
@@ -61,6 +63,7 @@ class StimulusSet:
     parameters: dict[str, Tensor] = field(default_factory=dict)
     label_kind: str = "true"
     parameter_kinds: dict[str, tuple[Kind, float | None]] = field(default_factory=dict)
+    number_key: str = "stimuli.count"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -77,6 +80,13 @@ class StimulusSet:
     def values(self, name: str) -> Float[Tensor, " stimuli"]:
         """Value of a whole-image property, a parameter or the identity, shape (stimuli,)."""
         return self.property(name).values.float()
+
+    def check_number(self, needed: int, *, of: str, mend: str = "") -> None:
+        """Raise InputError if there are fewer than what is `needed` for `of`; `mend` is another way out."""
+        if len(self) < needed:
+            raise InputError(
+                f"{self.number_key}: {len(self)} stimuli, and {of} needs at least {needed}; give more{mend}"
+            )
 
     def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
         """Raise InputError for a name, given as `key`, that is no property of these stimuli."""

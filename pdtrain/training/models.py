@@ -218,16 +218,21 @@ class RepeatChannels(nn.Module):
         return images.expand(-1, 3, -1, -1)
 
 
-def check_image_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Raise InputError if `network` cannot take an image of `shape` (channels, height, width)."""
+def check_image_size(network: nn.Module, shape: tuple[int, int, int], *, key: str | None = None) -> None:
+    """Raise InputError if `network` cannot take an image of `shape` (channels, height, width).
+
+    `key` sets the size; None where it is the data's own, and only another network helps.
+    """
     training = [module for module in network.modules() if module.training]
     try:
         with torch.no_grad():
             network.eval()(torch.zeros(1, *shape))
     except (RuntimeError, ValueError) as error:
+        given = f"model.network: {shape[1]} x {shape[2]} pixels" if key is None else f"{key}={shape[1]}"
+        mend = "" if key is None else f"raise {key}, or "
         raise InputError(
-            f"data.pixels={shape[1]}: the image is too small for this model ({str(error).splitlines()[0]}); "
-            "raise data.pixels, or choose model.network.small_images=true (AlexNet, VGG, ResNet) or model=small_vgg"
+            f"{given}: the image is too small for this model ({str(error).splitlines()[0]}); "
+            f"{mend}choose model.network.small_images=true (AlexNet, VGG, ResNet) or model=small_vgg"
         ) from error
     finally:
         for module in training:
