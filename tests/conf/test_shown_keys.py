@@ -103,7 +103,8 @@ def _is_true(word: str) -> bool:
         return True
     sign, key, value = found.groups()
     if key in choices():
-        return not value or set(value.split(",")) <= {*choices()[key], "...", "null", "mine"}
+        of_extension = {file.stem for file in (_ROOT / "examples" / "extension" / "conf" / key).glob("*.yaml")}
+        return not value or set(value.split(",")) <= {*choices()[key], *of_extension, "...", "null", "mine"}
     return "+" in sign or key in keys()
 
 
