@@ -121,6 +121,12 @@ def left_half_written(run_dir: Path) -> list[str]:
     return [path.name for folder in ("checkpoints", "results", "csv") for path in (run_dir / folder).glob(".*.*")]
 
 
+def _same_content(path: Path, other: Path) -> bool:
+    if path.suffix != ".parquet":
+        return path.read_bytes() == other.read_bytes()
+    return pd.read_parquet(path).equals(pd.read_parquet(other))
+
+
 def differences(run_dir: Path, reference: Path, *, wandb: bool = True) -> list[str]:
     """Name everything in which a run differs from the reference."""
     found = []
@@ -131,7 +137,7 @@ def differences(run_dir: Path, reference: Path, *, wandb: bool = True) -> list[s
         paths = [folder / "results" / name for folder in (run_dir, reference)]
         if not all(path.exists() for path in paths):
             found.append(f"results/{name}: only in one")
-        elif not pd.read_parquet(paths[0]).equals(pd.read_parquet(paths[1])):
+        elif not _same_content(*paths):
             found.append(f"results/{name}")
     states = [torch.load(resumable_checkpoints(f / "checkpoints")[0], weights_only=True) for f in (run_dir, reference)]
     for key in ("state_dict", "optimizer_states", "lr_schedulers"):
