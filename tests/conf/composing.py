@@ -39,7 +39,7 @@ class Composed:
 
     def every_key(self) -> Iterator[str]:
         """Keys at every depth, those of groups among them."""
-        yield from _keys(self.config, "")
+        yield from keys_of(self.config)
         yield from self.of_hydra
 
 
@@ -54,11 +54,12 @@ def _nodes(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _nodes(value, f"{key}[]")
 
 
-def _keys(node: Any, key: str) -> Iterator[str]:
+def keys_of(node: Any, key: str = "") -> Iterator[str]:
+    """Keys at every depth of a nested configuration."""
     for name, value in node.items() if isinstance(node, dict) else ():
         below = f"{key}.{name}".lstrip(".")
         yield below
-        yield from _keys(value, below)
+        yield from keys_of(value, below)
 
 
 def choices() -> dict[str, list[str]]:
@@ -86,7 +87,7 @@ def composed() -> tuple[Composed, ...]:
             of_job = [] if entry == "report" else ["paths.run_dir=runs/quickstart"]  # a job alone knows it
             config = compose(entry, [*overrides, *of_job], return_hydra_config=True)
             chosen = {group: choice for group, choice in config.hydra.runtime.choices.items() if choice is not None}
-            of_hydra = frozenset(_keys({"hydra": OmegaConf.to_container(config.hydra, resolve=False)}, ""))
+            of_hydra = frozenset(keys_of({"hydra": OmegaConf.to_container(config.hydra, resolve=False)}))
             config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
             found.append(Composed(entry, chosen, OmegaConf.to_container(config, resolve=True), of_hydra))
     return tuple(found)

@@ -2,21 +2,25 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from composing import CONF, choices, keys
+from composing import CONF, choices, keys, keys_of
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 _ROOT = Path(__file__).parents[2]
 _DOCUMENTS = ["README.md", *sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / "docs").rglob("*.md"))]
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_EXAMPLES = sorted((_ROOT / "examples").glob("*/conf"))  # what documents show as --config-dir
+_BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"`([^`]+)`")
 _OF_THE_SHELL = re.compile(r"^\s*(?:bash scripts/quickstart\.sh|pdtrain-(?:train|probe|report))\b")
+# commands, which are tried as a whole, and calls in Python or the shell
+_OF_ANOTHER_LANGUAGE = re.compile(rf"{_OF_THE_SHELL.pattern}|[\w$]\(")
 # a key of a configuration, or a group of Hydra's as in hydra/launcher=joblib
 _OVERRIDE = re.compile(r"^([+~]*)([a-z_]+(?:[./@][a-z_]+)*)=(.*)$")
 
@@ -38,9 +42,9 @@ def _command(line: str) -> Iterator[tuple[str, list[str]]]:
         yield entry, [word for word in words if "=" in word]
 
 
-def _composes(entry: str, overrides: list[str], folder: Path) -> DictConfig:
-    """Compose with what a command gives, and the user's folder of configurations; the first job of a sweep."""
-    given = [f"hydra.searchpath=[file://{folder}]"]
+def _composes(entry: str, overrides: list[str], folders: Sequence[Path]) -> DictConfig:
+    """Compose with what a command gives, and the user's folders of configurations; the first job of a sweep."""
+    given = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"]
     for override in OverridesParser.create().parse_overrides(overrides):
         value = next(override.sweep_string_iterator()) if override.is_sweep_override() else None
         given.append(override.input_line if value is None else f"{override.input_line.partition('=')[0]}={value}")
@@ -84,13 +88,13 @@ def test_every_command_that_is_shown_composes(shown: Callable[[], list], tmp_pat
     assert len(commands) > 15 and len(depending) > 3
     assert wrong == []
     for entry, *given in sorted(depending):
-        _composes(entry, given, tmp_path)
+        _composes(entry, given, [tmp_path, *_EXAMPLES])
 
 
 @pytest.mark.parametrize("document", _DOCUMENTS)
 def test_every_key_that_is_shown_exists(document: str) -> None:
     text = (_ROOT / document).read_text()
-    spans = [span for span in _SPAN.findall(_BLOCK.sub("", text)) if not _OF_THE_SHELL.match(span) and "$(" not in span]
+    spans = [span for span in _SPAN.findall(_BLOCK.sub("", text)) if not _OF_ANOTHER_LANGUAGE.search(span)]
     words = [word.strip("\"'") for span in spans for word in span.split()]
 
     assert [word for word in words if not _is_true(word)] == []
@@ -103,9 +107,27 @@ def _is_true(word: str) -> bool:
         return True
     sign, key, value = found.groups()
     if key in choices():
-        of_extension = {file.stem for file in (_ROOT / "examples" / "extension" / "conf" / key).glob("*.yaml")}
-        return not value or set(value.split(",")) <= {*choices()[key], *of_extension, "...", "null", "mine"}
-    return "+" in sign or key in keys()
+        return not value or set(value.split(",")) <= {
+            *choices()[key],
+            *_choices_of_examples(key),
+            "...",
+            "null",
+            "mine",
+        }
+    return "+" in sign or key in keys() or key in _keys_of_examples()
+
+
+def _choices_of_examples(group: str) -> set[str]:
+    return {path.stem for folder in _EXAMPLES for path in folder.glob(f"{group}/*.yaml")}
+
+
+@cache
+def _keys_of_examples() -> frozenset[str]:
+    """Keys that the experiments of the examples bring."""
+    found = [
+        _composes("train", [f"experiment={name}"], _EXAMPLES) for name in sorted(_choices_of_examples("experiment"))
+    ]
+    return frozenset(key for config in found for key in keys_of(OmegaConf.to_container(config, resolve=False)))
 
 
 def _chooses(words: list[str]) -> bool:
@@ -117,7 +139,7 @@ def test_the_experiment_that_is_shown_sets_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text(_shown_experiment())
 
-    config = _composes("train", ["experiment=mine", "trainer.max_epochs=20"], tmp_path)
+    config = _composes("train", ["experiment=mine", "trainer.max_epochs=20"], [tmp_path])
 
     assert (config.seed, config.data.subset, config.model.network.name) == (7, 4000, "resnet18")
     assert "stopping" in config.callbacks and "probing" in config.callbacks
@@ -130,5 +152,7 @@ def test_the_scan_finds_what_is_wrong() -> None:
         ("train", ["seed=1,2", "a.b=3"]),
         ("probe", ["x=1"]),
     ]
+    beside_blocks = "``` { .python }\nx\n```\n\n`pdtrain-probe x=1`\n\n```yaml\ny\n```\n"
+    assert list(_commands(beside_blocks)) == [("probe", ["x=1"])], "a block ends where it ends"
     assert not _is_true("data.pixel=3") and not _is_true("trainer.sync_batchnorm=true")
     assert not _is_true("model=vgg16,vgg17") and _is_true("+trainer.sync_batchnorm=true")
