@@ -9,6 +9,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
 from pdtrain.probes.prober import Probe
+from pdtrain.results.measures import DIMENSION
 
 
 class ProbeCallback(lightning.Callback):
@@ -21,7 +22,7 @@ class ProbeCallback(lightning.Callback):
 class IntrinsicDimension(ProbeCallback):
     """Intrinsic dimension of every layer; arguments as `pdtrain.probes.dimension_probe.DimensionProbe`."""
 
-    def __init__(self, estimators: Sequence[str] = ("two_nn",), **options: Any) -> None:
+    def __init__(self, estimators: Sequence[str] = (DIMENSION.quantity,), **options: Any) -> None:
         super().__init__(DimensionProbe(estimators, **options))
 
 

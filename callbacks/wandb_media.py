@@ -18,6 +18,7 @@ from pdtrain.results.caveats import caveats_at
 from pdtrain.results.measures import UNIT, Catalogue
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.run_folder import files_of_rows
 
 
 class WandbMedia(ProbeListener):
@@ -60,11 +61,12 @@ class WandbMedia(ProbeListener):
         }
         if media:
             media["figures/heat_maps"] = _image(dynamics.heat_maps(rows, catalogue.drawn(rows)))
-        if any(measure.per == "unit" for measure in catalogue.drawn(rows)):
+        if any(files_of_rows(run_dir, "units")):
             units = load(run_dir, units=True)
             newest = units[(units.step == units.step.max()) & units.value.notna()]  # what has no value is in no bin
-            for (layer, probe, about), values in newest.groupby(["layer", "probe", "property"]).value:
-                name = about if probe == UNIT.probe else probe
+            of_units = newest.groupby(["layer", "probe", "quantity", "property"]).value
+            for (layer, probe, quantity, about), values in of_units:
+                name = about if probe == UNIT.probe else f"{probe}/{quantity}"
                 media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(values))
         return media
 

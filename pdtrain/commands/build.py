@@ -14,6 +14,8 @@ from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.models import check_image_size
 
+_SHARED = ("seed", "index_property")  # values of the group `probes` that are no probes
+
 
 def built(node: DictConfig, *arguments: Any, **options: Any) -> Any:
     """What a node of the configuration names by `_target_`; its own InputError is not hidden in one of Hydra's."""
@@ -36,10 +38,16 @@ def build_probes(config: DictConfig) -> list[Probe]:
     """Build every probe of the group `probes` that is not null, in their order there."""
     probes = []
     for name, node in config.probes.items():
+        if node is None or name in _SHARED:
+            continue
         if not isinstance(node, DictConfig):
-            continue  # null, or a value that probes share
+            raise InputError(
+                f"probes.{name}={node}: no probe; give its class and options, as probes=full does, or null"
+            )
         if "_target_" not in node:
-            raise InputError(f"probes.{name}: no _target_, the class of the probe; give one, or probes.{name}=null")
+            raise InputError(
+                f"probes.{name}: no _target_, the class of the probe; give one, as probes=full does, or null"
+            )
         probes.append(built(node))
     return probes
 

@@ -7,6 +7,7 @@ overrides. Rows go to a probe set of their own, beside what training wrote.
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytorch_lightning as lightning
@@ -17,7 +18,7 @@ from torch import nn
 
 from pdtrain.commands.build import build_network, build_prober, build_probes, built
 from pdtrain.commands.shell import run_command, run_job
-from pdtrain.commands.stored_targets import check_targets
+from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import InputError
 from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.probes.prober import Probe, Prober, measured_by
@@ -187,19 +188,25 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
         raise InputError(f"run_dir={run_dir}: no run there; give the folder of a run or a sweep")
     stored = OmegaConf.to_container(configuration, resolve=False)
     assert isinstance(stored, dict)
+    own = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
+    own = [key for key in own if key.partition(".")[0] in _FROM_RUN]
+    groups: dict[str, Any] = {group: stored[group] for group in _FROM_RUN if group in stored}
+    if isinstance(groups.get("paths"), dict):
+        groups["paths"].pop("run_dir", None)  # of the training
+    check_plain(groups, overridden=own)
     merged = config.copy()
     with open_dict(merged):
-        for group in _FROM_RUN:
-            if group in stored:
-                # of these a run may have been stored before a key existed
-                OmegaConf.update(merged, group, stored[group], merge=group in ("layers", "paths"))
-        own = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
-        own = [key for key in own if key.partition(".")[0] in _FROM_RUN]
+        for group, node in groups.items():
+            # of these a run may have been stored before a key existed
+            OmegaConf.update(merged, group, node, merge=group in ("layers", "paths"))
         for key in own:
             OmegaConf.update(merged, key, OmegaConf.select(config, key), merge=False)
         # resolved once, so that what is checked is what is built
         built = {group: OmegaConf.to_container(merged[group], resolve=True) for group in _BUILT}
-        check_targets(built, trust=config.trust, own=own)
+        given = targets_in(OmegaConf.to_container(config, resolve=False))
+        users = {key: target for key, target in given if any(f"{key}.".startswith(f"{mine}.") for mine in own)}
+        check_resolved(built)
+        check_targets(built, trust=config.trust, own=users)
         merged.update(built)
     return merged
 

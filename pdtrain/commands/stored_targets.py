@@ -8,9 +8,10 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any
 
 from pdtrain.errors import InputError
@@ -39,10 +40,68 @@ _OFFERED = {
         for name in ("held_out", "training", "objects", "factorial_objects", "image_folder")
     ),
 }
+_REFERENCE = re.compile(r"(?<!\\)\$\{[A-Za-z_][\w.]*\}")  # to another key
+# what one may know well and yet not have built by a stranger: no hint how to
+_NO_HINT = (
+    "torch", "torchvision", "timm", "pytorch_lightning", "lightning", "numpy", "pandas", "hydra", "omegaconf", "yaml",
+    "pdtrain", "fsspec", "joblib", "cloudpickle", "dill", "scipy", "sklearn",
+)  # fmt: skip
 _LAYERS = ("torch.nn", "torchvision.ops", "timm.layers")
 
 
-def check_targets(config: dict[str, Any], *, trust: Sequence[str] = (), own: Collection[str] = ()) -> None:
+def check_plain(config: Mapping[str, Any], *, overridden: Collection[str] = ()) -> None:
+    """Refuse a stored configuration that is more than values and references to other keys of it.
+
+    Parameters
+    ----------
+    config
+        Groups of a stored configuration, its interpolations unresolved.
+    overridden
+        Keys that the user gave others for.
+
+    Raises
+    ------
+    InputError
+        For a resolver, an escaped interpolation, a name with a point in it, or a path or seed that is a group.
+    """
+    for key, value in _values(config):
+        if any(key == mine or key.startswith(f"{mine}.") for mine in overridden):
+            continue
+        if key.partition(".")[0] in ("paths", "seed") and key not in ("seed", f"paths.{key.rpartition('.')[2]}"):
+            raise InputError(f"{key}: a stored path or seed is a value, not a group; give it on the command line")
+        _refuse_interpolation(key, _REFERENCE.sub("", value) if isinstance(value, str) else value)
+
+
+def check_resolved(config: Mapping[str, Any]) -> None:
+    """As `check_plain`, of a configuration whose references have been resolved: there is none left."""
+    for key, value in _values(config):
+        _refuse_interpolation(key, value)
+
+
+def _refuse_interpolation(key: str, value: Any) -> None:
+    """Raise InputError for a text that is resolved when it is used: what is checked would not be what is built."""
+    if isinstance(value, str) and ("${" in value or "\\$" in value):
+        raise InputError(f"{key}={value}: a stored configuration refers to other keys only; give {key}=... yourself")
+
+
+def _values(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """All values at any depth, each with its key."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if "." in str(name):
+                raise InputError(f"{key}.{name}: a name in a stored configuration has no point; remove it")
+            _refuse_interpolation(key, name)
+            yield from _values(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _values(value, f"{key}.{index}")
+    else:
+        yield key, node
+
+
+def check_targets(
+    config: Mapping[str, Any], *, trust: Sequence[str] = (), own: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Compare every `_target_` with what is offered for its key.
 
     Parameters
@@ -52,34 +111,33 @@ def check_targets(config: dict[str, Any], *, trust: Sequence[str] = (), own: Col
     trust
         Modules whose functions and classes may be built beside, with those of installed extensions.
     own
-        Keys that the user gave: what lies there, or below, is the user's.
+        Targets that the user's own configuration holds, by their keys.
 
     Raises
     ------
     InputError
-        For the first target that is neither offered nor trusted.
+        For the first target that is neither offered nor trusted nor the user's own.
     """
     for name in trust:
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise InputError(f"trust={name}: a part of Python itself is never trusted; give a module of your own")
     trusted = (*trust, *_extensions())
-    for key, target in _targets(config):
-        if any(key == mine or key.startswith(f"{mine}.") for mine in own) or _is_offered(key, target):
-            continue
-        if not _is_defined_in(target, trusted):
+    for key, target in targets_in(config):
+        known = _is_offered(key, target) or (key in own and own[key] == target)
+        if not known and not _is_defined_in(target, trusted):
             raise _refusal(key, target)
 
 
-def _targets(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """All targets at any depth, each with the key of its node."""
     if isinstance(node, dict):
         if "_target_" in node:
             yield key, node["_target_"]
         for name, value in node.items():
-            yield from _targets(value, f"{key}.{name}" if key else str(name))
+            yield from targets_in(value, f"{key}.{name}" if key else str(name))
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _targets(value, f"{key}.{index}")
+            yield from targets_in(value, f"{key}.{index}")
 
 
 def _is_offered(key: str, target: Any) -> bool:
@@ -140,6 +198,8 @@ def _refusal(key: str, target: Any) -> InputError:
     trust = (
         "it is a part of Python itself, and is not built"
         if package in sys.stdlib_module_names
+        else "it is not built"
+        if package in _NO_HINT
         else f"if you know and trust that code, give 'trust=[{package}]'"
     )
     return InputError(f"{key}._target_={target}: not what pdtrain builds from a stored configuration{offers}; {trust}")

@@ -14,7 +14,7 @@ from pdtrain.results.measures import catalogue_of
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder
 
-_SHOWN = ("layer", "layer_index", "quantity", "property", "value", "lower", "upper", "n", "note")
+_SHOWN = ("layer", "layer_index", "probe", "quantity", "property", "value", "lower", "upper", "n", "note")
 
 
 def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
@@ -37,12 +37,12 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     """
     measured = load(folder, probe_set=probe_set)
     rows = estimated(measured)
-    units = estimated(load(folder, units=True, probe_set=probe_set))
     network = None if beside is None else epoch_ends(load(beside))
     out = RunFolder(folder).report()
     catalogue = catalogue_of(RunFolder(folder).results(probe_set), rows)
     figures = {"areas": area_profiles(rows, catalogue.drawn(rows), network)}
     if (about := foremost(rows)) is not None:
+        units = estimated(load(folder, units=True, probe_set=probe_set))
         figures["neurons"] = neuron_distribution(units, about)
     table = _table(rows)
     with written_whole(out / "areas.csv") as temporary:

@@ -6,14 +6,26 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 
-_COLUMNS = ["setting", "layer", "depth", "quantity", "property", "mean", "lower", "upper", "runs", "with_caveat"]
+_COLUMNS = [
+    "setting",
+    "layer",
+    "depth",
+    "probe",
+    "quantity",
+    "property",
+    "mean",
+    "lower",
+    "upper",
+    "runs",
+    "with_caveat",
+]
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write what `summarise` gives as `path`.csv, and as a booktabs table, `path`.tex.
 
-    Columns are setting, layer and depth (where there are layers), quantity, property, mean, lower, upper, runs, and
-    how many of these have a caveat.
+    Columns are setting, layer and depth (where there are layers), probe, quantity, property, mean, lower, upper, runs,
+    and how many of these have a caveat.
     """
     of_layers = bool((table.layer != "").any())
     shown = table[_COLUMNS] if of_layers else table[_COLUMNS].drop(columns=["layer", "depth"])

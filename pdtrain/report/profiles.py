@@ -68,7 +68,9 @@ def profile_frame(rows: pd.DataFrame, measures: Sequence[Measure], epoch: int) -
     axes.scatter(now.layer_index, now.value, c=[colours[layer] for layer in now.layer], s=28, zorder=3)
     mark_lower_bounds(axes, chosen[chosen.epoch.isin([first, epoch])])
     _finish(axes, chosen, measure, about)
-    axes.set_ylim(0, 1.05 * chosen[["value", "upper"]].max().max())  # the same in every frame
+    low, high = min(0.0, chosen[["value", "lower"]].min().min()), max(0.0, chosen[["value", "upper"]].max().max())
+    if high > low:
+        axes.set_ylim(1.05 * low, 1.05 * high)  # the same in every frame
     return figure
 
 

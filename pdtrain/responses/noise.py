@@ -49,8 +49,8 @@ def noise_corrected(
         measure = catalogue.of(row)
         if not measure.extrapolates:
             continue
-        if measure.per == "unit":
-            key = (row.layer, row.probe, row.property)
+        key = (row.layer, row.probe, measure.unit_quantity or row.quantity, row.property)
+        if measure.per == "unit" and key in of_neurons:
             mean_of_parts = torch.stack([part[key] for part in of_parts]).mean(0)
             neurons = (of_neurons[key] - share * mean_of_parts) / (1 - share)
             value, deviation, _ = mean_with_error(neurons)
@@ -69,9 +69,9 @@ def noise_corrected(
     return corrected
 
 
-def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str], Float[Tensor, " neurons"]]:
-    """The value of each neuron, by area, probe and property."""
-    bits: dict[tuple[str, str, str], list[float]] = {}
+def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str, str], Float[Tensor, " neurons"]]:
+    """The value of each neuron, by area, probe, quantity and property."""
+    bits: dict[tuple[str, str, str, str], list[float]] = {}
     for row in measurement.unit_rows:
-        bits.setdefault((row.layer, row.probe, row.property), []).append(row.value)
+        bits.setdefault((row.layer, row.probe, row.quantity, row.property), []).append(row.value)
     return {key: torch.tensor(values, dtype=torch.float64) for key, values in bits.items()}

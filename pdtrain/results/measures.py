@@ -6,6 +6,7 @@ beside the rows, as data, so that rows are read without the code that made them.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +18,11 @@ from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 
 _NAME = "measures.json"
+# figures of the page that are of all measures, or of none
+_OF_THE_PAGE = (
+    "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "stimuli", "unit_map", "units",
+)  # fmt: skip
+_MOST_DIGITS = 12
 ACTIVE = "_of_active"  # ends the name of a mean that leaves silent units out
 RECEPTIVE_FIELD = "@receptive_field"  # ends the name of a property of each unit's own field
 
@@ -51,8 +57,8 @@ class Measure:
         Whether it is in the tables of a comparison though no figure draws it.
     reference
         Quantity of the same probe that is drawn beside as a dotted line, such as chance.
-    untrained
-        Whether the untrained network is something to compare with.
+    unit_quantity
+        Quantity of the per-unit values that a measure per "unit" sums up; "" where it is the same.
     extrapolates
         Whether it goes with one over the number of trials, so that the noise of recorded neurons can be taken off.
     noiseless
@@ -80,10 +86,16 @@ class Measure:
     digits: int = 2
     tabulated: bool = False
     reference: str = ""
-    untrained: bool = True
+    unit_quantity: str = ""
     extrapolates: bool = False
     noiseless: bool = False
     how_to_read: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w*", self.figure) or self.figure in _OF_THE_PAGE:  # it becomes the name of files
+            raise ValueError(f"figure={self.figure}: give letters, digits and _, and none of {', '.join(_OF_THE_PAGE)}")
+        if not 0 <= self.digits <= _MOST_DIGITS:
+            raise ValueError(f"digits={self.digits}: choose from 0 to {_MOST_DIGITS}")
 
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Those rows, or per-unit values, of a frame that are of this measure."""
@@ -130,14 +142,16 @@ DIMENSION = Measure(
 INFORMATION = Measure(
     probe="unit_information", quantity="mean", title="{property}", unit="bit per unit", per="unit",
     interval="units", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
-    scale=1000, digits=0, extrapolates=True,
+    scale=1000, digits=0, unit_quantity="information", extrapolates=True,
 )  # fmt: skip
 INFORMATION_OF_ACTIVE = INFORMATION.of(f"mean{ACTIVE}")
 NORMALIZED_INFORMATION = INFORMATION.of("normalized_mean", unit="share of the entropy")
 INFORMATIVE_FRACTION = INFORMATION.of("informative_fraction", unit="share of units", tabulated=True)
 SILENT_FRACTION = INFORMATION.of("silent_fraction", unit="share of units")
 INFORMATION_WITHOUT_BINS = INFORMATION.of("nearest_neighbor_mean")
-UNIT = INFORMATION.of("information", title="{property} information", unit="bit", interval="")  # one unit's own
+UNIT = INFORMATION.of(
+    INFORMATION.unit_quantity, title="{property} information", unit="bit", interval=""
+)  # one unit's own
 SILENT_UNITS = Measure(
     probe="activity", quantity="silent_fraction", title="silent units", unit="share of units", per="unit",
     interval="units", metric="activity/{layer}/{quantity}", tabulated=True,
@@ -161,11 +175,11 @@ DISTILLATION = Measure(
     probe="index", quantity="distillation", unit="index", per="network", interval="units",
     metric="index/{layer}/{quantity}",
 )  # fmt: skip
-ACTIVE_PRUNING = DISTILLATION.of("active_pruning", untrained=False)
+ACTIVE_PRUNING = DISTILLATION.of("active_pruning")
 EXPANSION = DISTILLATION.of("expansion", interval="stimuli")
 CONTRACTION = EXPANSION.of("contraction")
 PEAK_DEPTH = EXPANSION.of("peak_depth", interval="", unit="relative depth")
-PRUNED_FRACTION = DISTILLATION.of("pruned_fraction", per="unit", unit="share of units", tabulated=True, untrained=False)
+PRUNED_FRACTION = DISTILLATION.of("pruned_fraction", per="unit", unit="share of units", tabulated=True)
 # what rows without a catalogue beside them are read with: those of versions that kept none
 BUILT_IN = (
     DIMENSION, INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
@@ -194,11 +208,11 @@ class Catalogue:
 
     def of(self, row: Any) -> Measure:
         """The measure of a row; one that no probe declared is like its probe's first, undrawn."""
-        key = (row.probe, row.quantity)
-        if key not in self._measures:
-            beside = next((m for m in self if m.probe == row.probe), Measure(probe=row.probe, quantity=row.quantity))
-            self._measures[key] = beside.of(row.quantity)
-        return self._measures[key]
+        declared = self._measures.get((row.probe, row.quantity))
+        if declared is not None:
+            return declared
+        beside = next((m for m in self if m.probe == row.probe), Measure(probe=row.probe, quantity=row.quantity))
+        return beside.of(row.quantity)
 
     def drawn(self, frame: pd.DataFrame) -> list[Measure]:
         """Measures with a figure of which a frame has values."""
@@ -262,7 +276,7 @@ def _read(path: Path) -> list[Measure]:
             known: dict[str, Any] = {name: kinds[name](value) for name, value in stored.items() if name in kinds}
             found.append(Measure(**known))
         return found
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: damaged; remove it, and rows are read as those of pdtrain's own probes") from error
 
 

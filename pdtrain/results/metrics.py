@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pdtrain.errors import InputError
 from pdtrain.results.run_folder import RunFolder
 
 EVALUATED_ACCURACY = "train/accuracy_evaluated"
@@ -16,14 +17,24 @@ TRAINING_ACCURACIES = {
 
 
 def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
-    """All lines that a run's CSV logger has kept, or else its W&B logger; None if neither has."""
+    """All lines that a run's CSV logger has kept, or else its W&B logger; None if neither has.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
     folder = RunFolder(run_dir)
-    if folder.metrics.is_file():
-        return pd.read_csv(folder.metrics)
-    if folder.wandb_lines.is_file():
-        whole = [line for line in folder.wandb_lines.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    path = next((path for path in (folder.metrics, folder.wandb_lines) if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        if path == folder.metrics:
+            return pd.read_csv(path).apply(pd.to_numeric)
+        whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return pd.DataFrame([json.loads(line) for line in whole])
-    return None
+    except (ValueError, TypeError) as error:  # those of pandas and JSON among them
+        raise InputError(f"{path}: damaged; remove it, and the report has no accuracy") from error
 
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 
+_KEYS = {"state", "process", "started", "host"}
+
 
 def write_status(run_dir: str | Path, state: str) -> None:
     """Note the state of a run ("running", "finished", "failed", "preempted") and its process."""
@@ -40,7 +42,11 @@ def running_here(run_dir: str | Path) -> int | None:
 
 def _read(run_dir: str | Path) -> dict:
     path = RunFolder(run_dir).status
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        status = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError:
+        return {}  # damaged: what it does is not known
+    return status if isinstance(status, dict) and status.keys() >= _KEYS else {}
 
 
 def _start_of(process: int) -> str | None:

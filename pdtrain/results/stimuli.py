@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -27,6 +29,9 @@ def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]
     path = RunFolder(run_dir).stimuli
     if not path.exists():
         return None
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        values = {n.removeprefix("property_"): arrays[n] for n in arrays.files if n.startswith("property_")}
-        return arrays["images"], values
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            values = {n.removeprefix("property_"): arrays[n] for n in arrays.files if n.startswith("property_")}
+            return arrays["images"], values
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, BadZipFile) as error:
+        raise InputError(f"{path}: damaged; remove it, and the report has no stimuli") from error

@@ -1,6 +1,7 @@
 """Writes Lightning's checkpoints whole or not at all, and reads them as data."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,17 @@ from pdtrain.training.checkpoints import read_checkpoint
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Of every kind of checkpoint, a process that is killed while writing one leaves the one before."""
+    """Of every kind of checkpoint, a process that is killed while writing one leaves the one before.
+
+    Parameters
+    ----------
+    folder
+        Where the checkpoints of the run lie: no others are ever removed.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__()
+        self._folder = Path(folder)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write `checkpoint`; the file takes its name when it is on the disk."""
@@ -22,6 +33,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
                 if isinstance(error.__context__, OSError):
                     raise error.__context__ from error  # what the disk said, which torch hides
                 raise
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint of the run, and nothing else: which one stands in a checkpoint too, and that is data.
+
+        Lightning would remove whatever stands at `path`, folders with all that they hold among it.
+        """
+        file = Path(str(path))
+        if file.parent.resolve() == self._folder.resolve() and file.is_file():
+            file.unlink()
 
     def load_checkpoint(
         self, path: Any, map_location: Callable | None = None, weights_only: bool | None = None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.stimuli.image_files import read_image
+from pdtrain.stimuli.image_files import FORMATS, read_image
 from pdtrain.training.data import ImageData, LabelledImages
 
 _DATA_SETS = ("FashionMNIST", "CIFAR10", "CIFAR100")
@@ -115,7 +115,7 @@ class ImageFolderData(ImageData):
             ) from error
         for path, _ in files:
             try:
-                with Image.open(path) as image:
+                with Image.open(path, formats=FORMATS) as image:
                     image.verify()
             except (OSError, SyntaxError) as error:
                 raise InputError(f"{path}: corrupt image file; repair or remove it") from error

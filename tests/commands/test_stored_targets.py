@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_module
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from pdtrain.commands.probe import probe
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.errors import InputError
+from pdtrain.training.checkpoint_io import WholeCheckpointIO
 from pdtrain.training.models import timm_model
 
 
@@ -189,14 +191,65 @@ def test_modules_of_ones_own_are_built_where_they_are_trusted(tmp_path: Path, mo
         check("os.system", "os")
 
 
-def test_what_the_command_gives_is_the_users_own(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
-    config = configure()
-    groups = {"model": OmegaConf.to_container(_placed(config, "model.network", _call("mine.net")).model)}
+def test_what_the_command_gives_is_the_users_own(configure: Callable[..., DictConfig]) -> None:
+    groups = {"model": OmegaConf.to_container(_placed(configure(), "model.network", _call("mine.net")).model)}
 
-    check_targets(groups, own=["model"])
-    check_targets(groups, own=["model.network"])
-    with pytest.raises(InputError, match="mine"):
-        check_targets(groups, own=["model.network.name", "mod"])
+    check_targets(groups, own={"model.network": "mine.net"})
+    for own in ({"model.network": "mine.other"}, {"model": "mine.net"}, {"model.network.name": "mine.net"}):
+        with pytest.raises(InputError, match="mine"):
+            check_targets(groups, own=own)
+
+
+_EVIL = {"_target_": "pandas.read_pickle", "filepath_or_buffer": "evil.pkl"}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "overrides"),
+    [
+        ("stimuli.seed", r"\${oc.create:{_target_: pandas.read_pickle, filepath_or_buffer: evil.pkl}}", []),
+        ("stimuli.seed", "${oc.create:{_target_: pandas.read_pickle, filepath_or_buffer: evil.pkl}}", []),
+        ("probes.note", "${oc.env:HOME}", []),
+        ("data.name", "${oc.decode:${paths.data}}", []),
+        ("paths.data", _EVIL, ["data=cifar10"]),
+        ("seed", _EVIL, ["data=cifar10"]),
+        ("data.root.x", _EVIL, ["data.root=somewhere"]),
+        ("probes.object_information.x", _EVIL, ["probes.object_information=null"]),
+        ("model.network", _EVIL, ["model.network.widths=[4]"]),
+        ("model.network", _EVIL | {"_target_": "${paths.data}"}, ["paths.data=pandas.read_pickle"]),
+    ],
+)
+def test_no_way_round_the_check(
+    place: str, value: object, overrides: list[str], configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(_Touch(tmp_path / "mark")))
+    stored = OmegaConf.to_container(configure())
+    assert isinstance(stored, dict)
+    node, parts = stored, place.split(".")
+    dotted = parts[-1] == "x"  # one name with a point in it, beside the user's
+    for part in parts[: -2 if dotted else -1]:
+        node = node[part]
+    node[".".join(parts[-2:]) if dotted else parts[-1]] = value
+    (tmp_path / "run").mkdir()
+    text = yaml.safe_dump(stored).replace("evil.pkl", str(tmp_path / "evil.pkl"))
+    (tmp_path / "run" / "run.yaml").write_text(text)
+
+    with pytest.raises(InputError):
+        _probe(tmp_path / "run", *overrides)
+
+    assert not (tmp_path / "mark").exists()
+
+
+def test_only_checkpoints_of_the_run_are_ever_removed(tmp_path: Path) -> None:
+    own, other = tmp_path / "run" / "checkpoints", tmp_path / "other" / "checkpoints"
+    for folder in (own, other):
+        folder.mkdir(parents=True)
+        (folder / "best.ckpt").write_bytes(b"")
+    io = WholeCheckpointIO(own)
+
+    for path in (own / "best.ckpt", other / "best.ckpt", other, f"local://{other}", own / ".." / ".." / "other"):
+        io.remove_checkpoint(path)
+
+    assert not (own / "best.ckpt").exists() and (other / "best.ckpt").exists()
 
 
 def test_timm_takes_weights_by_one_road_alone() -> None:
