@@ -212,7 +212,8 @@ def _unusable(points: Tensor) -> str:
 def _at_ordinary_scale(points: Tensor) -> Tensor:
     """Points whose squared distances would leave floating point's range, brought back by a power of two: dimension has
     no scale."""
-    exponent = int(torch.frexp(points.abs().max()).exponent)
+    least, most = points.aminmax()  # without a copy of all points
+    exponent = int(torch.frexp(torch.maximum(most, -least)).exponent)
     return points if abs(exponent) < _LARGEST_EXPONENT else torch.ldexp(points, torch.tensor(min(-exponent, 126)))
 
 

@@ -34,8 +34,8 @@ def permutation_p_values(
     >>> from pdtrain.estimators.permutation import permutation_law
     >>> tables = torch.tensor([[[25.0, 25.0], [25.0, 25.0]], [[32.0, 18.0], [18.0, 32.0]]])
     >>> found = permutation_p_values(tables, plugin_information(tables), permutation_law(tables))
-    >>> [round(p_value, 3) for p_value in found.tolist()]  # a G-test of the second: 0.005
-    [1.0, 0.005]
+    >>> [round(p_value, 3) for p_value in found.tolist()]  # Fisher's exact test of the second: 0.009
+    [1.0, 0.009]
     """
     mean, deviation = law.mean_bits.cpu().numpy(), law.deviation_bits.cpu().numpy()
     varies = (mean > 1e-12) & (deviation > 1e-12)
