@@ -91,7 +91,7 @@ def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
     """A sentence for each measure that figures would show, about each property, and has no value: what, and why."""
     sentences = []
     for measure in catalogue:
-        of_measure = measure.rows(rows[rows.layer != ""]) if measure.figure and not measure.reference else rows[:0]
+        of_measure = measure.rows(rows[rows.layer != ""]) if measure.figure else rows[:0]
         for about, of_property in of_measure.groupby("property", sort=False):
             if of_property.value.notna().any():
                 continue
