@@ -9,22 +9,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.correlation import LISTED as CORRELATION_LISTED
 from pdtrain.estimators.correlation import NEIGHBORS as CORRELATION_NEIGHBORS
 from pdtrain.estimators.correlation import correlation_dimension
+from pdtrain.estimators.half_samples import half_samples
 from pdtrain.estimators.lower_bounds import lower_bound_note
 from pdtrain.estimators.neighbors import Neighbors, PairSearch, search_pairs
 from pdtrain.estimators.projection import ProjectedNeighbors, projected_neighbors
 from pdtrain.estimators.ratios import GRIDE_SCALES, RATIO_ESTIMATORS, RatioEstimator
 from pdtrain.estimators.resampling import (
-    GROUPS,
     Spread,
     distances_within,
+    half_differences_of,
+    jackknife_error,
     listed_neighbors,
-    neighbor_groups,
     spread,
     subsamples,
 )
@@ -41,6 +42,8 @@ MINIMUM_POINTS = 20
 ALIASES = {"gride": tuple(f"gride_{scale}" for scale in GRIDE_SCALES)}
 ESTIMATORS = (*RATIO_ESTIMATORS, "correlation", "participation_ratio", "pc_id")
 _LARGEST_EXPONENT = 32  # of two: squares, and sums of many of them, stay far inside float32
+_HALF = 0.5
+_AUDIT_GROUPS = 20
 _LARGEST_MATRIX = 4096  # rows of a matrix whose eigenvalues are still found in seconds
 
 
@@ -140,6 +143,7 @@ def intrinsic_dimension(
     labels: Int[Tensor, " points"] | None = None,
     scales: int = 0,
     projected_features: int | None = None,
+    halves: Bool[Tensor, "splits points"] | None = None,
     seed: int = 0,
 ) -> DimensionReport:
     """Estimate the intrinsic dimension of a representation.
@@ -159,8 +163,10 @@ def intrinsic_dimension(
     projected_features
         Find neighbours among candidates of a random projection to so many features (distances stay exact; the error
         found by an audit stands in the notes). Without labels, scales and the estimators that are not ratios.
+    halves
+        Halvings of the points behind standard errors and intervals (`half_samples`); None draws them.
     seed
-        Seed of subsamples and blocks, so that layers and epochs share them.
+        Seed of subsamples, blocks and halvings, so that layers and epochs share them.
 
     Raises
     ------
@@ -184,15 +190,16 @@ def intrinsic_dimension(
         return DimensionReport({name: nothing for name in names})
     points = _at_ordinary_scale(points)
     masks = subsamples(len(points), resamplings, subsample_fraction, seed=seed)
+    halves = half_samples(torch.zeros(len(points), dtype=torch.int64), seed=seed) if halves is None else halves
+    least_share = min(_HALF, subsample_fraction)
     if projected_features is not None and projected_features < points.shape[1]:
         if others or labels is not None or scales:
             raise ValueError("a projected search gives neighbour-ratio estimators only, without labels and scales")
-        return _projected(points, ratios, masks, subsample_fraction, projected_features, seed)
+        return _projected(points, ratios, masks, halves, least_share, projected_features, seed)
     blocks = [_blocks(len(points), 2**halvings, seed=seed) for halvings in range(1, scales + 1)]
     partitions = ([labels] if labels is not None else []) + blocks
-    search = _search(points, ratios, others, partitions, resamplings, subsample_fraction)
-    groups = neighbor_groups(search.neighbors)
-    estimates = {name: _with_spread(estimator, search.neighbors, masks, groups) for name, estimator in ratios.items()}
+    search = _search(points, ratios, others, partitions, least_share)
+    estimates = {name: _with_spread(estimator, search.neighbors, masks, halves) for name, estimator in ratios.items()}
     estimates |= {name: _without_spread(name, points, search, seed) for name in others}
     within = list(zip(partitions, search.within, strict=True))
     per_label = {n: _over_parts(e, *within[0]) for n, e in ratios.items()} if labels is not None else {}
@@ -230,11 +237,10 @@ def _search(
     ratios: dict[str, RatioEstimator],
     others: list[str],
     partitions: list[Tensor],
-    resamplings: int,
-    fraction: float,
+    least_share: float,
 ) -> PairSearch:
     needed = max([e.neighbors for e in ratios.values()], default=1)
-    listed = listed_neighbors(needed, fraction) if resamplings else needed
+    listed = listed_neighbors(needed, least_share)
     if "correlation" in others:
         listed = max(listed, CORRELATION_LISTED)
     return search_pairs(
@@ -249,15 +255,20 @@ def _search(
 
 
 def _projected(
-    points: Tensor, ratios: dict[str, RatioEstimator], masks: list[Tensor], fraction: float, features: int, seed: int
+    points: Tensor,
+    ratios: dict[str, RatioEstimator],
+    masks: list[Tensor],
+    halves: Tensor,
+    least_share: float,
+    features: int,
+    seed: int,
 ) -> DimensionReport:
     needed = max(e.neighbors for e in ratios.values())
-    listed = min(listed_neighbors(needed, fraction) if masks else needed, len(points) - 1)
+    listed = min(listed_neighbors(needed, least_share), len(points) - 1)
     found = projected_neighbors(points, listed, features=features, seed=seed)
-    groups = neighbor_groups(found.neighbors)
     estimates = {}
     for name, estimator in ratios.items():
-        estimate = _with_spread(estimator, found.neighbors, masks, groups)
+        estimate = _with_spread(estimator, found.neighbors, masks, halves)
         estimates[name] = replace(estimate, note=_joined(estimate.note, _search_error(estimator, found)))
     return DimensionReport(estimates)
 
@@ -271,7 +282,8 @@ def _search_error(estimator: RatioEstimator, found: ProjectedNeighbors) -> str:
 
     places = torch.arange(len(exact), device=exact.device)
     whole = error(places)
-    deviation = spread(whole, [], [error(places[places % GROUPS != group]) for group in range(GROUPS)]).standard_error
+    deviation = jackknife_error([error(places[places % _AUDIT_GROUPS != group]) for group in range(_AUDIT_GROUPS)])
+    deviation = max(deviation, 1 / len(exact))  # where no audited point was missed, others may have been
     stated = f"{whole:+.1e} +- {deviation:.0e}" if np.isfinite(whole) else "unknown"
     return f"projected search: recall {found.recall:.3f}, relative error {stated} (of {len(exact)} points)"
 
@@ -292,7 +304,7 @@ def _ratio_estimate(estimator: RatioEstimator, distances: Tensor) -> tuple[float
 
 
 def _with_spread(
-    estimator: RatioEstimator, neighbors: Neighbors, masks: list[Tensor], groups: Tensor
+    estimator: RatioEstimator, neighbors: Neighbors, masks: list[Tensor], halves: Tensor
 ) -> DimensionEstimate:
     points, distances = len(neighbors.distances), neighbors.distances
     value, usable = _ratio_estimate(estimator, distances)
@@ -301,13 +313,14 @@ def _with_spread(
         note = few if usable < MINIMUM_POINTS else "the distance ratios are all alike"
         return DimensionEstimate(np.nan, Spread(), usable, points - usable, note)
     resampled = [_ratio_estimate(estimator, distances_within(neighbors, m, estimator.neighbors))[0] for m in masks]
-    groups = groups.to(distances.device)
-    left_out = [_ratio_estimate(estimator, distances[groups != group])[0] for group in groups.unique()]
+    half_differences = half_differences_of(
+        neighbors, halves.to(distances.device), estimator.neighbors, lambda of: _ratio_estimate(estimator, of)[0]
+    )
     dropped = f"{points - usable} duplicate or tied points dropped" if usable < points else ""
     # where most are dropped, those that are left are chosen by their distances, and the estimate may be too high too
     bound = lower_bound_note(value, usable, estimator.neighbors) if usable > points / 2 else ""
     note = _joined(dropped, bound)
-    return DimensionEstimate(value, spread(value, resampled, left_out), usable, points - usable, note)
+    return DimensionEstimate(value, spread(value, resampled, half_differences), usable, points - usable, note)
 
 
 def _over_parts(estimator: RatioEstimator, labels: Tensor, neighbors: Neighbors) -> PartsEstimate:

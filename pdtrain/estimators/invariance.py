@@ -11,6 +11,7 @@ from pdtrain.estimators.contingency import joint_counts, response_entropy
 from pdtrain.estimators.corrections import corrected_information
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.finite import refuse_non_finite
+from pdtrain.estimators.object_influence import ObjectInfluence, object_influence
 from pdtrain.estimators.permutation import permutation_law
 from pdtrain.estimators.significance import wilson_interval
 
@@ -40,6 +41,8 @@ class ObjectInformation:
         Their quotient, 0 where the total is 0, shape (units, pairs).
     silent
         No variance over the stimuli, shape (units,).
+    influence
+        Of each stimulus on the mean over pairs of each.
     """
 
     pairs: list[tuple[int, int]]
@@ -49,6 +52,7 @@ class ObjectInformation:
     view_invariant_bits: Float[Tensor, "units pairs"]
     ratio: Float[Tensor, "units pairs"]
     silent: Bool[Tensor, " units"]
+    influence: ObjectInfluence
 
 
 def object_information(
@@ -100,7 +104,8 @@ def object_information(
     refuse_non_finite(responses)
     bins = max(2, min(bins, int(views.median() / _VIEWS_PER_BIN)))
     pairs, possible = _pairs(len(labels), most_pairs, seed)
-    per_object = joint_counts(discretize(responses, bins), objects[:, None])[:, 0]
+    codes = discretize(responses, bins)
+    per_object = joint_counts(codes, objects[:, None])[:, 0]
     step = max(1, memory_bytes // (8 * 2 * 40 * per_object[..., 0].numel()))  # some forty float64 values per cell
     fewest = max(FEWEST_VIEWS, int(_VIEWS_PER_BIN * bins))
     found = [_of_pairs(per_object[..., part], fewest) for part in pairs.split(step)]
@@ -108,7 +113,8 @@ def object_information(
     ratio = torch.where((total > 0) | invariant.isnan(), invariant / total.clamp_min(1e-12), 0.0)
     named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
     silent = (responses == responses[:1]).all(0)
-    return ObjectInformation(named, bins, possible, total, invariant, ratio, silent)
+    influence = object_influence(codes, objects, pairs, fewest_views=fewest, seed=seed, memory_bytes=memory_bytes)
+    return ObjectInformation(named, bins, possible, total, invariant, ratio, silent, influence)
 
 
 def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], int]:
@@ -143,6 +149,8 @@ class Discriminability:
         One over the number of objects: what a classifier without preference comes to.
     stimuli
         Number of stimuli.
+    right
+        Whether each stimulus was classified rightly when it was held out, shape (stimuli,).
     """
 
     accuracy: float
@@ -151,6 +159,7 @@ class Discriminability:
     fold_accuracies: tuple[float, ...]
     chance: float
     stimuli: int
+    right: Bool[Tensor, " stimuli"]
 
 
 def linear_discriminability(
@@ -194,17 +203,18 @@ def linear_discriminability(
     if len(parts) < 2 or len(objects.unique()) < 2:
         raise ValueError("discriminability needs at least 2 objects and 2 parts to hold out")
     x, y = responses.double().cpu().numpy(), objects.cpu().numpy()
-    right, accuracies = 0, []
+    right, accuracies = np.zeros(len(y), dtype=bool), []
     for part in parts:
         test = (held_out == part).cpu().numpy()
         ridge = RidgeClassifierCV(alphas=np.logspace(-1, 5, 7), class_weight="balanced")
         classifier = make_pipeline(StandardScaler(), ridge)
         hits = classifier.fit(x[~test], y[~test]).predict(x[test]) == y[test]
-        right += int(hits.sum())
+        right[test] = hits
         accuracies.append(float(hits.mean()))
-    lower, upper = wilson_interval(right, len(y))
+    lower, upper = wilson_interval(int(right.sum()), len(y))
     chance = 1 / len(objects.unique())  # of predictions without preference, as the weights make them
-    return Discriminability(right / len(y), lower, upper, tuple(accuracies), chance, len(y))
+    accuracy = float(right.mean())
+    return Discriminability(accuracy, lower, upper, tuple(accuracies), chance, len(y), torch.from_numpy(right))
 
 
 def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " stimuli"]:
@@ -226,21 +236,3 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
     if len(parts.unique()) < possible:
         parts = codes * possible // len(distinct)
     return parts.unique(return_inverse=True)[1]
-
-
-def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:
-    """Deal the views of each object out to `parts` at random, as evenly as their number allows.
-
-    Examples
-    --------
-    >>> import torch
-    >>> objects = torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> parts = random_parts(objects, 2, torch.Generator().manual_seed(0))
-    >>> parts[objects == 0].sort().values.tolist(), parts[objects == 1].sort().values.tolist()
-    ([0, 0, 1, 1], [0, 1])
-    """
-    shuffled = torch.randperm(len(objects), generator=generator)
-    by_object = shuffled[objects.cpu()[shuffled].argsort(stable=True)]
-    dealt = torch.empty(len(objects), dtype=torch.int64)
-    dealt[by_object] = torch.arange(len(objects)) % parts
-    return dealt

@@ -1,20 +1,16 @@
-"""Uncertainty of neighbour-based estimates: subsamples of the points, and a jackknife over groups of neighbours."""
+"""Uncertainty of neighbour-based estimates: subsamples of the points, and halves of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.stats import t as student
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pdtrain.estimators.half_samples import interval, standard_error
 from pdtrain.estimators.neighbors import Neighbors
-
-GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -26,8 +22,8 @@ class Spread:
     resampled_mean, resampled_standard_deviation
         Over subsamples of the points, as Ansuini et al. (2019) give them; no standard error, since subsamples share
         most of their points.
-    standard_error, lower, upper
-        From the jackknife over groups of neighbours: standard error and 95% interval.
+    standard_error, lower, upper, half_differences
+        Standard error and 95% interval over the points, from half the differences between halves (`half_samples`).
     """
 
     resampled_mean: float = math.nan
@@ -35,6 +31,7 @@ class Spread:
     standard_error: float = math.nan
     lower: float = math.nan
     upper: float = math.nan
+    half_differences: tuple[float, ...] = ()
 
 
 def subsamples(count: int, resamplings: int, fraction: float, *, seed: int) -> list[Bool[Tensor, " points"]]:
@@ -87,56 +84,53 @@ def distances_within(
     return listed.topk(min(needed, listed.shape[1]), dim=1, largest=False).values
 
 
-def neighbor_groups(neighbors: Neighbors, groups: int = GROUPS) -> Int[Tensor, " points"]:
-    """Divide the points into groups of about equal size that keep nearest neighbours together.
+def half_differences_of(
+    neighbors: Neighbors, halves: Bool[Tensor, "splits points"], needed: int, estimate: Callable[[Tensor], float]
+) -> tuple[float, ...]:
+    """Half the difference between an estimate on either half of the points, for each halving; empty where one has none.
 
-    Ratios of distances at neighbouring points depend on each other: they share the distance between them. Points
-    linked by "is the nearest neighbour of" (a few each) stay in one group, unless they are too many for one.
+    Neighbours are sought within the half: so a point counts that is the neighbour of many others, which leaving points
+    out of the fit alone would not see.
 
     Examples
     --------
     >>> import torch
     >>> from pdtrain.estimators.neighbors import nearest_neighbors
-    >>> points = torch.tensor([[0.0], [10.0], [20.0], [1.0], [11.0], [21.0]])
-    >>> groups = neighbor_groups(nearest_neighbors(points, 1), 3)
-    >>> bool((groups[:3] == groups[3:]).all()), len(groups.unique())
-    (True, 3)
+    >>> neighbors = nearest_neighbors(torch.tensor([[0.0], [1.0], [10.0], [13.0]]), 3)
+    >>> halves = torch.tensor([[True, True, False, False]])
+    >>> half_differences_of(neighbors, halves, 1, lambda distances: float(distances.mean()))  # (1 - 3) / 2
+    (-1.0,)
     """
-    count = len(neighbors.indices)
-    nearest = neighbors.indices[:, 0].cpu().numpy()
-    links = coo_matrix((np.ones(count), (np.arange(count), nearest)), shape=(count, count))
-    number, component = connected_components(links, directed=False)
-    largest = max(1, count // groups)
-    order = np.argsort(component, kind="stable")
-    place = np.arange(count) - np.searchsorted(component[order], component[order])
-    pieces = np.empty(count, dtype=np.int64)
-    pieces[order] = component[order] + number * (place // largest)
-    _, piece, sizes = np.unique(pieces, return_inverse=True, return_counts=True)
-    group, load = np.empty(len(sizes), dtype=np.int64), np.zeros(groups)
-    for index in np.argsort(-sizes, kind="stable"):
-        group[index] = load.argmin()
-        load[group[index]] += sizes[index]
-    return torch.from_numpy(group[piece])
+    found = []
+    for half in halves:
+        one, other = (estimate(distances_within(neighbors, part, needed)) for part in (half, ~half))
+        found.append((one - other) / 2)
+    return tuple(found) if np.isfinite(found).all() else ()
 
 
-def spread(value: float, resampled: Sequence[float], left_out: Sequence[float]) -> Spread:
-    """Sum up an estimate's values on subsamples, and with each group of points left out.
-
-    Standard error of the delete-a-group jackknife (Quenouille 1956); the interval is Student's with one degree of
-    freedom less than there are groups.
+def spread(value: float, resampled: Sequence[float], half_differences: Sequence[float]) -> Spread:
+    """Sum up an estimate's values on subsamples, and half its differences between halves of the points.
 
     Examples
     --------
-    >>> found = spread(2.0, resampled=[1.8, 2.2], left_out=[1.9, 2.1])
-    >>> round(found.resampled_mean, 2), round(found.standard_error, 2)  # sqrt of half the squares, 0.01 each
+    >>> found = spread(2.0, resampled=[1.8, 2.2], half_differences=[0.1, -0.1])
+    >>> round(found.resampled_mean, 2), round(found.standard_error, 2)
     (2.0, 0.1)
     """
-    samples, without = (np.array(v)[np.isfinite(v)] for v in (resampled, left_out))
+    samples = np.array(resampled)[np.isfinite(resampled)]
     mean = float(samples.mean()) if len(samples) else math.nan
     deviation = float(samples.std(ddof=1)) if len(samples) > 1 else math.nan
-    if len(without) < 2:
-        return Spread(mean, deviation)
-    groups = len(without)
-    error = math.sqrt((groups - 1) * float(without.var()))
-    reach = float(student.ppf(0.975, groups - 1)) * error
-    return Spread(mean, deviation, error, value - reach, value + reach)
+    error = float(standard_error(torch.tensor(half_differences, dtype=torch.float64)))
+    return Spread(mean, deviation, error, *interval(value, error), tuple(half_differences))
+
+
+def jackknife_error(left_out: Sequence[float]) -> float:
+    """Standard error of the delete-a-group jackknife (Quenouille 1956), from the values without each group.
+
+    Examples
+    --------
+    >>> round(jackknife_error([1.9, 2.1]), 2)  # sqrt of half the squares, 0.01 each
+    0.1
+    """
+    without = np.array(left_out)[np.isfinite(left_out)]
+    return math.sqrt((len(without) - 1) * float(without.var())) if len(without) > 1 else math.nan

@@ -17,7 +17,7 @@ def silent_unit_rows(responses: Sequence[LayerResponse]) -> list[Row]:
         silent, count = int((units == units[:1]).all(0).sum()), units.shape[1]
         rows.append(
             layer_row(
-                SILENT_UNITS, response.layer, index, silent / count, interval=wilson_interval(silent, count), n=count,
+                SILENT_UNITS, response.layer, index, silent / count, over_units=wilson_interval(silent, count), n=count,
                 estimator=f"{SILENT_UNITS.probe} 1",
             )
         )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -115,27 +115,36 @@ class DimensionProbe:
         rows = []
         for index, response in enumerate(responses):
             try:
-                report = self._estimate(response, labels)
+                report = self._estimate(response, labels, stimuli.halves)
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error}") from error
             if response.projected:
-                report = self._with_projection_error(response, report)
+                report = self._with_projection_error(response, report, stimuli.halves)
             rows += _rows(index, response, report)
         return Measurement(rows, []).made_by(self.estimator)
 
-    def _estimate(self, response: LayerResponse, labels: Int[Tensor, " stimuli"] | None) -> DimensionReport:
+    def _estimate(
+        self,
+        response: LayerResponse,
+        labels: Int[Tensor, " stimuli"] | None,
+        halves: Bool[Tensor, "splits stimuli"],
+    ) -> DimensionReport:
         """Estimate where the model runs; on the CPU if that device's memory does not suffice."""
+        points, options = response.representation, self._options | {"labels": labels, "halves": halves}
         try:
-            return intrinsic_dimension(response.representation.to(response.device), labels=labels, **self._options)
+            return intrinsic_dimension(points.to(response.device), **options)
         except torch.OutOfMemoryError:
             _log.warning("layer %s: the device's memory is full; estimating on the CPU", response.layer.name)
-            return intrinsic_dimension(response.representation, labels=labels, **self._options)
+            return intrinsic_dimension(points, **options)
 
-    def _with_projection_error(self, response: LayerResponse, report: DimensionReport) -> DimensionReport:
+    def _with_projection_error(
+        self, response: LayerResponse, report: DimensionReport, halves: Bool[Tensor, "splits stimuli"]
+    ) -> DimensionReport:
         """Note how far each estimate moves when the projection is folded once more: about its own remaining error."""
         features = response.representation.shape[1] // 2
         folded = response.representation[:, :features] + response.representation[:, features : 2 * features]
-        half = intrinsic_dimension(folded, **self._options | {"resamplings": 0, "scales": 0}).estimates
+        options = self._options | {"resamplings": 0, "scales": 0, "halves": halves[:1]}
+        half = intrinsic_dimension(folded, **options).estimates
         noted = {}
         for name, estimate in report.estimates.items():
             change = half[name].dimension / estimate.dimension - 1
@@ -163,13 +172,21 @@ def _refuse_what_projection_cannot_give(key: str, estimators: Sequence[str], per
 def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[Row]:
     rows = []
     for name, estimate in report.estimates.items():
-        spread, of = estimate.spread, (index, response, name, estimate.dimension)
-        interval = (spread.lower, spread.upper)
-        rows.append(_row(*of, spread.standard_error, estimate.points, estimate.note, interval))
+        spread = estimate.spread
+        rows.append(
+            _row(
+                index, response, name, estimate.dimension, n=estimate.points, note=estimate.note,
+                half_differences=spread.half_differences,
+            )
+        )  # fmt: skip
         if not math.isnan(spread.resampled_mean):
-            mean, deviation = spread.resampled_mean, spread.resampled_standard_deviation
             note = "; ".join(filter(None, ["over subsamples", lower_bound_in(estimate.note)]))
-            rows.append(_row(index, response, f"{name}_resampled", mean, deviation, estimate.points, note))
+            rows.append(
+                _row(
+                    index, response, f"{name}_resampled", spread.resampled_mean, n=estimate.points, note=note,
+                    standard_deviation=spread.resampled_standard_deviation,
+                )
+            )  # fmt: skip
     for name, parts in report.per_label.items():
         rows.append(_parts(index, response, f"{name}_per_class", parts, "classes"))
     for name, scales in report.scales.items():
@@ -179,16 +196,13 @@ def _rows(index: int, response: LayerResponse, report: DimensionReport) -> list[
 
 
 def _parts(index: int, response: LayerResponse, quantity: str, parts: PartsEstimate, kind: str) -> Row:
-    note = f"mean over {parts.parts} {kind}" if parts.parts else f"none has {MINIMUM_POINTS} distinct stimuli"
+    deviation = f", standard deviation {parts.standard_deviation:.2f}" if parts.parts > 1 else ""
+    note = (
+        f"mean over {parts.parts} {kind}{deviation}" if parts.parts else f"none has {MINIMUM_POINTS} distinct stimuli"
+    )
     note = "; ".join(filter(None, [note, parts.note]))
-    return _row(index, response, quantity, parts.mean, parts.standard_deviation, round(parts.points), note)
+    return _row(index, response, quantity, parts.mean, n=round(parts.points), note=note)
 
 
-def _row(
-    index: int, response: LayerResponse, quantity: str, value: float, deviation: float, points: int, note: str,
-    interval: tuple[float, float] = (math.nan, math.nan),
-) -> Row:  # fmt: skip
-    return layer_row(
-        DIMENSION.of(quantity), response.layer, index, value, standard_deviation=deviation, interval=interval, n=points,
-        method=response.method, note=note,
-    )  # fmt: skip
+def _row(index: int, response: LayerResponse, quantity: str, value: float, **options: Any) -> Row:
+    return layer_row(DIMENSION.of(quantity), response.layer, index, value, method=response.method, **options)

@@ -1,32 +1,54 @@
 """Pruning, distillation, expansion and contraction: single numbers that sum up a profile over layers.
 
-Operational definitions of this project: see the README. The profiles are rows of the other probes.
+Operational definitions of this project: see the README. The profiles are rows of the other probes. Intervals are over
+stimuli, those of the trained and the untrained network being the same, and the peak is sought anew in each replicate.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from pdtrain.estimators.quotients import Array, Quotient, quotient
 from pdtrain.estimators.significance import wilson_interval
+from pdtrain.probes.depth_profile import DepthProfile, low_level_rows
+from pdtrain.results.caveats import is_dead
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
     DIMENSION,
     DISTILLATION,
+    DISTILLATION_AT_FIXED_IDENTITY,
     EXPANSION,
     INFORMATION,
+    INFORMATION_AT_FIXED_IDENTITY,
+    NORMALIZED_AT_FIXED_IDENTITY,
+    NORMALIZED_INFORMATION,
     PEAK_DEPTH,
     PRUNED_FRACTION,
+    PRUNING_AT_FIXED_IDENTITY,
+    RECEPTIVE_FIELD,
+    SILENT_UNITS,
     UNIT,
     Measure,
 )
 from pdtrain.results.rows import Row, UnitRow
+from pdtrain.stimuli.stimulus_set import IDENTITY
 
-DEFAULT_PROPERTY = "luminance"
-MEASURES = (EXPANSION, CONTRACTION, PEAK_DEPTH, DISTILLATION, ACTIVE_PRUNING, PRUNED_FRACTION)
+DEFAULT_PROPERTY = f"luminance{RECEPTIVE_FIELD}"
+FEWEST_FEATURES = 10  # of a layer that vary; with fewer its dimension says nothing
+MEASURES = (
+    EXPANSION, CONTRACTION, PEAK_DEPTH, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY,
+    PRUNING_AT_FIXED_IDENTITY, PRUNED_FRACTION,
+)  # fmt: skip
+_OF_INFORMATION = (
+    (INFORMATION, NORMALIZED_INFORMATION, DISTILLATION, ACTIVE_PRUNING),
+    (
+        INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY, DISTILLATION_AT_FIXED_IDENTITY,
+        PRUNING_AT_FIXED_IDENTITY,
+    ),
+)  # fmt: skip
 
 
 def indices(
@@ -35,133 +57,165 @@ def indices(
     *,
     property: str = DEFAULT_PROPERTY,
     of_dimension: Measure = DIMENSION,
-    draws: int = 1000,
     seed: int = 0,
 ) -> list[Row]:
     """Compute the indices of one probe point against the untrained network.
 
     They are taken over the input and the hidden layers among `rows`; the output (depth 1) has no part in them.
-    Expansion and contraction need the input among the probed layers.
-
-    Intervals propagate each layer's own standard deviation (subsamples for dimension, units for information)
-    by `draws` normal draws, with the peak layer held fixed.
+    Expansion and contraction need the input among the probed layers. Distillation and active pruning are of every
+    property but identity, and of the low-level ones together (`low_level_rows`). Of a property within the field the
+    input has no part: a pixel tells all about itself.
 
     Parameters
     ----------
     rows, untrained
         Rows of this probe point and of epoch 0 on the same stimuli and units.
     property
-        Property of the distillation and pruning indices, scope included.
+        The one whose indices come first, as figures and terminal show them; then come those within the field.
     of_dimension
         Estimate of the expansion and contraction indices.
+    seed
+        Of the replicates.
+
+    Returns
+    -------
+    list of Row
+        NaN, with a note, where an end of the profile has no value, 90% of its units are silent or fewer than 10 of its
+        features vary, and where what is divided by is within two standard errors of zero.
     """
-    generator = np.random.default_rng(seed)
-    found: list[Row] = []
-    dimension = _Profile.of(rows, of_dimension, "", draws, generator)
-    if dimension is not None and dimension.depths[0] == 0:
-        of, made_by = of_dimension.quantity, dimension.made_by
-        found += [
-            _row(EXPANSION, *dimension.quotient(dimension.peak, 0), of, made_by),
-            _row(CONTRACTION, *dimension.quotient(-1, dimension.peak), of, made_by),
-            _row(PEAK_DEPTH, dimension.depths[dimension.peak], np.array([]), of, made_by),
-        ]
-    information = _Profile.of(rows, INFORMATION, property, draws, generator)
-    if information is not None:
-        remaining, sample = information.quotient(-1, information.peak)
-        found.append(_row(DISTILLATION, 1 - remaining, 1 - sample, property, information.made_by))
-        before = _Profile.of(untrained, INFORMATION, property, draws, generator)
-        if before is not None and len(before.values) == len(information.values):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                remaining = float(information.values[-1] / before.values[-1])
-                sample = information.draws[:, -1] / before.draws[:, -1]
-            if before.made_by != information.made_by:
-                remaining = float("nan")
-            found.append(_row(ACTIVE_PRUNING, 1 - remaining, 1 - sample, property, information.made_by))
+    found = _of_dimension(DepthProfile.of([row for row in rows if of_dimension.fits(row)], _flat_layers(rows)), seed)
+    dead, dead_before = _dead_layers(rows), _dead_layers(untrained)
+    for measure, normalized, distillation, pruning in _OF_INFORMATION:
+        now, before = _informations(rows, measure, normalized), _informations(untrained, measure, normalized)
+        for about in sorted(now, key=lambda name: (name != property, RECEPTIVE_FIELD not in name)):
+            profile = DepthProfile.of(now[about], dead)
+            found.append(_distillation(distillation, about, profile, seed))
+            found.append(_pruning(pruning, about, profile, DepthProfile.of(before.get(about, []), dead_before), seed))
     return found
 
 
-@dataclass(frozen=True)
-class _Profile:
-    """One quantity over the input and hidden layers that have a value, in order, with draws of its uncertainty."""
-
-    depths: np.ndarray
-    values: np.ndarray
-    draws: np.ndarray
-    made_by: str
-
-    @classmethod
-    def of(
-        cls,
-        rows: Sequence[Row],
-        measure: Measure,
-        property: str,
-        draws: int,
-        generator: np.random.Generator,
-    ) -> "_Profile | None":
-        chosen = [row for row in rows if measure.fits(row) and row.property == property and row.depth < 1]
-        chosen.sort(key=lambda row: row.layer_index)
-        # a layer without a number says why in its own row; the ends of the profile cannot be replaced by others
-        if len(chosen) < 2 or not (math.isfinite(chosen[0].value) and math.isfinite(chosen[-1].value)):
-            return None
-        chosen = [row for row in chosen if math.isfinite(row.value)]
-        values = np.array([row.value for row in chosen])
-        spread = np.nan_to_num([row.standard_deviation for row in chosen])
-        noise = spread * generator.standard_normal((draws, len(values)))
-        return cls(np.array([row.depth for row in chosen]), values, values + noise, chosen[0].estimator)
-
-    @property
-    def peak(self) -> int:
-        """Place of the largest value."""
-        return int(np.argmax(self.values))
-
-    def quotient(self, of: int, by: int) -> tuple[float, np.ndarray]:
-        """One place's value over another's, and its draws."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(self.values[of] / self.values[by]), self.draws[:, of] / self.draws[:, by]
+def _informations(rows: Sequence[Row], measure: Measure, normalized: Measure) -> dict[str, list[Row]]:
+    """Rows of information by property."""
+    of_measure = [row for row in rows if measure.fits(row) and row.property != IDENTITY]
+    found: dict[str, list[Row]] = {}
+    for row in [*of_measure, *low_level_rows(rows, normalized)]:
+        if row.depth > 0 or RECEPTIVE_FIELD not in row.property:
+            found.setdefault(row.property, []).append(row)
+    return found
 
 
-def pruned_fraction(
-    unit_rows: Sequence[UnitRow],
-    untrained: Sequence[UnitRow],
-    layers: Sequence[str],
-    *,
-    property: str = DEFAULT_PROPERTY,
-) -> list[Row]:
-    """Share of all units of each layer that were informative about `property` untrained and are not now.
+def _dead_layers(rows: Sequence[Row]) -> dict[str, str]:
+    return {row.layer: f"{row.value:.0%} of its units are silent" for row in rows if is_dead(row)}
 
-    With the 95% interval (Wilson 1927) over units. Units that another estimator measured before have no part in it.
+
+def _flat_layers(rows: Sequence[Row]) -> dict[str, str]:
+    """Layers whose sampled units hardly vary."""
+    varying = {row.layer: round((1 - row.value) * row.n) for row in rows if SILENT_UNITS.fits(row)}
+    return {
+        layer: f"{number} of its sampled features vary, fewer than {FEWEST_FEATURES}"
+        for layer, number in varying.items()
+        if number < FEWEST_FEATURES
+    }
+
+
+def _first(values: Array) -> Any:
+    return values[..., 0]
+
+
+def _last(values: Array) -> Any:
+    return values[..., -1]
+
+
+def _largest(values: Array) -> Any:
+    return values.max(-1)
+
+
+def _of_dimension(profile: DepthProfile, seed: int) -> list[Row]:
+    rows = profile.rows
+    if len(rows) < 2 or not (rows[0].depth == 0 or profile.first_missing):
+        return []
+    about, given = rows[0].quantity, (profile.values, profile.half_differences)
+    peak, chosen, shares = profile.peak(seed=seed)
+    expansion = quotient(*given, _largest, _first, seed=seed)
+    contraction = quotient(*given, _last, _largest, seed=seed)
+    lower, upper = np.quantile([row.depth for row in chosen], [0.025, 0.975]) if chosen else (math.nan, math.nan)
+    return [
+        _row(EXPANSION, about, expansion, rows[0].estimator, missing=profile.first_missing, note=shares),
+        _row(CONTRACTION, about, contraction, rows[0].estimator, missing=profile.last_missing, note=shares),
+        _index(
+            PEAK_DEPTH,
+            peak.depth,
+            about,
+            estimator=rows[0].estimator,
+            note=shares,
+            lower=float(lower),
+            upper=float(upper),
+        ),
+    ]
+
+
+def _distillation(measure: Measure, about: str, profile: DepthProfile, seed: int) -> Row:
+    if profile.last_missing or len(profile.rows) < 2:
+        return _row(measure, about, None, "", missing=profile.last_missing or "fewer than two layers have a value")
+    given = (profile.values, profile.half_differences)
+    found = quotient(*given, _last, _largest, complement=True, seed=seed)
+    return _row(measure, about, found, profile.rows[0].estimator, note=profile.peak(seed=seed)[2])
+
+
+def _pruning(measure: Measure, about: str, profile: DepthProfile, origin: DepthProfile, seed: int) -> Row:
+    missing = profile.last_missing or (f"untrained, {origin.last_missing}" if origin.last_missing else "")
+    if missing or not profile.rows or not origin.rows:
+        return _row(measure, about, None, "", missing=missing or "no layer has a value")
+    now, before = profile.rows[-1], origin.rows[-1]
+    if (now.layer, now.estimator) != (before.layer, before.estimator):
+        return _row(measure, about, None, "", missing="the untrained network was measured otherwise")
+    values = np.array([now.value, before.value], dtype=float)
+    halves = np.stack([profile.half_differences[:, -1], origin.half_differences[:, -1]], 1)
+    return _row(measure, about, quotient(values, halves, _first, _last, complement=True, seed=seed), now.estimator)
+
+
+def pruned_fraction(unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], layers: Sequence[str]) -> list[Row]:
+    """Share of all units of each layer that were informative about a property untrained and are not now.
+
+    With the 95% interval (Wilson 1927) over units, for each property but identity. Units that another estimator
+    measured before have no part in it.
     """
 
-    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, int, str], bool]:
-        known = (row for row in rows if UNIT.fits(row) and row.property == property and not math.isnan(row.value))
-        return {(row.layer, row.unit, row.estimator): row.informative for row in known}
+    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, str, int, str], bool]:
+        known = (row for row in rows if UNIT.fits(row) and row.property != IDENTITY and not math.isnan(row.value))
+        return {(row.layer, row.property, row.unit, row.estimator): row.informative for row in known}
 
     now, before = informative(unit_rows), informative(untrained)
+    lost: dict[tuple[str, str], list[bool]] = {}
+    made_by: dict[tuple[str, str], str] = {}
+    for unit, is_informative in now.items():
+        if unit in before:
+            lost.setdefault(unit[:2], []).append(before[unit] and not is_informative)
+            made_by[unit[:2]] = unit[3]
     found = []
-    for index, layer in enumerate(layers):
-        lost = [was and not now[unit] for unit, was in before.items() if unit[0] == layer and unit in now]
-        if lost:
-            interval = wilson_interval(sum(lost), len(lost))
-            share = sum(lost) / len(lost)
-            of_layer = (row for row in unit_rows if UNIT.fits(row) and (row.layer, row.property) == (layer, property))
-            found.append(
-                _index(
-                    PRUNED_FRACTION, share, property, layer=layer, layer_index=index, lower=interval[0],
-                    upper=interval[1], n=len(lost), estimator=next(of_layer).estimator,
-                )
-            )  # fmt: skip
+    for (layer, about), units in lost.items():
+        lower, upper = wilson_interval(sum(units), len(units))
+        found.append(
+            _index(
+                PRUNED_FRACTION, sum(units) / len(units), about, layer=layer, layer_index=layers.index(layer),
+                units_lower=lower, units_upper=upper, n=len(units), estimator=made_by[layer, about],
+            )
+        )  # fmt: skip
     return found
 
 
-def _row(measure: Measure, value: float, sample: np.ndarray, about: str, made_by: str) -> Row:
-    row = _index(measure, float(value), about, estimator=made_by)
-    if not math.isfinite(value):
-        reason = "the quantity it is divided by is zero, or was measured by another estimator"
-        return replace(row, value=float("nan"), note=reason)
-    if len(sample) == 0:
-        return row
-    lower, upper = np.quantile(sample, [0.025, 0.975])
-    return replace(row, standard_deviation=float(sample.std(ddof=1)), lower=float(lower), upper=float(upper))
+def _row(
+    measure: Measure, about: str, found: Quotient | None, estimator: str, *, missing: str = "", note: str = ""
+) -> Row:
+    """A quotient as a row, or why there is none."""
+    if missing or found is None:
+        return _index(measure, math.nan, about, estimator=estimator, note=missing)
+    if found.note:
+        return _index(measure, math.nan, about, estimator=estimator, note=found.note)
+    return _index(
+        measure, found.value, about, standard_deviation=found.standard_error, lower=found.lower, upper=found.upper,
+        half_differences=found.half_differences, estimator=estimator, note=note,
+    )  # fmt: skip
 
 
 def _index(

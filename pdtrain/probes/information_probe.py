@@ -1,23 +1,30 @@
 """Information of single units about image properties, over the whole image or the unit's receptive field."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
+from pdtrain.estimators.conditional_information import (
+    BINS,
+    FEWEST_PER_CLASS_AND_VALUE,
+    codes_within,
+    conditional_information,
+)
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
+from pdtrain.estimators.influence import Influence
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
-from pdtrain.estimators.significance import wilson_interval
+from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known
 from pdtrain.probes.local_codes import LocalCodes
-from pdtrain.probes.rows import layer_row, mean_row, unit_rows
+from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
     INFORMATION_OF_ACTIVE,
@@ -26,22 +33,13 @@ from pdtrain.results.measures import (
     NORMALIZED_INFORMATION,
     SILENT_FRACTION,
     UNIT,
-    Measure,
+    UNIT_AT_FIXED_IDENTITY,
 )
-from pdtrain.results.rows import Measurement, Row, UnitRow
+from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import IDENTITY, PropertyValues, StimulusSet
 
 _log = logging.getLogger(__name__)
 
-STATISTICS: dict[Measure, Callable[[Tensor], Tensor]] = {
-    INFORMATION.of("median", interval=""): lambda v: v.quantile(0.5),
-    INFORMATION.of("quartile_1", interval=""): lambda v: v.quantile(0.25),
-    INFORMATION.of("quartile_3", interval=""): lambda v: v.quantile(0.75),
-    INFORMATION.of("percentile_90", interval=""): lambda v: v.quantile(0.9),
-    INFORMATION.of("percentile_99", interval=""): lambda v: v.quantile(0.99),
-    INFORMATION.of("total", interval="", unit="bit"): lambda v: v.sum(),
-}
-_NAN = float("nan")
 _CHECKED_UNITS = 32  # of a layer, by nearest neighbours: some milliseconds each
 
 
@@ -67,7 +65,7 @@ class InformationProbe:
     name = INFORMATION.probe
     measures = (
         INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
-        INFORMATION_WITHOUT_BINS, UNIT, *STATISTICS,
+        INFORMATION_WITHOUT_BINS, UNIT, *STATISTICS, *AT_FIXED_IDENTITY, UNIT_AT_FIXED_IDENTITY,
     )  # fmt: skip
 
     def __init__(
@@ -119,38 +117,73 @@ class InformationProbe:
                 )  # fmt: skip
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
-        """Measure every sampled unit of every layer about every property."""
+        """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        shared = [self._codes(property) for property in properties.values()]
-        rows: list[Row] = []
-        of_units: list[UnitRow] = []
+        shared = {name: self._codes(property) for name, property in properties.items()}
+        classes = len(stimuli.labels.unique())
+        within: dict[str, Tensor] = {}
+        too_few = _too_few_for_classes(stimuli)
+        if classes > 1 and not too_few:
+            within = {name: _codes_within(stimuli, of) for name, of in properties.items() if name != IDENTITY}
+        overall, beyond = Measurement([], []), Measurement([], [])
         for index, response in enumerate(responses):
-            for name, information in self._informations(response, stimuli, shared):
-                note = "; ".join(filter(None, [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]))
-                rows += _summary(index, response, name, information, note)
-                of_units += _units(response, name, information)
-        measured = Measurement(rows, of_units).made_by(self.estimator)
+            _refuse_non_finite(response)
+            local = {n: self._local_codes.of(response, stimuli, n, within=bool(within)) for n in self._local}
+            for told in self._overall(
+                response, index, stimuli, shared, {n: codes.overall for n, codes in local.items()}
+            ):
+                overall.rows.extend(told.rows())
+                overall.unit_rows.extend(told.unit_rows())
+            if too_few and classes > 1:
+                for name in (*self._whole, *self._local):
+                    if name != IDENTITY:
+                        beyond.rows.extend(nothing_known(response, index, name, AT_FIXED_IDENTITY, too_few))
+                continue
+            of_fields = {n: codes.within for n, codes in local.items() if codes.within is not None}
+            for told in self._beyond_class(response, index, stimuli, within, of_fields):
+                beyond.rows.extend(told.rows_at_fixed_identity())
+                beyond.unit_rows.extend(told.unit_rows_at_fixed_identity())
+        found = [overall.made_by(self.estimator), beyond.made_by(f"{self.estimator}, {BINS} within classes")]
         if self._nearest_neighbors:
-            measured.rows.extend(
-                _nearest_neighbor_row(index, response, *item)
-                for index, response in enumerate(responses)
-                for item in properties.items()
-            )
-        return measured
+            found.append(_without_bins(responses, properties))
+        return Measurement([r for part in found for r in part.rows], [r for part in found for r in part.unit_rows])
 
-    def _informations(
-        self, response: LayerResponse, stimuli: StimulusSet, shared: list[Int[Tensor, "stimuli 1"]]
-    ) -> Iterator[tuple[str, UnitInformation]]:
-        try:
-            refuse_non_finite(response.unit_responses)
-        except ValueError as error:
-            raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+    def _overall(
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Tensor],
+        local: Mapping[str, Tensor],
+    ) -> Iterator[Told]:  # fmt: skip
         units = discretize(response.unit_responses, self._bins)
+        found: dict[str, UnitInformation] = {}
         if shared:
-            yield from zip(self._whole, unit_information(units, torch.cat(shared, 1), **self._options), strict=True)
-        for name in self._local:
-            codes = self._local_codes.of(response, stimuli, name)
-            yield name, unit_information(units, codes, paired=True, **self._options)[0]
+            together = unit_information(units, torch.cat(list(shared.values()), 1), **self._options)
+            found |= dict(zip(shared, together, strict=True))
+        for name, codes in local.items():
+            found[name] = unit_information(units, codes, paired=True, **self._options)[0]
+        for name, information in found.items():
+            note = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
+            influence = Influence.of(units, shared[name] if name in shared else local[name])
+            yield Told(response, index, name, information, influence, stimuli.halves, "; ".join(filter(None, note)))
+
+    def _beyond_class(
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Tensor],
+        local: Mapping[str, Tensor],
+    ) -> Iterator[Told]:  # fmt: skip
+        if not shared and not local:
+            return
+        labels = stimuli.labels.unique(return_inverse=True)[1]
+        units = codes_within(response.unit_responses, labels)
+        silent = (response.unit_responses == response.unit_responses[:1]).all(0)
+        options = self._options | {"silent": silent}
+        found: dict[str, UnitInformation] = {}
+        if shared:
+            together = conditional_information(units, torch.cat(list(shared.values()), 1), labels, **options)
+            found |= dict(zip(shared, together, strict=True))
+        for name, codes in local.items():
+            found[name] = conditional_information(units, codes, labels, paired=True, **options)[0]
+        for name, information in found.items():
+            note = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
+            influence = Influence.of(units, shared[name] if name in shared else local[name], labels)
+            yield Told(response, index, name, information, influence, stimuli.halves, "; ".join(filter(None, note)))
 
     def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
         """Bins of a property, shape (stimuli, 1)."""
@@ -160,6 +193,36 @@ class InformationProbe:
 
 def _of_labels(name: str, stimuli: StimulusSet) -> str:
     return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
+
+
+def _too_few_for_classes(stimuli: StimulusSet) -> str:
+    """Why information at fixed identity cannot be measured, or nothing."""
+    classes = len(stimuli.labels.unique())
+    needed = FEWEST_PER_CLASS_AND_VALUE * BINS * classes
+    if len(stimuli) >= needed:
+        return ""
+    return f"{len(stimuli)} stimuli of {classes} classes, too few at fixed identity: it needs {needed:,}"
+
+
+def _codes_within(stimuli: StimulusSet, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
+    values = property.values.double()[:, None]
+    return codes_within(values, stimuli.labels, kind=property.kind, period=property.period)
+
+
+def _refuse_non_finite(response: LayerResponse) -> None:
+    try:
+        refuse_non_finite(response.unit_responses)
+    except ValueError as error:
+        raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+
+
+def _without_bins(responses: Sequence[LayerResponse], properties: Mapping[str, PropertyValues]) -> Measurement:
+    rows = [
+        _nearest_neighbor_row(index, response, *item)
+        for index, response in enumerate(responses)
+        for item in properties.items()
+    ]
+    return Measurement(rows, [])
 
 
 def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, property: PropertyValues) -> Row:
@@ -172,43 +235,3 @@ def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, proper
     return mean_row(
         INFORMATION_WITHOUT_BINS, response.layer, index, bits, property=name, note=note, estimator=made_by
     )  # fmt: skip
-
-
-def _summary(index: int, response: LayerResponse, name: str, information: UnitInformation, note: str) -> list[Row]:
-    """Rows over units; units whose information is not known have no part in them."""
-    silent, known = information.silent, ~information.information_bits.isnan()
-    bits = information.information_bits[known]
-
-    def mean(measure: Measure, values: Float[Tensor, " units"]) -> Row:
-        return mean_row(measure, response.layer, index, values, property=name, note=note)
-
-    def row(measure: Measure, value: float, values: Tensor, interval: tuple[float, float] = (_NAN, _NAN)) -> Row:
-        return layer_row(
-            measure, response.layer, index, value, property=name, interval=interval, n=len(values), note=note
-        )
-
-    rows = [
-        mean(INFORMATION, bits),
-        mean(INFORMATION_OF_ACTIVE, information.information_bits[known & ~silent]),
-        mean(NORMALIZED_INFORMATION, _normalized(information)[known]),
-    ]
-    for measure, statistic in STATISTICS.items():
-        rows.append(row(measure, float(statistic(bits)) if len(bits) else _NAN, bits))
-    for measure, units in ((INFORMATIVE_FRACTION, information.informative[known]), (SILENT_FRACTION, silent)):
-        marked = int(units.sum())
-        share = marked / len(units) if len(units) else _NAN
-        rows.append(row(measure, share, units, wilson_interval(marked, len(units)) if len(units) else (_NAN, _NAN)))
-    return rows
-
-
-def _units(response: LayerResponse, name: str, information: UnitInformation) -> list[UnitRow]:
-    return unit_rows(
-        UNIT, response, information.information_bits, property=name, plugin_bits=information.plugin_bits,
-        normalized=_normalized(information), p_value=information.p_values, informative=information.informative,
-        silent=information.silent,
-    )  # fmt: skip
-
-
-def _normalized(information: UnitInformation) -> Float[Tensor, " units"]:
-    """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
-    return information.information_bits / information.entropy_bits

@@ -1,21 +1,48 @@
 """Bins of each unit's own property, in its receptive field: the same at every probe point, and kept within a budget."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
+from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.discretization import property_codes
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
-_KEPT_BYTES = 64 * 2**20
+_KEPT_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class FieldCodes:
+    """Bins of a property in the fields of units.
+
+    Attributes
+    ----------
+    units
+        Which they are.
+    overall
+        Among all stimuli.
+    within
+        Among those of a class; None where they are not asked for.
+    """
+
+    units: Int[Tensor, " units"]
+    overall: Int[Tensor, "stimuli units"]
+    within: Int[Tensor, "stimuli units"] | None
+
+    @property
+    def bytes(self) -> int:
+        """What they take."""
+        return sum(codes.numel() * codes.element_size() for codes in (self.overall, self.within) if codes is not None)
 
 
 class LocalCodes:
     """Measures local properties in the fields of a layer's units, and cuts them in bins.
 
-    What has been measured is kept for the same stimuli and units, as far as 64 MiB go, and measured anew beyond.
+    What has been measured is kept for the same stimuli and units, as far as 128 MiB go, and measured anew beyond.
 
     Parameters
     ----------
@@ -26,23 +53,24 @@ class LocalCodes:
     def __init__(self, bins: int) -> None:
         self._bins = bins
         self._stimuli: StimulusSet | None = None
-        self._kept: dict[tuple[str, str], tuple[Tensor, Tensor]] = {}
+        self._kept: dict[tuple[str, str], FieldCodes] = {}
 
-    def of(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Int[Tensor, "stimuli units"]:
-        """Codes of the property `name`, such as "luminance@receptive_field", for the units of a layer."""
+    def of(self, response: LayerResponse, stimuli: StimulusSet, name: str, *, within: bool) -> FieldCodes:
+        """Codes of the property `name`, such as "luminance@receptive_field"; `within` the classes too."""
         if self._stimuli is not stimuli:
             self._stimuli, self._kept = stimuli, {}
-        units, codes = self._kept.get((response.layer.name, name), (None, None))
-        if codes is not None and units is not None and torch.equal(units, response.units):
-            return codes
-        codes = self._measure(response, stimuli, name)
-        kept = sum(other.numel() * other.element_size() for _, other in self._kept.values())
-        if kept + codes.numel() * codes.element_size() <= _KEPT_BYTES:
-            self._kept[response.layer.name, name] = response.units, codes
+        known = self._kept.get((response.layer.name, name))
+        if known is not None and torch.equal(known.units, response.units):
+            return known
+        codes = self._measure(response, stimuli, name, within)
+        if sum(other.bytes for other in self._kept.values()) + codes.bytes <= _KEPT_BYTES:
+            self._kept[response.layer.name, name] = codes
         return codes
 
-    def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str) -> Int[Tensor, "stimuli units"]:
+    def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str, within: bool) -> FieldCodes:
         known = PROPERTIES[name.partition("@")[0]]
         assert response.fields is not None and known.local is not None
         values = known.local(stimuli.pixels, response.fields)
-        return property_codes(values, kind=known.kind, period=known.period, bins=self._bins)
+        overall = property_codes(values, kind=known.kind, period=known.period, bins=self._bins)
+        of_classes = codes_within(values, stimuli.labels, kind=known.kind, period=known.period) if within else None
+        return FieldCodes(response.units, overall, of_classes)

@@ -10,15 +10,15 @@ from torch import Tensor
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.estimators.finite import refuse_non_finite
+from pdtrain.estimators.half_samples import half_differences_of_mean, random_parts
 from pdtrain.estimators.invariance import (
     MOST_PAIRS,
     ObjectInformation,
     folds_of,
     linear_discriminability,
     object_information,
-    random_parts,
 )
-from pdtrain.probes.rows import layer_row, mean_row, unit_rows
+from pdtrain.probes.rows import layer_row, mean_with_influence, unit_rows
 from pdtrain.results.measures import (
     ACCURACY,
     ACTIVE,
@@ -81,10 +81,17 @@ class ObjectInformationProbe:
                 VIEW_INVARIANT_RATIO: ratio,
             }
             note, bins = _note(found, stimuli), found.bins
+            influences = {
+                TOTAL_OBJECT_INFORMATION: found.influence.total,
+                VIEW_INVARIANT: found.influence.view_invariant,
+                VIEW_INVARIANT_RATIO: found.influence.ratio,
+            }
             for measure, values in per_unit.items():
-                of: dict[str, Any] = {"property": IDENTITY, "note": note}
-                rows.append(mean_row(measure, response.layer, index, values, **of))
-                rows.append(mean_row(OF_ACTIVE[measure], response.layer, index, values[~found.silent], **of))
+                of: dict[str, Any] = {"property": IDENTITY, "note": note, "halves": stimuli.halves}
+                active = values.masked_fill(found.silent, torch.nan)
+                influence = influences[measure]
+                rows.append(mean_with_influence(measure, response.layer, index, values, influence, **of))
+                rows.append(mean_with_influence(OF_ACTIVE[measure], response.layer, index, active, influence, **of))
             of_units += unit_rows(
                 VIEW_INVARIANT, response, invariant, property=IDENTITY, normalized=ratio, silent=found.silent
             )
@@ -145,7 +152,7 @@ class DiscriminabilityProbe:
                 )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
-        """Accuracy on all held-out stimuli together, its interval, spread over the parts, and chance."""
+        """Accuracy on all held-out stimuli together, its interval, and chance."""
         parts, note = self._parts(stimuli)
         note = f"{note}; {stimuli.label_kind} labels"
         rows = []
@@ -155,14 +162,13 @@ class DiscriminabilityProbe:
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
             found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
-            spread = float(torch.tensor(found.fold_accuracies).std())
+            half_differences = half_differences_of_mean(found.right.double(), stimuli.halves).tolist()
             of: dict[str, Any] = {"property": IDENTITY, "n": found.stimuli}
             rows.append(
                 layer_row(
-                    ACCURACY, response.layer, index, found.accuracy, standard_deviation=spread,
-                    interval=(found.lower, found.upper), note=note, **of,
+                    ACCURACY, response.layer, index, found.accuracy, half_differences=half_differences, note=note, **of
                 )
-            )  # fmt: skip
+            )
             rows.append(layer_row(CHANCE, response.layer, index, found.chance, **of))
         return Measurement(rows, []).made_by(self.estimator)
 

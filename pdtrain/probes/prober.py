@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -85,7 +86,7 @@ class Prober:
     max_units, memory_bytes, batch_size, seed
         As in `Recorder`; a run of pdtrain 0.1.0 goes on with the units that it stored, whatever the seed.
     index_property
-        Property of the pruning and distillation indices.
+        Property whose pruning and distillation indices come first.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Prober:
         rows = [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)]
         unit_rows = [row for measurement in found for row in measurement.unit_rows]
         rows += self._indices(rows, unit_rows, point)
+        rows = [replace(row, stimuli=self.stimuli.fingerprint) for row in rows]
         self.store.keep(self.catalogue)
         self.store.write(point, rows, unit_rows)
         self.seconds.append(time.perf_counter() - started)
@@ -173,4 +175,4 @@ class Prober:
         assert self._recorder is not None
         layers = [layer.name for layer in self._recorder.layers]
         found = indices(rows, untrained, property=name, of_dimension=of_dimension)
-        return [*found, *pruned_fraction(unit_rows, origin, layers, property=name)]
+        return [*found, *pruned_fraction(unit_rows, origin, layers)]

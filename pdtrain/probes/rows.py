@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
+from pdtrain.estimators.half_samples import interval as student_interval
+from pdtrain.estimators.half_samples import standard_error
+from pdtrain.estimators.influence import Influence
 from pdtrain.results.measures import Measure
 from pdtrain.results.rows import Row, UnitRow
 
 _NAN = float("nan")
-_HALF_WIDTH = 1.96  # of a 95% interval, in standard errors
+_HALF_WIDTH = 1.96  # of a 95% interval over units, in standard errors
 
 
 def layer_row(
@@ -22,14 +26,22 @@ def layer_row(
     value: float,
     *,
     property: str = "",
+    half_differences: Sequence[float] = (),
     standard_deviation: float = _NAN,
     interval: tuple[float, float] = (_NAN, _NAN),
+    over_units: tuple[float, float] = (_NAN, _NAN),
     n: int = 0,
     method: str = "exact",
     note: str = "",
     estimator: str = "",
 ) -> Row:
-    """One value of a layer, `index` its place among those probed; the rest as `Row`."""
+    """One value of a layer, `index` its place among those probed; the rest as `Row`.
+
+    Standard deviation and interval over the stimuli follow from the half differences, where there are some.
+    """
+    if len(half_differences):
+        standard_deviation = float(standard_error(torch.tensor(half_differences, dtype=torch.float64)))
+        interval = student_interval(value, standard_deviation)
     return Row(
         layer=layer.name,
         layer_index=index,
@@ -41,6 +53,9 @@ def layer_row(
         standard_deviation=standard_deviation,
         lower=interval[0],
         upper=interval[1],
+        units_lower=over_units[0],
+        units_upper=over_units[1],
+        half_differences=tuple(half_differences),
         n=n,
         method=method,
         note=note,
@@ -51,14 +66,36 @@ def layer_row(
 def mean_row(
     measure: Measure, layer: Layer, index: int, values: Float[Tensor, " units"], *, property: str = "", **options: Any
 ) -> Row:
-    """The mean over the units that have a value, with its standard error and 95% interval over units."""
+    """The mean over the units that have a value, with its 95% interval over them; `options` as of `layer_row`."""
     mean, error, count = mean_with_error(values)
     if not count:
         options["note"] = "; ".join(filter(None, [options.get("note", ""), "no unit has a value"]))
-    interval = (mean - _HALF_WIDTH * error, mean + _HALF_WIDTH * error)
-    return layer_row(
-        measure, layer, index, mean, property=property, standard_deviation=error, interval=interval, n=count, **options
-    )
+        options["half_differences"] = ()
+    over_units = (mean - _HALF_WIDTH * error, mean + _HALF_WIDTH * error)
+    return layer_row(measure, layer, index, mean, property=property, over_units=over_units, n=count, **options)
+
+
+def mean_with_influence(
+    measure: Measure,
+    layer: Layer,
+    index: int,
+    values: Float[Tensor, " units"],
+    influence: Influence,
+    *,
+    halves: Bool[Tensor, "splits stimuli"],
+    scale: Float[Tensor, " units"] | None = None,
+    **options: Any,
+) -> Row:
+    """As `mean_row`, with the interval over stimuli that the influence of each gives.
+
+    `scale` is what a unit's value is of what the influence is on; a unit whose value is NaN has no part.
+    """
+    known = (~values.isnan()).float()
+    weights = known / known.sum().clamp_min(1)
+    if scale is not None:
+        weights = weights * scale.nan_to_num(0, 0, 0)
+    half_differences = influence.half_differences(weights, halves)
+    return mean_row(measure, layer, index, values, half_differences=half_differences, **options)
 
 
 def mean_with_error(values: Float[Tensor, " units"]) -> tuple[float, float, int]:

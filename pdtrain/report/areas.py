@@ -6,11 +6,11 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
-from pdtrain.report.page import Panel, data_uri, foremost, write_page
+from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import estimated, save
 from pdtrain.results.caveats import mixes_in, not_estimated
 from pdtrain.results.configuration import probe_set_configuration
-from pdtrain.results.measures import catalogue_of
+from pdtrain.results.measures import catalogue_of, foremost
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder
 

@@ -14,11 +14,12 @@ from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
-from pdtrain.report.page import COMPARISON, Panel, data_uri, write_page
+from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import leaves, load_configuration
-from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of
+from pdtrain.results.differences import differences
+from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.versions import apart_by_estimator
@@ -44,6 +45,7 @@ def write_comparison(
 ) -> Path:
     """Write `out`/comparison.html, its figures, and tables (CSV, LaTeX) of indices and layers; return the page's path.
 
+    Of two runs that saw the same stimuli, layers that differ are marked, and the tests stand in `out`/differences.csv.
     What there is to say of single runs stands on the page and in `out`/caveats.csv, and the tables count such runs.
 
     Parameters
@@ -79,12 +81,18 @@ def write_comparison(
         caveats.to_csv(temporary, index=False)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
+    shown = _indices(foremost_indices(rows))
     figures: dict[str, tuple[Figure | None, Sequence[Measure]]] = {
-        "comparison_indices": (compared_indices(rows, table), ()),
-        "comparison_dynamics": (compared_dynamics(summarise(_indices(every), also=["epoch"])), ()),
+        "comparison_indices": (compared_indices(shown, summarise(shown)), ()),
+        "comparison_dynamics": (compared_dynamics(summarise(_indices(foremost_indices(every)), also=["epoch"])), ()),
     }
+    different = None
+    if rows["run"].nunique() == 2:
+        different = two_differ(sorted(rows["run"].unique()), catalogue.drawn(rows), probe_set)
+        with written_whole(folder / DIFFERENCES) as temporary:
+            different.to_csv(temporary, index=False)
     for name, measures in catalogue.figures(rows).items():
-        figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures), measures)
+        figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures, different), measures)
     panels = [
         Panel(name, [("", data_uri(save(figure, folder, name).read_bytes()))], measures)
         for name, (figure, measures) in figures.items()
@@ -150,6 +158,15 @@ def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
     return {
         run: ", ".join(f"{key}={c.get(key)}" for key in differing) or "all runs" for run, c in configurations.items()
     }
+
+
+def two_differ(runs: Sequence[str], measures: Sequence[Measure], probe_set: str) -> pd.DataFrame:
+    """Layers of the second run's last epoch against the first's, where both saw the same stimuli."""
+    ends = []
+    for run in runs:
+        rows = epoch_ends(load(run, probe_set=probe_set, half_differences=True))
+        ends.append(rows[rows["epoch"] == rows["epoch"].max()])
+    return differences(ends[0], ends[1], measures)
 
 
 def _leaves_of(run: str) -> dict[str, Any]:

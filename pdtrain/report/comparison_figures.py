@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pdtrain.report.profiles import mark_differences
 from pdtrain.report.style import grid, label_layers, mark_lower_bounds
 from pdtrain.results.measures import INDICES, Measure
 
@@ -16,8 +17,13 @@ _MARKERS = ("o", "s", "^", "D", "v")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 
 
-def compared_profiles(table: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
-    """Mean over runs against depth, one line per setting, one panel per measure and property."""
+def compared_profiles(
+    table: pd.DataFrame, measures: Sequence[Measure], different: pd.DataFrame | None = None
+) -> Figure:
+    """Mean over runs against depth, one line per setting, one panel per measure and property.
+
+    A star at the top marks layers of which `different` says that they differ.
+    """
     panels = [
         (measure, str(about), of_property)
         for measure in measures
@@ -38,6 +44,7 @@ def compared_profiles(table: pd.DataFrame, measures: Sequence[Measure]) -> Figur
         axes.set(title=measure.title_of(about), ylabel=measure.unit)
         if same_layers:
             label_layers(axes, of_property)
+            mark_differences(axes, measure, about, different)
         else:
             axes.set_xlabel("relative depth")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)
@@ -50,7 +57,9 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
     if not found:
         return None
     settings = list(dict.fromkeys(rows.setting))
-    figure, drawn = plt.subplots(1, len(found), figsize=(9.5, 1.6 + 0.3 * len(settings)), sharey=True, squeeze=False)
+    figure, drawn = plt.subplots(
+        1, len(found), figsize=(2.4 * len(found), 1.6 + 0.3 * len(settings)), sharey=True, squeeze=False
+    )
     for axes, measure in zip(drawn[0], found, strict=True):
         of_runs, of_table = measure.rows(rows), measure.rows(table)
         for place, setting in enumerate(settings):

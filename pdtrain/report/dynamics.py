@@ -16,13 +16,16 @@ from pdtrain.report.style import (
     layers_of,
     mark_lower_bounds,
     outstanding_input,
+    with_shown_interval,
 )
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
     DISTILLATION,
+    DISTILLATION_AT_FIXED_IDENTITY,
     EXPANSION,
     PRUNED_FRACTION,
+    PRUNING_AT_FIXED_IDENTITY,
     Measure,
     words,
 )
@@ -68,22 +71,28 @@ def trajectories(rows: pd.DataFrame, measures: Sequence[Measure], about: str | N
 
 
 def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
-    """The indices over epochs with their 95% intervals, and the share of units pruned in each layer."""
-    pruned = PRUNED_FRACTION.rows(rows)
+    """The indices of one property over epochs with their 95% intervals, and the share of units pruned in each layer."""
+    pruned = with_shown_interval(PRUNED_FRACTION.rows(rows), PRUNED_FRACTION)
     figure, drawn = grid(2 + bool(len(pruned)), height=2.8)
     for axes, shown, nothing in (
-        (drawn[0], (DISTILLATION, ACTIVE_PRUNING), 0),
+        (
+            drawn[0],
+            (DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY),
+            0,
+        ),
         (drawn[1], (EXPANSION, CONTRACTION), 1),
     ):
-        for measure, style in zip(shown, ("-", "--"), strict=True):
+        for measure, style in zip(shown, ("-", "--", "-.", ":"), strict=False):
             line = measure.rows(rows).sort_values("epoch")
-            line = line[line.value.notna()]
+            line = with_shown_interval(line[line.value.notna()], measure)
+            if line.empty:
+                continue
             colour = INDEX_COLOURS[measure]
             axes.plot(line.epoch, line.value, style, color=colour, marker="o", ms=3, label=measure.title_of(""))
             axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.2, lw=0)
         low, high = axes.get_ylim()
         axes.set(
-            title=" and ".join(m.title_of("") for m in shown),
+            title=" and ".join(m.title_of("") for m in shown[:2]),
             xlabel="epochs completed",
             ylabel="index",
             ylim=(max(low, -1), min(high, 6)),
@@ -96,7 +105,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
         reach = [(last.value - last.lower).clip(lower=0), (last.upper - last.value).clip(lower=0)]
         bars = {"color": [colours[layer] for layer in last.layer], "error_kw": {"lw": 0.8}}
         drawn[2].bar(last.layer_index, last.value, yerr=reach, **bars)
-        drawn[2].set(title=f"units that lost {words(last.property.iloc[0])}", ylabel=PRUNED_FRACTION.unit, ylim=(0, 1))
+        drawn[2].set(title=f"units that lost\n{words(last.property.iloc[0])}", ylabel=PRUNED_FRACTION.unit, ylim=(0, 1))
         label_layers(drawn[2], last)
     return figure
 

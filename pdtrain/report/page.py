@@ -15,16 +15,28 @@ from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report.headline import headline, weaknesses
 from pdtrain.report.style import estimated, layers_of, save
 from pdtrain.report.texts import HOW_TO_READ, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
-from pdtrain.results.measures import DISTILLATION, INDICES, INFORMATION, Catalogue, Measure, catalogue_of
+from pdtrain.results.differences import differences
+from pdtrain.results.measures import (
+    DISTILLATION,
+    INDICES,
+    INFORMATION,
+    Catalogue,
+    Measure,
+    catalogue_of,
+    foremost,
+    foremost_indices,
+)
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.stimuli import load_stimuli
 
+DIFFERENCES = "differences.csv"  # beside the page: what the marks in its figures are made of
 COMPARISON = "comparison_"  # begins the name of a figure of several runs
 _SLIDER = "_slider"  # ends the name of a figure with a slider
 _MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
@@ -58,7 +70,7 @@ class Panel:
         if self._compares:
             said.append(HOW_TO_READ["comparison_dimension"])
         elif over:
-            said.append(f"Bars and bands: 95% interval over {over}.")
+            said.append(f"Bars and bands: 95% interval over {over}. {HOW_TO_READ['stars']}")
         return " ".join(said)
 
     @property
@@ -81,9 +93,12 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     rows = epoch_ends(load(run_dir, probe_set=probe_set))
     catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
     out = folder.report(probe_set)
+    different = ends_differ(run_dir, catalogue.drawn(shown), probe_set)
+    with written_whole(out / DIFFERENCES) as temporary:
+        different.to_csv(temporary, index=False)
     panels = [
         Panel(name, [("", _saved(figure, out, name))], measures)
-        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set)
+        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set, different)
     ]
     panels += list(_sliders(shown, catalogue))
     last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
@@ -93,7 +108,12 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
         template="page.html",
         title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
         caveats=[caveat.sentence for caveat in caveats_of_run(run_dir, rows, probe_set=probe_set)],
-        notes=[*filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]), *not_estimated(rows, catalogue)],
+        headline=headline(rows, catalogue, different),
+        notes=[
+            *filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]),
+            *weaknesses(rows),
+            *not_estimated(rows, catalogue),
+        ],
         panels=sorted(panels, key=_place),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
@@ -123,14 +143,27 @@ def data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
+def ends_differ(run_dir: Path, measures: Sequence[Measure], probe_set: str) -> pd.DataFrame:
+    """Layers of the last epoch against the first, on the same stimuli and units."""
+    rows = epoch_ends(load(run_dir, probe_set=probe_set, half_differences=True))
+    units = None
+    if any(files_of_rows(run_dir, "units", probe_set)):
+        units = epoch_ends(load(run_dir, units=True, probe_set=probe_set))
+    first, last = rows["epoch"].min(), rows["epoch"].max()
+    of_units = None if units is None else (units[units["epoch"] == first], units[units["epoch"] == last])
+    return differences(rows[rows["epoch"] == first], rows[rows["epoch"] == last], measures, of_units)
+
+
 _Figures = Iterator[tuple[str, Figure, Sequence[Measure]]]
 
 
-def _figures(run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set: str) -> _Figures:
+def _figures(
+    run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set: str, different: pd.DataFrame
+) -> _Figures:
     if (metrics := read_metrics(run_dir)) is not None:
         yield "accuracy", dynamics.accuracy(metrics), ()
     for name, measures in catalogue.figures(rows).items():
-        yield name, profiles.profile(rows, measures), measures
+        yield name, profiles.profile(rows, measures, different), measures
     about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information):
@@ -141,18 +174,11 @@ def _figures(run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set:
         yield "paths", dynamics.trajectories(rows, drawn, about), ()
         yield "heat_maps", dynamics.heat_maps(rows, drawn), ()
     if any(len(measure.rows(rows)) for measure in INDICES):
-        yield "indices", dynamics.pruning_and_distillation(rows), ()
+        yield "indices", dynamics.pruning_and_distillation(foremost_indices(rows)), ()
     if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
         yield "stimuli", stimulus_figures.contact_sheet(stimuli[0]), ()
         if stimuli[1]:
             yield "properties", stimulus_figures.property_histograms(stimuli[1]), ()
-
-
-def foremost(rows: pd.DataFrame) -> str | None:
-    """The property of the figures that show one: that of the indices, or else the first measured."""
-    measured = list(dict.fromkeys(INFORMATION.rows(rows).property))
-    of_index = DISTILLATION.rows(rows).property.head(1)
-    return next((name for name in of_index if name in measured), next(iter(measured), None))
 
 
 def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:

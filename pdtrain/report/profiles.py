@@ -16,6 +16,7 @@ from pdtrain.report.style import (
     layers_of,
     mark_lower_bounds,
     outstanding_input,
+    with_shown_interval,
 )
 from pdtrain.results.measures import Measure
 
@@ -23,23 +24,26 @@ Panels = list[tuple[Measure, str, pd.DataFrame]]
 
 
 def panels_of(rows: pd.DataFrame, measures: Sequence[Measure]) -> Panels:
-    """Measure, property and rows of each panel that a figure of these measures has."""
+    """Measure, property and rows of each panel that a figure of these measures has, with the interval it shows."""
     return [
-        (measure, str(about), of_property)
+        (measure, str(about), with_shown_interval(of_property, measure))
         for measure in measures
         for about, of_property in measure.rows(rows[rows.layer != ""]).groupby("property", sort=False)
         if of_property.value.notna().any()
     ]
 
 
-def profile(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
+def profile(rows: pd.DataFrame, measures: Sequence[Measure], different: pd.DataFrame | None = None) -> Figure:
     """Measures against depth with their 95% intervals: every epoch where there is one panel, else the ends of training.
 
-    Lower bounds are open triangles.
+    Lower bounds are open triangles; layers that `different` says differ between the ends have a star at the top.
     """
     panels = panels_of(rows, measures)
     if len(panels) > 1:
-        return _side_by_side(rows, panels, [epoch for epoch, *_ in first_and_last(panels[0][2])])
+        figure = _side_by_side(rows, panels, [epoch for epoch, *_ in first_and_last(panels[0][2])])
+        for axes, (measure, about, _) in zip(figure.axes, panels, strict=False):
+            mark_differences(axes, measure, about, different)
+        return figure
     figure, axes = plt.subplots(figsize=(6, 3.6))
     measure, about, chosen = panels[0]
     epochs = sorted(chosen.epoch.unique())
@@ -50,7 +54,17 @@ def profile(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
         _line(axes, chosen[chosen.epoch == epoch], colour, f"epoch {epoch}" if epoch in named else None, dashed=first)
     mark_lower_bounds(axes, chosen)
     _finish(axes, chosen, measure, about)
+    mark_differences(axes, measure, about, different)
     return figure
+
+
+def mark_differences(axes: plt.Axes, measure: Measure, about: str, different: pd.DataFrame | None) -> None:
+    """A star at the top for each layer that differs."""
+    if different is None:
+        return
+    of_panel = measure.rows(different[different["property"] == about])
+    for layer_index in of_panel[of_panel["differs"].astype(bool)].layer_index:
+        axes.annotate("*", (layer_index, 0.98), xycoords=("data", "axes fraction"), ha="center", va="top", fontsize=9)
 
 
 def profile_frame(rows: pd.DataFrame, measures: Sequence[Measure], epoch: int) -> Figure:

@@ -15,7 +15,15 @@ from matplotlib.figure import Figure
 
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
-from pdtrain.results.measures import ACTIVE_PRUNING, CONTRACTION, DISTILLATION, EXPANSION
+from pdtrain.results.measures import (
+    ACTIVE_PRUNING,
+    CONTRACTION,
+    DISTILLATION,
+    DISTILLATION_AT_FIXED_IDENTITY,
+    EXPANSION,
+    PRUNING_AT_FIXED_IDENTITY,
+    Measure,
+)
 
 _OUTSTANDING = 3.0
 UNTRAINED, TRAINED = "#999999", "#0072B2"  # Okabe and Ito; distinct in grey too
@@ -24,6 +32,8 @@ INDEX_COLOURS = {
     CONTRACTION: "#56B4E9",
     DISTILLATION: "#0072B2",
     ACTIVE_PRUNING: "#D55E00",
+    DISTILLATION_AT_FIXED_IDENTITY: "#56B4E9",
+    PRUNING_AT_FIXED_IDENTITY: "#E69F00",
 }
 plt.rcParams.update(
     {
@@ -70,6 +80,13 @@ def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
 def estimated(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows, or per-unit values, of what has a value somewhere: nothing can be drawn of the others."""
     return rows[rows.groupby(["probe", "quantity", "property"]).value.transform("count") > 0]
+
+
+def with_shown_interval(rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Rows whose `lower` and `upper` are those that figures show: over units where the measure, or all there is, is."""
+    if measure.interval == "units" or (rows.lower.isna().all() and rows.units_lower.notna().any()):
+        return rows.assign(lower=rows.units_lower, upper=rows.units_upper)
+    return rows
 
 
 def mark_lower_bounds(axes: plt.Axes, rows: pd.DataFrame, *, place: str = "layer_index", value: str = "value") -> None:

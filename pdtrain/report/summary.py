@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
-from pdtrain.results.measures import DISTILLATION, RECEPTIVE_FIELD, Measure, catalogue_of, words
+from pdtrain.results.measures import RECEPTIVE_FIELD, Measure, catalogue_of, foremost_indices, words
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 
@@ -41,10 +41,11 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
             cells = [_change(values, layer, (first, last), measure) for _, (values, measure) in part]
             table.add_row(layer, *cells)
         console.print(table)
-    indices = frame[(frame.probe == DISTILLATION.probe) & (frame.epoch == last) & (frame.layer == "")]
-    for row in indices.itertuples():
-        interval = f"  [{row.lower:.2f}, {row.upper:.2f}]" if pd.notna(row.lower) else ""
-        console.print(f"{row.quantity:>15} ({row.property}): {row.value:.2f}{interval}", highlight=False)
+    indices = foremost_indices(frame[frame.epoch == last])
+    for row in indices[indices.layer == ""].to_dict("records"):
+        interval = f"  [{row['lower']:.2f}, {row['upper']:.2f}]" if pd.notna(row["lower"]) else ""
+        value = f"{row['value']:.2f}" if pd.notna(row["value"]) else f"not given ({row['note']})"
+        console.print(f"{words(row['quantity']):>31} ({row['property']}): {value}{interval}", highlight=False)
     if (note := label_note_of_run(run_dir, frame, probe_set=probe_set)) is not None:
         console.print(note, highlight=False)
     for sentence in not_estimated(frame, catalogue):

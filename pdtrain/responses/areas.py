@@ -3,6 +3,7 @@
 Trials are averaged; where there are some, every value is also measured on random halves of them, to take noise off.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
+from pdtrain.estimators.half_samples import interval, standard_error
 from pdtrain.probes.prober import Probe, measured_by
 from pdtrain.responses.noise import noise_corrected
 from pdtrain.responses.table import NeuralResponses
@@ -119,18 +121,20 @@ def _response(
     return LayerResponse(layer, responses, False, units, responses, torch.device("cpu"))
 
 
-def _standard_error(row: Row) -> float:
-    """From the interval, where there is one: the standard deviation of an accuracy is its spread over parts."""
-    return (row.upper - row.lower) / (2 * 1.96) if row.upper == row.upper else row.standard_deviation
-
-
 def _over_draws(rows: Sequence[Row], neurons: int) -> Row:
-    """Mean over draws of neurons; the interval is the mean one, widened by the spread of the draws."""
+    """Mean over draws of neurons; the interval over stimuli is widened by the spread of the draws."""
     values = torch.tensor([row.value for row in rows], dtype=torch.float64)
+    half_differences: tuple[float, ...] = ()
+    if all(row.half_differences for row in rows):
+        halves = torch.tensor([row.half_differences for row in rows], dtype=torch.float64)
+        half_differences = tuple(halves.mean(0).tolist())
     spread = float(values.std()) if len(rows) > 1 else 0.0
-    within = float(torch.tensor([_standard_error(row) for row in rows], dtype=torch.float64).mean())
-    mean, deviation = float(values.mean()), (within**2 + spread**2) ** 0.5
+    mean = float(values.mean())
+    deviation = math.hypot(float(standard_error(torch.tensor(half_differences))), spread)
     missing = next((row.note for row in rows if row.value != row.value and row.note), "")
     note = f"mean over {len(rows)} draws of {neurons} neurons" + (f"; in one of them: {missing}" if missing else "")
-    interval = (mean - 1.96 * deviation, mean + 1.96 * deviation)
-    return replace(rows[0], value=mean, standard_deviation=deviation, lower=interval[0], upper=interval[1], note=note)
+    lower, upper = interval(mean, deviation)
+    return replace(
+        rows[0], value=mean, standard_deviation=deviation, lower=lower, upper=upper, half_differences=half_differences,
+        note=note,
+    )  # fmt: skip

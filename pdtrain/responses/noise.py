@@ -5,6 +5,7 @@ that v(n) = v + c/n: from all n trials and from a share of them, v = (v(n) - sha
 et al. (1998) extrapolate in the number of samples.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pdtrain.estimators.half_samples import interval, standard_error
 from pdtrain.probes.rows import mean_with_error
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import Measurement, Row
@@ -38,8 +40,8 @@ def noise_corrected(
     Returns
     -------
     list of Row
-        Quantities whose names end in `CORRECTED`. The interval of a mean over neurons is that over the corrected
-        neurons; of a dimension, that of all trials widened by how the parts scatter.
+        Quantities whose names end in `CORRECTED`. The interval over stimuli is that of the extrapolated value, widened
+        by how the parts scatter; that over units is over the corrected neurons.
     """
     share = fewer / trials
     of_neurons = _of_neurons(found)
@@ -50,23 +52,35 @@ def noise_corrected(
         if not measure.extrapolates:
             continue
         key = (row.layer, row.probe, measure.unit_quantity or row.quantity, row.property)
+        same = [part.rows[index] for part in parts]
+        values = torch.tensor([other.value for other in same], dtype=torch.float64)
+        value = (row.value - share * float(values.mean())) / (1 - share)
+        over_units = (math.nan, math.nan)
         if measure.per == "unit" and key in of_neurons:
             mean_of_parts = torch.stack([part[key] for part in of_parts]).mean(0)
-            neurons = (of_neurons[key] - share * mean_of_parts) / (1 - share)
-            value, deviation, _ = mean_with_error(neurons)
-        else:
-            values = torch.tensor([part.rows[index].value for part in parts], dtype=torch.float64)
-            value = (row.value - share * float(values.mean())) / (1 - share)
-            scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0)
-            deviation = (row.standard_deviation**2 + scatter**2) ** 0.5
+            value, error, _ = mean_with_error((of_neurons[key] - share * mean_of_parts) / (1 - share))
+            over_units = (value - 1.96 * error, value + 1.96 * error)
+        half_differences = _extrapolated(row, same, share)
+        scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0) / len(values) ** 0.5
+        deviation = math.hypot(float(standard_error(torch.tensor(half_differences))), scatter)
+        lower, upper = interval(value, deviation)
         corrected.append(
             replace(
-                row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=deviation,
-                lower=value - 1.96 * deviation, upper=value + 1.96 * deviation,
+                row, quantity=row.quantity + CORRECTED, value=value, standard_deviation=deviation, lower=lower,
+                upper=upper, units_lower=over_units[0], units_upper=over_units[1], half_differences=half_differences,
                 note=f"extrapolated from {trials} and {fewer} trials",
             )
         )  # fmt: skip
     return corrected
+
+
+def _extrapolated(row: Row, parts: Sequence[Row], share: float) -> tuple[float, ...]:
+    """Half differences between the stimuli, of the extrapolated value."""
+    known = [part.half_differences for part in parts if part.half_differences]
+    if not row.half_differences or not known:
+        return ()
+    of_parts = torch.tensor(known, dtype=torch.float64).mean(0)
+    return tuple(((torch.tensor(row.half_differences) - share * of_parts) / (1 - share)).tolist())
 
 
 def _of_neurons(measurement: Measurement) -> dict[tuple[str, str, str, str], Float[Tensor, " neurons"]]:

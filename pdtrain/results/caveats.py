@@ -114,9 +114,15 @@ def silent_layers(rows: Iterable[Any]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for row in rows:
-        if any(measure.fits(row) for measure in _SILENCE) and 0 < row.depth < 1 and row.value >= DEAD - _SLACK:
+        if is_dead(row):
             found[row.layer] = max(row.value, found.get(row.layer, 0.0))
     return found
+
+
+def is_dead(row: Any) -> bool:
+    """Whether a row says that nearly all units of a hidden layer are silent."""
+    of_silence = any(measure.fits(row) for measure in _SILENCE)
+    return of_silence and 0 < row.depth < 1 and row.value >= DEAD - _SLACK
 
 
 def label_note(rows: pd.DataFrame, training: DictConfig | None, measured: DictConfig | None) -> str | None:

@@ -43,7 +43,8 @@ class Measure:
         "unit": a statistic over the units of a layer; "population": of a layer as a whole; "network": one number for
         all layers; "pair": of two layers or runs.
     interval
-        What an interval is over: "stimuli" or "units"; "" where there is none.
+        What the interval that figures show is over: "stimuli" (`lower` and `upper` of a row), or "units" (`units_lower`
+        and `units_upper`, of shares of units); "" where there is none.
     metric
         Key in the loggers, of {layer}, {property} and {quantity}; empty parts are left out.
     figure
@@ -129,6 +130,20 @@ class Measure:
         return "/".join(part for part in key.split("/") if part)
 
 
+def foremost(rows: pd.DataFrame) -> str | None:
+    """The property of the figures that show one: that of the indices, or else the first measured."""
+    measured = list(dict.fromkeys(INFORMATION.rows(rows)["property"]))
+    of_index = DISTILLATION.rows(rows)["property"].head(1)
+    return next((name for name in of_index if name in measured), next(iter(measured), None))
+
+
+def foremost_indices(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of the rows of indices, those of dimension and of the foremost property."""
+    of_network = rows[rows["probe"] == DISTILLATION.probe]
+    of_dimension = [EXPANSION.quantity, CONTRACTION.quantity, PEAK_DEPTH.quantity]
+    return of_network[(of_network["property"] == foremost(rows)) | of_network["quantity"].isin(of_dimension)]
+
+
 def words(name: str) -> str:
     """A name as a reader would say it."""
     return name.replace(RECEPTIVE_FIELD, " in the receptive field").replace("_", " ")
@@ -141,24 +156,38 @@ DIMENSION = Measure(
 )  # fmt: skip
 INFORMATION = Measure(
     probe="unit_information", quantity="mean", title="{property}", unit="bit per unit", per="unit",
-    interval="units", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
+    interval="stimuli", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
     scale=1000, digits=0, unit_quantity="information", extrapolates=True,
 )  # fmt: skip
 INFORMATION_OF_ACTIVE = INFORMATION.of(f"mean{ACTIVE}")
 NORMALIZED_INFORMATION = INFORMATION.of("normalized_mean", unit="share of the entropy")
-INFORMATIVE_FRACTION = INFORMATION.of("informative_fraction", unit="share of units", tabulated=True)
-SILENT_FRACTION = INFORMATION.of("silent_fraction", unit="share of units")
-INFORMATION_WITHOUT_BINS = INFORMATION.of("nearest_neighbor_mean")
+INFORMATIVE_FRACTION = INFORMATION.of("informative_fraction", unit="share of units", interval="units", tabulated=True)
+SILENT_FRACTION = INFORMATION.of("silent_fraction", unit="share of units", interval="units")
+INFORMATION_WITHOUT_BINS = INFORMATION.of("nearest_neighbor_mean", interval="units")
+AT_FIXED_IDENTITY = "_at_fixed_identity"  # ends the name of what is known beyond the class
+INFORMATION_AT_FIXED_IDENTITY = INFORMATION.of(
+    f"mean{AT_FIXED_IDENTITY}", title="{property} at fixed identity", figure=f"information{AT_FIXED_IDENTITY}",
+    unit_quantity=f"information{AT_FIXED_IDENTITY}", extrapolates=True,
+)  # fmt: skip
+NORMALIZED_AT_FIXED_IDENTITY = NORMALIZED_INFORMATION.of(
+    f"normalized_mean{AT_FIXED_IDENTITY}", unit_quantity=INFORMATION_AT_FIXED_IDENTITY.unit_quantity
+)
+INFORMATIVE_AT_FIXED_IDENTITY = INFORMATIVE_FRACTION.of(
+    f"informative_fraction{AT_FIXED_IDENTITY}",
+    tabulated=True,
+    unit_quantity=INFORMATION_AT_FIXED_IDENTITY.unit_quantity,
+)
 UNIT = INFORMATION.of(
     INFORMATION.unit_quantity, title="{property} information", unit="bit", interval=""
 )  # one unit's own
+UNIT_AT_FIXED_IDENTITY = UNIT.of(INFORMATION_AT_FIXED_IDENTITY.unit_quantity, title="{property} at fixed identity")
 SILENT_UNITS = Measure(
     probe="activity", quantity="silent_fraction", title="silent units", unit="share of units", per="unit",
     interval="units", metric="activity/{layer}/{quantity}", tabulated=True,
 )  # fmt: skip
 VIEW_INVARIANT = Measure(
     probe="object_information", quantity="view_invariant", title="view-invariant object information",
-    unit="bit per unit and pair", per="unit", interval="units", metric="object/{layer}/{quantity}", figure="objects",
+    unit="bit per unit and pair", per="unit", interval="stimuli", metric="object/{layer}/{quantity}", figure="objects",
     extrapolates=True,
 )  # fmt: skip
 VIEW_INVARIANT_RATIO = VIEW_INVARIANT.of(
@@ -172,21 +201,29 @@ ACCURACY = Measure(
 )  # fmt: skip
 CHANCE = ACCURACY.of("chance", interval="")
 DISTILLATION = Measure(
-    probe="index", quantity="distillation", unit="index", per="network", interval="units",
-    metric="index/{layer}/{quantity}",
+    probe="index", quantity="distillation", unit="index", per="network", interval="stimuli",
+    metric="index/{layer}/{property}/{quantity}",
 )  # fmt: skip
 ACTIVE_PRUNING = DISTILLATION.of("active_pruning")
-EXPANSION = DISTILLATION.of("expansion", interval="stimuli")
+DISTILLATION_AT_FIXED_IDENTITY = DISTILLATION.of(f"distillation{AT_FIXED_IDENTITY}")
+PRUNING_AT_FIXED_IDENTITY = DISTILLATION.of(f"active_pruning{AT_FIXED_IDENTITY}")
+EXPANSION = DISTILLATION.of("expansion", metric="index/{quantity}")
 CONTRACTION = EXPANSION.of("contraction")
-PEAK_DEPTH = EXPANSION.of("peak_depth", interval="", unit="relative depth")
-PRUNED_FRACTION = DISTILLATION.of("pruned_fraction", per="unit", unit="share of units", tabulated=True)
+PEAK_DEPTH = EXPANSION.of("peak_depth", unit="relative depth")
+PRUNED_FRACTION = DISTILLATION.of(
+    "pruned_fraction", per="unit", interval="units", unit="share of units", tabulated=True
+)
 # what rows without a catalogue beside them are read with: those of versions that kept none
 BUILT_IN = (
     DIMENSION, INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
     INFORMATION_WITHOUT_BINS, UNIT, SILENT_UNITS, VIEW_INVARIANT, VIEW_INVARIANT_RATIO, TOTAL_OBJECT_INFORMATION,
-    ACCURACY, CHANCE, DISTILLATION, ACTIVE_PRUNING, EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION,
+    ACCURACY, CHANCE, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY,
+    EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION, INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY,
+    INFORMATIVE_AT_FIXED_IDENTITY, UNIT_AT_FIXED_IDENTITY,
 )  # fmt: skip
-INDICES = (EXPANSION, CONTRACTION, DISTILLATION, ACTIVE_PRUNING)
+INDICES = (
+    EXPANSION, CONTRACTION, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY,
+)  # fmt: skip
 
 
 class Catalogue:
@@ -231,7 +268,9 @@ class Catalogue:
             measure = self.of(row)
             key = measure.key(row.layer, row.property)
             metrics[key] = row.value
-            if measure.interval == "stimuli" and row.layer:
+            if measure.per == "network":  # of the foremost property, known without it
+                metrics.setdefault(measure.key(row.layer, ""), row.value)
+            if measure.figure and row.layer:
                 metrics[f"{key}_std"] = row.standard_deviation
         return {key: value for key, value in metrics.items() if math.isfinite(value)}
 

@@ -11,13 +11,21 @@ from omegaconf import OmegaConf
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.measures import UNIT
+from pdtrain.results.rows import HALF_DIFFERENCES
 from pdtrain.results.run_folder import TRAINING, files_of_rows
 from pdtrain.results.versions import as_of_today, mixed_estimators
 
 _log = logging.getLogger(__name__)
 
 
-def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, keys: Sequence[str] = ()) -> pd.DataFrame:
+def load(
+    path: str | Path,
+    *,
+    units: bool = False,
+    probe_set: str = TRAINING,
+    keys: Sequence[str] = (),
+    half_differences: bool = False,
+) -> pd.DataFrame:
     """Load the results of a run folder, or of every run below a sweep folder.
 
     Parameters
@@ -30,6 +38,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
         What `pdtrain-probe` measured under this name, in place of what training wrote.
     keys
         Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths"; lists become text.
+    half_differences
+        Also the column of that name, of 19 numbers a line.
 
     Returns
     -------
@@ -48,6 +58,8 @@ def load(path: str | Path, *, units: bool = False, probe_set: str = TRAINING, ke
     for file, run in files_of_rows(root, "units" if units else "rows", probe_set):
         frame = _read(file)
         frame.insert(0, "run", str(run.relative_to(root)))
+        if not half_differences:
+            frame = frame.drop(columns=HALF_DIFFERENCES, errors="ignore")
         frames.append(frame)
     if not frames:
         raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")

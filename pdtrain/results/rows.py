@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+HALF_DIFFERENCES = "half_differences"  # name of the column
+
 
 @dataclass(frozen=True)
 class ProbePoint:
@@ -23,8 +25,11 @@ class Row:
         What: e.g. "intrinsic_dimension", "two_nn" (dimensions) or "unit_information", "mean" (bits).
     property
         Image property, e.g. "luminance" or "luminance@receptive_field"; "" where there is none.
-    value, standard_deviation, lower, upper
-        Estimate, its spread, and 95% interval; NaN where not estimated.
+    value
+        Estimate; NaN, with a note, where there is none.
+    standard_deviation, lower, upper
+        Standard error and 95% interval over *stimuli*: how the value would differ with others of their kind. NaN where
+        not estimated.
     n
         Number of stimuli or units behind the value.
     method
@@ -34,6 +39,15 @@ class Row:
     estimator
         Probe, version and options that made the value, e.g. "unit_information 2 permutation, 8 bins": values of
         different ones are not to be pooled.
+    units_lower, units_upper
+        95% interval over *units*, where the value is a mean over them or their share.
+    stimuli
+        Fingerprint of the stimuli: values of the same ones are compared stimulus by stimulus.
+    half_differences
+        Half the difference between the value on one half of the stimuli and on the other, for each of their 19 halvings
+        (`pdtrain.estimators.half_samples`), which all rows of the same stimuli share: `standard_deviation` is their
+        root mean square, and that of a difference of two values is that of the difference of theirs. Empty where not
+        estimated.
     """
 
     layer: str
@@ -50,6 +64,10 @@ class Row:
     method: str = "exact"
     note: str = ""
     estimator: str = ""
+    units_lower: float = float("nan")
+    units_upper: float = float("nan")
+    stimuli: str = ""
+    half_differences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

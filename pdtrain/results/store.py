@@ -9,7 +9,7 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 from pdtrain.results.measures import Catalogue
-from pdtrain.results.rows import ProbePoint, Row, UnitRow
+from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import TRAINING, RunFolder, point_name
 from pdtrain.results.versions import as_of_today
 
@@ -72,6 +72,8 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
 
 def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
     columns = as_of_today(pd.read_parquet(path))[[field.name for field in fields(kind)]]
+    if HALF_DIFFERENCES in columns:
+        columns[HALF_DIFFERENCES] = columns[HALF_DIFFERENCES].map(tuple)
     return [kind(*values) for values in columns.itertuples(index=False, name=None)]
 
 

@@ -11,11 +11,15 @@ import pandas as pd
 
 from pdtrain.results.measures import (
     ACCURACY,
+    ACTIVE_PRUNING,
     CONTRACTION,
     DIMENSION,
+    DISTILLATION,
     EXPANSION,
     INFORMATION,
     PEAK_DEPTH,
+    PRUNED_FRACTION,
+    SILENT_UNITS,
     UNIT,
     VIEW_INVARIANT,
 )
@@ -30,6 +34,7 @@ _PROBES = {  # until 0.2.0 they were known by their name alone
     VIEW_INVARIANT.probe: "pdtrain.probes.object_probe.ObjectInformationProbe",
     ACCURACY.probe: "pdtrain.probes.object_probe.DiscriminabilityProbe",
 }
+OVER_UNITS = "interval over units"  # in the notes of rows that have none over stimuli
 _OBJECT_PAIRS = "object_pairs"  # what units of 0.1.0 had in place of a property
 
 
@@ -42,11 +47,38 @@ def as_of_today(frame: pd.DataFrame) -> pd.DataFrame:
             quantity=np.where(of_objects, VIEW_INVARIANT.quantity, UNIT.quantity),
             property=frame["property"].where(~of_objects, "identity"),
         )
-    if "estimator" in frame:
-        return frame
+    if "estimator" not in frame:
+        frame = frame.assign(estimator=_estimators_of_first_version(frame))
+    return frame if "units_lower" in frame or "lower" not in frame else _intervals_of_first_versions(frame)
+
+
+def _intervals_of_first_versions(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that had one interval, over stimuli or units, with both; indices held the peak fixed."""
+    over_units = frame["probe"].isin([UNIT.probe, VIEW_INVARIANT.probe, SILENT_UNITS.probe]) | frame["quantity"].isin(
+        [DISTILLATION.quantity, ACTIVE_PRUNING.quantity, PRUNED_FRACTION.quantity]
+    )
+    fixed_peak = (frame["probe"] == EXPANSION.probe) & ~over_units
+    over_parts = frame["probe"] == ACCURACY.probe  # whose standard deviation was that over the parts held out
+    said = np.select(
+        [over_units & frame["lower"].notna(), fixed_peak], [OVER_UNITS, "interval with the peak held fixed"], ""
+    )
+    separator = np.where((frame["note"] != "") & (said != ""), "; ", "")
+    return frame.assign(
+        units_lower=frame["lower"].where(over_units),
+        units_upper=frame["upper"].where(over_units),
+        lower=frame["lower"].mask(over_units),
+        upper=frame["upper"].mask(over_units),
+        standard_deviation=frame["standard_deviation"].mask(over_units | over_parts),
+        half_differences=pd.Series([()] * len(frame), index=frame.index, dtype=object),
+        stimuli="",
+        note=frame["note"] + separator + said,
+    )
+
+
+def _estimators_of_first_version(frame: pd.DataFrame) -> pd.Series:
     of_dimension = frame["quantity"].isin([EXPANSION.quantity, CONTRACTION.quantity, PEAK_DEPTH.quantity])
     of_index = np.where(of_dimension, DIMENSION.probe, INFORMATION.probe)
-    return frame.assign(estimator=frame["probe"].where(frame["probe"] != EXPANSION.probe, of_index) + " 1")
+    return frame["probe"].where(frame["probe"] != EXPANSION.probe, of_index) + " 1"
 
 
 def mixed_estimators(frame: pd.DataFrame) -> list[str]:

@@ -53,6 +53,8 @@ class Property:
         Of a circular property, in the units of its values.
     unit
         Of its values; empty if they have none.
+    level
+        "low" of what the indices of all low-level properties together are made of, else "middle".
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Property:
     local: Callable[[Tensor, ReceptiveFields], Tensor] | None = None
     period: float | None = None
     unit: str = ""
+    level: str = "middle"
 
     @property
     def kind(self) -> Kind:
@@ -74,13 +77,13 @@ class Property:
 
 
 PROPERTIES: dict[str, Property] = {
-    "luminance": Property(luminance, local_luminance),
-    "contrast": Property(contrast, local_contrast),
-    "dark_fraction": Property(dark_fraction),
-    "bright_fraction": Property(bright_fraction),
-    "colourfulness": Property(colourfulness),
-    "spectral_slope": Property(spectral_slope),
-    "spatial_frequency": Property(spatial_frequency, unit="cycles per pixel"),
+    "luminance": Property(luminance, local_luminance, level="low"),
+    "contrast": Property(contrast, local_contrast, level="low"),
+    "dark_fraction": Property(dark_fraction, level="low"),
+    "bright_fraction": Property(bright_fraction, level="low"),
+    "colourfulness": Property(colourfulness, level="low"),
+    "spectral_slope": Property(spectral_slope, level="low"),
+    "spatial_frequency": Property(spatial_frequency, unit="cycles per pixel", level="low"),
     "edge_energy": Property(edge_energy, local_edge_energy, unit="per square pixel"),
     "orientation": Property(orientation, local_orientation, period=math.pi, unit="radians"),
     "orientation_coherence": Property(orientation_coherence),

@@ -1,14 +1,17 @@
 """StimulusSet: the images shown to probe a network, with everything known about them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.discretization import Kind
+from pdtrain.estimators.half_samples import half_samples
 from pdtrain.stimuli.properties import PROPERTIES
 
 IDENTITY = "identity"
@@ -67,6 +70,18 @@ class StimulusSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def halves(self) -> Bool[Tensor, "splits stimuli"]:
+        """Their halvings, behind all intervals over stimuli: the same wherever these stimuli are shown."""
+        return half_samples(self.labels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A name of these images and labels, alike only for the same ones."""
+        hashed = hashlib.sha256(self.pixels.contiguous().cpu().numpy().tobytes())
+        hashed.update(self.labels.cpu().numpy().tobytes())
+        return hashed.hexdigest()[:16]
 
     def property(self, name: str) -> PropertyValues:
         """A whole-image property, a parameter or the identity; a parameter goes before a property of its name."""

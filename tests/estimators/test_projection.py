@@ -47,7 +47,7 @@ def test_projected_dimension_is_near_the_exact_one_and_states_its_error() -> Non
 
 
 @pytest.mark.parametrize("offset", [0, 10])
-@pytest.mark.parametrize("features", [16, 32, 64])
+@pytest.mark.parametrize("features", [4, 16, 64])
 def test_the_stated_error_is_that_of_the_dimension(offset: float, features: int) -> None:
     generator = torch.Generator().manual_seed(0)
     points = (torch.randn(800, 20, generator=generator) @ torch.randn(20, 4000, generator=generator)).relu() + offset
@@ -58,7 +58,7 @@ def test_the_stated_error_is_that_of_the_dimension(offset: float, features: int)
     true = projected.dimension / exact.dimension - 1
     stated, error = map(float, projected.note.split("relative error ")[1].split(" (of")[0].split(" +- "))
     assert stated == pytest.approx(true, abs=2 * error) and error < 0.1
-    if features == 16:
+    if features == 4:
         assert true < -0.1 and stated < -0.1, "too low, and said to be"
 
 
@@ -69,7 +69,7 @@ def test_the_stated_error_is_that_of_the_dimension_far_from_the_origin() -> None
     projected = intrinsic_dimension(points, resamplings=0, projected_features=500).estimates["two_nn"]
 
     # high dimensions are hard to project; in float32 without the mean, the audit saw +10%
-    assert projected.dimension / exact.dimension - 1 == pytest.approx(-0.2, abs=0.1)
+    assert projected.dimension / exact.dimension - 1 == pytest.approx(-0.07, abs=0.05)
     assert float(projected.note.split("relative error ")[1].split()[0]) < -0.05
 
 

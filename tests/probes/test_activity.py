@@ -14,5 +14,5 @@ def test_a_dead_layer_is_known_whichever_probes_are_on() -> None:
 
     (row,) = silent_unit_rows([response])
 
-    assert (row.value, row.n, row.quantity) == (0.9, 10, "silent_fraction") and row.lower < 0.9 < row.upper
+    assert (row.value, row.n, row.quantity) == (0.9, 10, "silent_fraction") and row.units_lower < 0.9 < row.units_upper
     assert silent_layers([row]) == {"relu1": 0.9}

@@ -58,7 +58,15 @@ def test_every_row_says_what_made_it() -> None:
         [_response(responses)], stimuli
     )
 
-    assert {row.estimator for row in [*found.rows, *found.unit_rows]} == {"unit_information 2 miller_madow, 8 bins"}
+    of_all = [*found.rows, *found.unit_rows]
+    made_by = {row.estimator: {r.quantity for r in of_all if r.estimator == row.estimator} for row in of_all}
+    assert set(made_by) == {
+        "unit_information 2 miller_madow, 8 bins", "unit_information 2 miller_madow, 8 bins, 4 within classes"
+    }  # fmt: skip
+    assert all(
+        name.endswith("at_fixed_identity")
+        for name in made_by["unit_information 2 miller_madow, 8 bins, 4 within classes"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["true", "shuffled"])
@@ -68,7 +76,8 @@ def test_rows_about_identity_say_which_labels_they_refer_to(kind: str) -> None:
 
     rows = InformationProbe(["identity", "luminance"]).measure([_response(responses)], stimuli).rows
 
-    assert all((f"{kind} labels" in row.note) == (row.property == "identity") for row in rows)
+    of_labels = [row for row in rows if row.property == "identity" or row.quantity.endswith("at_fixed_identity")]
+    assert of_labels and all((f"{kind} labels" in row.note) == (row in of_labels) for row in rows)
 
 
 def test_a_second_set_of_stimuli_is_measured_with_its_own_property_values() -> None:
@@ -118,7 +127,38 @@ def test_identity_with_few_stimuli_per_class_is_nan_and_said_once_before(caplog:
     assert caplog.text.count("100 values among 400 stimuli") == 1 and "at least 1000 (stimuli.count)" in caplog.text
     about = [row for row in rows if row.property == "identity" and row.quantity != "silent_fraction"]
     assert all(math.isnan(row.value) and "4.0 stimuli per value" in row.note for row in about)
-    assert all(not math.isnan(row.value) for row in rows if row.property == "luminance")
+    beyond = [row for row in rows if row.quantity.endswith("at_fixed_identity")]
+    assert {row.property for row in beyond} == {"luminance"}
+    assert all(math.isnan(row.value) and "of 100 classes, too few" in row.note for row in beyond)
+    assert all(not math.isnan(row.value) for row in rows if row.property == "luminance" and row not in beyond)
+
+
+def test_a_unit_that_tells_the_class_alone_tells_nothing_of_the_property_at_fixed_identity() -> None:
+    labels = torch.arange(400) % 4
+    within = torch.rand(400, generator=torch.Generator().manual_seed(0))
+    images = (labels / 4 + within / 4)[:, None, None, None].expand(-1, 1, 8, 8)  # brighter by class
+    stimuli = StimulusSet(images, images, labels)
+    responses = torch.stack([labels.float(), within, torch.zeros(400)], 1)
+
+    found = InformationProbe(["luminance"]).measure([_response(responses)], stimuli)
+
+    overall, beyond = ({u.unit: u for u in found.unit_rows if u.quantity == q} for q in (
+        "information", "information_at_fixed_identity"
+    ))  # fmt: skip
+    assert overall[0].value > 1.8 and beyond[0].value == pytest.approx(0, abs=0.01)
+    assert overall[1].value < 1 and beyond[1].value > 1.8 and beyond[1].informative
+    assert beyond[2].silent and not beyond[0].silent
+    (mean,) = (row for row in found.rows if row.quantity == "mean_at_fixed_identity")
+    assert mean.value == pytest.approx(2 / 3, abs=0.05) and mean.lower < mean.value < mean.upper
+    assert mean.units_lower < mean.value < mean.units_upper
+
+
+def test_stimuli_of_one_class_have_no_information_at_fixed_identity() -> None:
+    stimuli = _stimuli(classes=1)
+
+    found = InformationProbe(["luminance"]).measure([_response(torch.randn(400, 3))], stimuli)
+
+    assert not [row for row in found.rows if "identity" in row.quantity]
 
 
 def test_a_recorded_property_is_not_taken_for_its_namesake_of_images() -> None:

@@ -8,7 +8,10 @@ from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 
 _POINT = ProbePoint(3, 120)
-_ROW = Row("relu1", 1, 0.2, "intrinsic_dimension", "two_nn", "", 12.5, 0.3, 12.0, 13.0, 990, "exact", "10 dropped")
+_ROW = Row(
+    "relu1", 1, 0.2, "intrinsic_dimension", "two_nn", "", 12.5, 0.3, 12.0, 13.0, 990, "exact", "10 dropped",
+    units_lower=11.0, units_upper=14.0, stimuli="ab12", half_differences=(0.1, -0.2, 0.3),
+)  # fmt: skip
 _UNIT = UnitRow("relu1", 7, "unit_information", "information", "luminance", 0.2, 0.25, 0.07, 0.01, True, False)
 
 
@@ -44,6 +47,8 @@ def test_a_sweep_is_one_frame(tmp_path: Path) -> None:
     frame = load(tmp_path)
 
     assert list(frame.run) == ["0", "1"] and list(frame.step) == [120, 120]
+    assert "half_differences" not in frame
+    assert list(load(tmp_path, half_differences=True).half_differences.map(len)) == [3, 3]
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""What a layer's units tell about a property, as rows: means, shares and quantiles over units, and each unit's own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pdtrain.activations.recorder import LayerResponse
+from pdtrain.estimators.influence import Influence
+from pdtrain.estimators.information import UnitInformation
+from pdtrain.estimators.significance import wilson_interval
+from pdtrain.probes.rows import layer_row, mean_with_influence, unit_rows
+from pdtrain.results.measures import (
+    INFORMATION,
+    INFORMATION_AT_FIXED_IDENTITY,
+    INFORMATION_OF_ACTIVE,
+    INFORMATIVE_AT_FIXED_IDENTITY,
+    INFORMATIVE_FRACTION,
+    NORMALIZED_AT_FIXED_IDENTITY,
+    NORMALIZED_INFORMATION,
+    SILENT_FRACTION,
+    UNIT,
+    UNIT_AT_FIXED_IDENTITY,
+    Measure,
+)
+from pdtrain.results.rows import Row, UnitRow
+
+STATISTICS: dict[Measure, Callable[[Tensor], Tensor]] = {
+    INFORMATION.of("median", interval=""): lambda v: v.quantile(0.5),
+    INFORMATION.of("quartile_1", interval=""): lambda v: v.quantile(0.25),
+    INFORMATION.of("quartile_3", interval=""): lambda v: v.quantile(0.75),
+    INFORMATION.of("percentile_90", interval=""): lambda v: v.quantile(0.9),
+    INFORMATION.of("percentile_99", interval=""): lambda v: v.quantile(0.99),
+    INFORMATION.of("total", interval="", unit="bit"): lambda v: v.sum(),
+}
+AT_FIXED_IDENTITY = (INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY, INFORMATIVE_AT_FIXED_IDENTITY)
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the units of a layer tell about one property.
+
+    Attributes
+    ----------
+    response, index
+        The layer, and its place among those probed.
+    about
+        Its name.
+    information, influence
+        Of each unit, and of each stimulus on it.
+    halves
+        Of the stimuli.
+    note
+        Of all rows.
+    """
+
+    response: LayerResponse
+    index: int
+    about: str
+    information: UnitInformation
+    influence: Influence
+    halves: Bool[Tensor, "splits stimuli"]
+    note: str
+
+    def rows(self) -> list[Row]:
+        """Over units; those whose information is not known have no part in them."""
+        known = ~self.information.information_bits.isnan()
+        bits, silent = self.information.information_bits[known], self.information.silent
+        active = self.information.information_bits.masked_fill(silent, _NAN)
+        return [
+            *self._means(INFORMATION, NORMALIZED_INFORMATION),
+            self._mean(INFORMATION_OF_ACTIVE, active),
+            *(
+                self._row(measure, float(statistic(bits)) if len(bits) else _NAN, n=len(bits))
+                for measure, statistic in STATISTICS.items()
+            ),
+            self._share(INFORMATIVE_FRACTION, self.information.informative[known]),
+            self._share(SILENT_FRACTION, silent),
+        ]
+
+    def unit_rows(self) -> list[UnitRow]:
+        """Of each unit."""
+        return self._units(UNIT)
+
+    def rows_at_fixed_identity(self) -> list[Row]:
+        """As `rows`, of information beyond the class."""
+        known = ~self.information.information_bits.isnan()
+        mean, normalized, informative = AT_FIXED_IDENTITY
+        return [*self._means(mean, normalized), self._share(informative, self.information.informative[known])]
+
+    def unit_rows_at_fixed_identity(self) -> list[UnitRow]:
+        """Of each unit, beyond the class."""
+        return self._units(UNIT_AT_FIXED_IDENTITY)
+
+    @property
+    def _normalized(self) -> Float[Tensor, " units"]:
+        """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
+        return self.information.information_bits / self.information.entropy_bits
+
+    def _means(self, mean: Measure, normalized: Measure) -> list[Row]:
+        return [
+            self._mean(mean, self.information.information_bits),
+            self._mean(normalized, self._normalized, scale=1 / self.information.entropy_bits),
+        ]
+
+    def _mean(self, measure: Measure, values: Tensor, *, scale: Tensor | None = None) -> Row:
+        return mean_with_influence(
+            measure, self.response.layer, self.index, values, self.influence, halves=self.halves, scale=scale,
+            property=self.about, note=self.note,
+        )  # fmt: skip
+
+    def _share(self, measure: Measure, marked: Bool[Tensor, " units"]) -> Row:
+        count, units = int(marked.sum()), len(marked)
+        over_units = wilson_interval(count, units) if units else (_NAN, _NAN)
+        return self._row(measure, count / units if units else _NAN, over_units=over_units, n=units)
+
+    def _row(self, measure: Measure, value: float, **options: Any) -> Row:
+        return layer_row(
+            measure, self.response.layer, self.index, value, property=self.about, note=self.note, **options
+        )
+
+    def _units(self, measure: Measure) -> list[UnitRow]:
+        of_units = self.information
+        return unit_rows(
+            measure, self.response, of_units.information_bits, property=self.about,
+            plugin_bits=of_units.plugin_bits, normalized=self._normalized, p_value=of_units.p_values,
+            informative=of_units.informative, silent=of_units.silent,
+        )  # fmt: skip
+
+
+def nothing_known(
+    response: LayerResponse, index: int, property: str, measures: Sequence[Measure], note: str
+) -> list[Row]:
+    """Rows of what was not measured, and why."""
+    return [layer_row(measure, response.layer, index, _NAN, property=property, note=note) for measure in measures]

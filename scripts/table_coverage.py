@@ -1,0 +1,142 @@
+"""Write docs/coverage.md, how often intervals over stimuli hold what they should: `python scripts/table_coverage.py`.
+
+A network, trained and untrained, is shown many sets of freshly rendered stimuli. Each set gives the indices with their
+intervals; what they should hold is the mean over all sets. About 15 minutes: the network is trained first, unless
+`--run` names a run of rendered objects.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+from torch import nn
+
+from pdtrain.activations.fields import receptive_fields
+from pdtrain.activations.layers import select_layers, trace_layers
+from pdtrain.activations.recorder import Recorder
+from pdtrain.commands.build import build_network, built
+from pdtrain.commands.train import train
+from pdtrain.probes.activity import silent_unit_rows
+from pdtrain.probes.dimension_probe import DimensionProbe
+from pdtrain.probes.indices import indices
+from pdtrain.probes.information_probe import InformationProbe
+from pdtrain.results.configuration import load_configuration
+from pdtrain.results.measures import DISTILLATION
+from pdtrain.results.rows import Row
+from pdtrain.results.run_folder import RunFolder
+from pdtrain.training.checkpoints import load_network
+
+_FIRST_SEED = 100_000  # of the stimuli, far from those of any run
+_PROPERTIES = ("luminance@receptive_field", "contrast@receptive_field", "luminance", "contrast")
+
+
+@dataclass
+class Cases:
+    """Values of one quantity over the sets of stimuli, and which intervals were about them."""
+
+    values: list[float] = field(default_factory=list)
+    lower: list[float] = field(default_factory=list)
+    upper: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """One set's value, and its interval."""
+        for of, value in (
+            (self.values, row.value), (self.lower, row.lower), (self.upper, row.upper),
+            (self.errors, row.standard_deviation),
+        ):  # fmt: skip
+            of.append(value)
+
+    def line(self) -> dict[str, float]:
+        """Coverage of the mean over sets, and how standard errors compare with the deviation over sets."""
+        known = np.isfinite(self.values)
+        values, lower, upper = (np.array(of)[known] for of in (self.values, self.lower, self.upper))
+        held = (lower <= values.mean()) & (values.mean() <= upper)
+        deviation = values.std(ddof=1)
+        error = np.sqrt(np.mean(np.square(np.array(self.errors)[known])))
+        return {
+            "sets": int(known.sum()), "mean": values.mean(), "deviation": deviation,
+            "error / deviation": error / deviation if deviation > 0 else np.nan, "coverage": held.mean(),
+        }  # fmt: skip
+
+
+class Network:
+    """One network, and what is measured of it."""
+
+    def __init__(self, network: nn.Module, stimuli: int) -> None:
+        self._network, self._count = network.eval(), stimuli
+        self._recorder: Recorder | None = None
+        self._probes = [DimensionProbe(resamplings=0), InformationProbe(_PROPERTIES)]
+
+    def rows(self, stimuli: object) -> list[Row]:
+        """Rows of a set of stimuli."""
+        if self._recorder is None:
+            image = stimuli.images[:1]
+            self._recorder = Recorder(select_layers(trace_layers(self._network, image), None), self._count)
+            self._recorder.fields = receptive_fields(self._network, tuple(image.shape[1:]), self._recorder.units)
+        responses = self._recorder.record(self._network, stimuli.images)
+        rows = [row for probe in self._probes for row in probe.measure(responses, stimuli).rows]
+        return [*silent_unit_rows(responses), *rows]
+
+
+def trained_run(folder: Path) -> Path:
+    """Train the default experiment there."""
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("train", [f"hydra.run.dir={folder}", "logger=none", "report=false"], return_hydra_config=True)
+    train(config)
+    return folder
+
+
+def networks(run: Path, stimuli: int) -> tuple[DictConfig, object, dict[str, Network]]:
+    """Configuration, data, and the network at either end of its training."""
+    config = load_configuration(run)
+    data = built(config.data)
+    data.setup()
+    ends = sorted(RunFolder(run).checkpoints.glob("epoch=*.ckpt"))
+    found = {}
+    for name, path in (("untrained", ends[0]), ("trained", ends[-1])):
+        network = build_network(config, data)
+        load_network(network, path, key="run")
+        found[name] = Network(network, stimuli)
+    return config, data, found
+
+
+def measured(run: Path, sets: int, stimuli: int) -> Iterator[tuple[str, Row]]:
+    """Indices of each set: of the trained network against the untrained one, and of the untrained one itself."""
+    config, data, ends = networks(run, stimuli)
+    for place in range(sets):
+        shown = built(config.stimuli, data, count=stimuli, seed=_FIRST_SEED + place)
+        rows = {name: network.rows(shown) for name, network in ends.items()}
+        for name in ends:
+            for row in [*rows[name], *indices(rows[name], rows["untrained"])]:
+                yield name, row
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--sets", type=int, default=200)
+    parser.add_argument("--stimuli", type=int, default=500)
+    parser.add_argument("--page", type=Path, default=Path("docs/coverage.md"))
+    arguments = parser.parse_args()
+    run = arguments.run or trained_run(Path("runs/coverage"))
+    cases: dict[tuple[str, ...], Cases] = {}
+    with torch.no_grad():
+        for name, row in measured(run, arguments.sets, arguments.stimuli):
+            key = (name, row.layer, row.layer_index, row.probe, row.quantity, row.property)
+            cases.setdefault(key, Cases()).add(row)
+    names = ["network", "layer", "layer_index", "probe", "quantity", "property"]
+    table = pd.DataFrame([dict(zip(names, key, strict=True)) | of.line() for key, of in cases.items()])
+    table.to_csv("/tmp/cov/coverage.csv")
+    print(table[table.probe == DISTILLATION.probe].to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pdtrain.estimators.contingency import joint_counts, plugin_information
+from pdtrain.estimators.discretization import discretize, property_codes
+from pdtrain.estimators.half_samples import half_samples, standard_error
+from pdtrain.estimators.influence import Influence, information_influence
+from pdtrain.estimators.information import information_about
+from pdtrain.estimators.invariance import object_information
+
+_STIMULI = 500
+
+
+def _units(values: Tensor, units: int, signal: float, generator: torch.Generator, active: float = 1.0) -> Tensor:
+    """Units that share a noise, as those of a layer do, and tell about values."""
+    shared = torch.randn(len(values), 1, generator=generator)
+    noise = torch.randn(len(values), units, generator=generator)
+    responses = signal * values[:, None] + 0.5 * shared + noise
+    if active == 1:
+        return responses
+    return (responses - responses.quantile(1 - active, dim=0)).relu()
+
+
+@pytest.mark.parametrize("active", [1.0, 0.2])
+@pytest.mark.parametrize("signal", [0.0, 0.3, 1.0])
+def test_the_standard_error_of_a_mean_over_units_is_its_deviation_over_sets_of_stimuli(
+    signal: float, active: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    halves = half_samples(torch.zeros(_STIMULI, dtype=torch.long))
+    means, errors = [], []
+    for _ in range(150):
+        values = torch.rand(_STIMULI, generator=generator)
+        units = _units(values, 20, signal, generator, active)
+        found = information_about(units, values)
+        influence = Influence.of(discretize(units), property_codes(values[:, None].double()))
+        halved = influence.half_differences(torch.full((20,), 1 / 20), halves)
+        means.append(float(found.information_bits.mean()))
+        errors.append(float(standard_error(torch.tensor(halved))))
+
+    assert np.sqrt(np.mean(np.square(errors))) / np.std(means) == pytest.approx(1.05, abs=0.25)
+
+
+def test_a_stimulus_moves_the_plug_in_as_its_influence_says_where_margins_stay() -> None:
+    generator = torch.Generator().manual_seed(0)
+    responses = torch.randint(3, (4000, 1), generator=generator)
+    properties = torch.where(
+        torch.rand(4000, 1, generator=generator) < 0.5, responses, torch.randint(3, (4000, 1), generator=generator)
+    )
+    influence = information_influence(responses, properties)[:, 0]
+    one, other = 0, next(i for i in range(4000) if responses[i] != responses[0] and properties[i] != properties[0])
+    swapped = properties.clone()
+    swapped[[one, other]] = properties[[other, one]]  # margins stay as they are
+
+    before, after = (plugin_information(joint_counts(responses, p))[0, 0] for p in (properties, swapped))
+
+    cells = {
+        tuple(cell): float(value) for *cell, value in torch.cat([responses, properties, influence[:, None]], 1).tolist()
+    }
+    moved = sum(cells.get((float(responses[i]), float(swapped[i])), 0.0) - float(influence[i]) for i in (one, other))
+    assert float(after - before) == pytest.approx(moved / 4000, rel=0.05, abs=2e-5)
+
+
+def test_what_is_left_of_the_influence_sums_to_zero_in_every_bin_of_either() -> None:
+    generator = torch.Generator().manual_seed(0)
+    responses, properties = (
+        torch.randint(8, (300, 5), generator=generator),
+        torch.randint(4, (300, 5), generator=generator),
+    )
+
+    influence = information_influence(responses, properties)
+
+    for codes in (responses, properties):
+        for bin in range(8):
+            torch.testing.assert_close((influence * (codes == bin)).sum(0), torch.zeros(5), atol=2e-3, rtol=0)
+
+
+def test_a_unit_that_equals_the_property_is_certain_of_it() -> None:
+    codes = torch.arange(400)[:, None] % 8
+
+    assert information_influence(codes, codes).abs().max() < 1e-6
+
+
+def test_undefined_stimuli_have_no_influence_and_silent_units_none_at_all() -> None:
+    codes = torch.arange(400)[:, None] % 4
+    properties = (codes // 2).masked_fill(torch.arange(400)[:, None] < 100, -1)
+
+    influence = information_influence(torch.cat([codes, torch.zeros_like(codes)], 1), properties)
+
+    assert (influence[:100] == 0).all() and (influence[:, 1] == 0).all()
+
+
+def test_at_fixed_class_it_is_the_influence_within_each_class() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 3
+    responses, properties = (
+        torch.randint(4, (300, 2), generator=generator),
+        torch.randint(3, (300, 1), generator=generator),
+    )
+
+    whole = information_influence(responses, properties, labels)
+
+    for label in range(3):
+        member = labels == label
+        torch.testing.assert_close(whole[member], information_influence(responses[member], properties[member]))
+
+
+def test_the_standard_error_of_object_information_is_its_deviation_over_sets_of_views() -> None:
+    generator = torch.Generator().manual_seed(0)
+    objects = torch.arange(_STIMULI) % 5
+    halves = half_samples(objects)
+    of_objects = torch.randn(5, 20, generator=torch.Generator().manual_seed(1))
+    means: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
+    for _ in range(100):
+        views = torch.randn(_STIMULI, 1, generator=generator)
+        units = of_objects[objects] + views + torch.randn(_STIMULI, 20, generator=generator)
+        found = object_information(units, objects)
+        for name, values in (("view_invariant", found.view_invariant_bits), ("ratio", found.ratio)):
+            halved = getattr(found.influence, name).half_differences(torch.full((20,), 1 / 20), halves)
+            means.setdefault(name, []).append(float(values.mean()))
+            errors.setdefault(name, []).append(float(standard_error(torch.tensor(halved))))
+
+    for name in means:
+        ratio = np.sqrt(np.mean(np.square(errors[name]))) / np.std(means[name])
+        assert ratio == pytest.approx(1.05, abs=0.25), name
