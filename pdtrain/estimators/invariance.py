@@ -11,7 +11,7 @@ from pdtrain.estimators.contingency import joint_counts, response_entropy
 from pdtrain.estimators.corrections import corrected_information
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.finite import refuse_non_finite
-from pdtrain.estimators.object_influence import ObjectInfluence, object_influence
+from pdtrain.estimators.object_influence import half_differences_of_objects
 from pdtrain.estimators.permutation import permutation_law
 from pdtrain.estimators.significance import wilson_interval
 
@@ -41,8 +41,9 @@ class ObjectInformation:
         Their quotient, 0 where the total is 0, shape (units, pairs).
     silent
         No variance over the stimuli, shape (units,).
-    influence
-        Of each stimulus on the mean over pairs of each.
+    half_differences
+        Where `halves` were given: of the means over pairs and units of total, view-invariant information and ratio,
+        over all units that have a value, and over those that are not silent.
     """
 
     pairs: list[tuple[int, int]]
@@ -52,7 +53,7 @@ class ObjectInformation:
     view_invariant_bits: Float[Tensor, "units pairs"]
     ratio: Float[Tensor, "units pairs"]
     silent: Bool[Tensor, " units"]
-    influence: ObjectInfluence
+    half_differences: Float[Tensor, "splits 3 2"] | None = None
 
 
 def object_information(
@@ -62,6 +63,7 @@ def object_information(
     bins: int = 8,
     most_pairs: int = MOST_PAIRS,
     seed: int = 0,
+    halves: Bool[Tensor, "splits stimuli"] | None = None,
     memory_bytes: int = 2**27,
 ) -> ObjectInformation:
     """Total and view-invariant information of every unit about pairs of objects.
@@ -80,6 +82,8 @@ def object_information(
         for each.
     most_pairs, seed
         All pairs are taken if there are no more; else so many, drawn at random.
+    halves
+        Halvings of the stimuli (`half_samples`), for the half differences of means.
     memory_bytes
         Bound on the working memory.
 
@@ -113,8 +117,15 @@ def object_information(
     ratio = torch.where((total > 0) | invariant.isnan(), invariant / total.clamp_min(1e-12), 0.0)
     named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
     silent = (responses == responses[:1]).all(0)
-    influence = object_influence(codes, objects, pairs, fewest_views=fewest, seed=seed, memory_bytes=memory_bytes)
-    return ObjectInformation(named, bins, possible, total, invariant, ratio, silent, influence)
+    half_differences = None
+    if halves is not None:
+        known = torch.stack([~of.isnan().all(1) for of in (total, invariant, ratio)], 1)
+        kept = torch.stack([known, known & ~silent[:, None]], 2).double()
+        weights = kept / kept.sum(0).clamp_min(1)
+        half_differences = half_differences_of_objects(
+            codes, objects, pairs, weights, halves, fewest_views=fewest, seed=seed, memory_bytes=memory_bytes
+        )
+    return ObjectInformation(named, bins, possible, total, invariant, ratio, silent, half_differences)
 
 
 def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], int]:

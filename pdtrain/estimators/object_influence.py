@@ -1,36 +1,29 @@
 """How much each stimulus moves what units tell about pairs of objects: what their interval over stimuli is made of."""
 
-from dataclasses import dataclass
-
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, joint_counts, response_entropy
-from pdtrain.estimators.influence import Influence, less_margins, pointwise_information
+from pdtrain.estimators.contingency import LN2, indicators, joint_counts, response_entropy
+from pdtrain.estimators.half_samples import half_differences_of_mean
+from pdtrain.estimators.influence import less_chance, less_margins, pointwise_information
 
+KINDS = ("total", "view_invariant", "ratio")
 _CELL_BYTES = 80  # some ten float64 values for each cell of a pair's table
 
 
-@dataclass(frozen=True)
-class ObjectInfluence:
-    """Influence of each stimulus on the mean over pairs of each unit's values, as `ObjectInformation` holds them."""
-
-    total: Influence
-    view_invariant: Influence
-    ratio: Influence
-
-
-def object_influence(
+def half_differences_of_objects(
     codes: Int[Tensor, "stimuli units"],
     objects: Int[Tensor, " stimuli"],
     pairs: Int[Tensor, "pairs 2"],
+    weights: Float[Tensor, "units 3 sums"],
+    halves: Bool[Tensor, "splits stimuli"],
     *,
     fewest_views: int,
     seed: int = 0,
     memory_bytes: int = 2**27,
-) -> ObjectInfluence:
-    """Influence of each stimulus on object information.
+) -> Float[Tensor, "splits 3 sums"]:
+    """Half differences of weighted sums over units of total, view-invariant information and their ratio, over pairs.
 
     Parameters
     ----------
@@ -40,6 +33,10 @@ def object_influence(
         Object of each stimulus, from 0.
     pairs
         Of objects.
+    weights
+        Of each unit in each sum, for each of the three (`KINDS`).
+    halves
+        From `half_samples`.
     fewest_views
         Of an object, or its pairs have no view-invariant value.
     seed
@@ -48,22 +45,25 @@ def object_influence(
     Examples
     --------
     >>> import torch
-    >>> codes, objects = torch.tensor([[0], [0], [1], [0], [1], [1]]), torch.tensor([0, 0, 0, 1, 1, 1])
-    >>> found = object_influence(codes, objects, torch.tensor([[0, 1]]), fewest_views=1)
-    >>> [round(bits, 2) for bits in found.view_invariant.found[:, 0].tolist()]
-    [0.33, 0.33, -0.67, -0.67, 0.33, 0.33]
+    >>> from pdtrain.estimators.half_samples import half_samples
+    >>> objects = torch.arange(80) % 2
+    >>> pairs, weights, halves = torch.tensor([[0, 1]]), torch.ones(1, 3, 1), half_samples(objects)
+    >>> told = half_differences_of_objects(objects[:, None], objects, pairs, weights, halves, fewest_views=9)
+    >>> bool(told[:, 1].abs().max() < 1e-6)  # a unit that is the object tells all of it, whatever is shown
+    True
     """
     order = torch.randperm(len(objects), generator=torch.Generator().manual_seed(seed)).to(objects.device)
-    given = (codes, pairs, fewest_views, memory_bytes)
-    found, by_chance = (_influences(of, *given) for of in (objects, objects[order]))
-    return ObjectInfluence(*(Influence(one, other) for one, other in zip(found, by_chance, strict=True)))
+    given = (codes, pairs, weights.double(), fewest_views, memory_bytes)
+    found, by_chance = (_influence(of, *given) for of in (objects, objects[order]))
+    return less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
 
 
-def _influences(objects: Tensor, codes: Tensor, pairs: Tensor, fewest_views: int, memory_bytes: int) -> list[Tensor]:
-    """Of total, view-invariant and ratio, each of shape (stimuli, units)."""
+def _influence(
+    objects: Tensor, codes: Tensor, pairs: Tensor, weights: Tensor, fewest_views: int, memory_bytes: int
+) -> Float[Tensor, "stimuli 3 sums"]:
     counts = joint_counts(codes, objects[:, None])[:, 0].double().transpose(1, 2)  # (units, objects, bins)
     views = counts[0].sum(-1)
-    sums = torch.zeros(3, *counts.shape, dtype=torch.float64, device=counts.device)
+    cells = torch.zeros(3, *counts.shape, dtype=torch.float64, device=counts.device)
     known = 0
     step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[:, 0].numel()))
     for part in pairs.split(step):
@@ -71,11 +71,11 @@ def _influences(objects: Tensor, codes: Tensor, pairs: Tensor, fewest_views: int
         known += int(told.sum())
         for place, influence in enumerate(_of_pairs(counts[:, part], told, len(objects))):
             for member in (0, 1):
-                sums[place].index_add_(1, part[:, member], influence[:, :, member])
-    sums[0] /= len(pairs)
-    sums[1:] /= max(known, 1)
-    cell = objects[:, None] * counts.shape[2] + codes.long()
-    return [of.flatten(1).T.gather(0, cell).float() for of in sums]
+                cells[place].index_add_(1, part[:, member], influence[:, :, member])
+    cells /= torch.tensor([len(pairs), max(known, 1), max(known, 1)], device=cells.device)[:, None, None, None]
+    weighted = torch.einsum("kuob,uks->ubkso", cells, weights).flatten(0, 1).float()
+    met = torch.tensordot(indicators(codes), weighted, 1)
+    return met.gather(3, objects[:, None, None, None].expand(-1, *met.shape[1:3], 1))[..., 0]
 
 
 def _of_pairs(tables: Tensor, told: Tensor, stimuli: int) -> list[Tensor]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -19,10 +19,10 @@ from pdtrain.estimators.conditional_information import (
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
-from pdtrain.estimators.influence import Influence
+from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
-from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known
+from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
 from pdtrain.probes.local_codes import LocalCodes
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
@@ -153,37 +153,28 @@ class InformationProbe:
         local: Mapping[str, Tensor],
     ) -> Iterator[Told]:  # fmt: skip
         units = discretize(response.unit_responses, self._bins)
-        found: dict[str, UnitInformation] = {}
-        if shared:
-            together = unit_information(units, torch.cat(list(shared.values()), 1), **self._options)
-            found |= dict(zip(shared, together, strict=True))
-        for name, codes in local.items():
-            found[name] = unit_information(units, codes, paired=True, **self._options)[0]
-        for name, information in found.items():
-            note = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
-            influence = Influence.of(units, shared[name] if name in shared else local[name])
-            yield Told(response, index, name, information, influence, stimuli.halves, "; ".join(filter(None, note)))
+        for names, codes, paired in _met(shared, local):
+            found = unit_information(units, codes, paired=paired, **self._options)
+            half_differences = _half_differences(units, codes, found, stimuli, paired=paired)
+            for place, (name, information) in enumerate(zip(names, found, strict=True)):
+                notes = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
+                note = "; ".join(filter(None, notes))
+                yield Told(response, index, name, information, half_differences[:, place], note)
 
     def _beyond_class(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Tensor],
         local: Mapping[str, Tensor],
     ) -> Iterator[Told]:  # fmt: skip
-        if not shared and not local:
-            return
         labels = stimuli.labels.unique(return_inverse=True)[1]
         units = codes_within(response.unit_responses, labels)
         silent = (response.unit_responses == response.unit_responses[:1]).all(0)
-        options = self._options | {"silent": silent}
-        found: dict[str, UnitInformation] = {}
-        if shared:
-            together = conditional_information(units, torch.cat(list(shared.values()), 1), labels, **options)
-            found |= dict(zip(shared, together, strict=True))
-        for name, codes in local.items():
-            found[name] = conditional_information(units, codes, labels, paired=True, **options)[0]
-        for name, information in found.items():
-            note = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
-            influence = Influence.of(units, shared[name] if name in shared else local[name], labels)
-            yield Told(response, index, name, information, influence, stimuli.halves, "; ".join(filter(None, note)))
+        for names, codes, paired in _met(shared, local):
+            found = conditional_information(units, codes, labels, paired=paired, silent=silent, **self._options)
+            half_differences = _half_differences(units, codes, found, stimuli, labels, paired=paired)
+            for place, (name, information) in enumerate(zip(names, found, strict=True)):
+                notes = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
+                note = "; ".join(filter(None, notes))
+                yield Told(response, index, name, information, half_differences[:, place], note)
 
     def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
         """Bins of a property, shape (stimuli, 1)."""
@@ -193,6 +184,29 @@ class InformationProbe:
 
 def _of_labels(name: str, stimuli: StimulusSet) -> str:
     return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
+
+
+def _met(
+    shared: Mapping[str, Tensor], local: Mapping[str, Tensor]
+) -> Iterator[tuple[list[str], Int[Tensor, "stimuli columns"], bool]]:
+    """Names and codes of properties: those that all units share together, then each that units have of their own."""
+    if shared:
+        yield list(shared), torch.cat(list(shared.values()), 1), False
+    for name, codes in local.items():
+        yield [name], codes, True
+
+
+def _half_differences(
+    units: Tensor,
+    codes: Tensor,
+    found: Sequence[UnitInformation],
+    stimuli: StimulusSet,
+    labels: Tensor | None = None,
+    *,
+    paired: bool,
+) -> Float[Tensor, "splits properties 3"]:
+    weights = torch.stack([weights_of_means(information) for information in found], 1)
+    return half_differences_of_information(units, codes, weights, stimuli.halves, labels, paired=paired)
 
 
 def _too_few_for_classes(stimuli: StimulusSet) -> str:

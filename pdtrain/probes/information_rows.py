@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
-from pdtrain.estimators.influence import Influence
 from pdtrain.estimators.information import UnitInformation
 from pdtrain.estimators.significance import wilson_interval
-from pdtrain.probes.rows import layer_row, mean_with_influence, unit_rows
+from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (
     INFORMATION,
     INFORMATION_AT_FIXED_IDENTITY,
@@ -39,6 +39,20 @@ AT_FIXED_IDENTITY = (INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY
 _NAN = float("nan")
 
 
+def normalized_information(information: UnitInformation) -> Float[Tensor, " units"]:
+    """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
+    return information.information_bits / information.entropy_bits
+
+
+def weights_of_means(information: UnitInformation) -> Float[Tensor, "units 3"]:
+    """Of each unit in the mean of information, of its share of the entropy, and over units that are not silent."""
+    known = ~information.information_bits.isnan()
+    normalized = (known / information.entropy_bits).nan_to_num(0, 0, 0)
+    active = known & ~information.silent
+    counts = [known.sum(), known.sum(), active.sum()]
+    return torch.stack([of / n.clamp_min(1) for of, n in zip((known, normalized, active), counts, strict=True)], 1)
+
+
 @dataclass(frozen=True)
 class Told:
     """What the units of a layer tell about one property.
@@ -49,10 +63,10 @@ class Told:
         The layer, and its place among those probed.
     about
         Its name.
-    information, influence
-        Of each unit, and of each stimulus on it.
-    halves
-        Of the stimuli.
+    information
+        Of each unit.
+    half_differences
+        Of the means over units of `weights_of_means`.
     note
         Of all rows.
     """
@@ -61,8 +75,7 @@ class Told:
     index: int
     about: str
     information: UnitInformation
-    influence: Influence
-    halves: Bool[Tensor, "splits stimuli"]
+    half_differences: Float[Tensor, "splits 3"]
     note: str
 
     def rows(self) -> list[Row]:
@@ -72,7 +85,7 @@ class Told:
         active = self.information.information_bits.masked_fill(silent, _NAN)
         return [
             *self._means(INFORMATION, NORMALIZED_INFORMATION),
-            self._mean(INFORMATION_OF_ACTIVE, active),
+            self._mean(INFORMATION_OF_ACTIVE, active, 2),
             *(
                 self._row(measure, float(statistic(bits)) if len(bits) else _NAN, n=len(bits))
                 for measure, statistic in STATISTICS.items()
@@ -95,21 +108,16 @@ class Told:
         """Of each unit, beyond the class."""
         return self._units(UNIT_AT_FIXED_IDENTITY)
 
-    @property
-    def _normalized(self) -> Float[Tensor, " units"]:
-        """Share of the property's entropy, I(r; s) / H(s); NaN where the information is not known."""
-        return self.information.information_bits / self.information.entropy_bits
-
     def _means(self, mean: Measure, normalized: Measure) -> list[Row]:
         return [
-            self._mean(mean, self.information.information_bits),
-            self._mean(normalized, self._normalized, scale=1 / self.information.entropy_bits),
+            self._mean(mean, self.information.information_bits, 0),
+            self._mean(normalized, normalized_information(self.information), 1),
         ]
 
-    def _mean(self, measure: Measure, values: Tensor, *, scale: Tensor | None = None) -> Row:
-        return mean_with_influence(
-            measure, self.response.layer, self.index, values, self.influence, halves=self.halves, scale=scale,
-            property=self.about, note=self.note,
+    def _mean(self, measure: Measure, values: Tensor, sum: int) -> Row:
+        return mean_row(
+            measure, self.response.layer, self.index, values, property=self.about, note=self.note,
+            half_differences=self.half_differences[:, sum].tolist(),
         )  # fmt: skip
 
     def _share(self, measure: Measure, marked: Bool[Tensor, " units"]) -> Row:
@@ -126,7 +134,7 @@ class Told:
         of_units = self.information
         return unit_rows(
             measure, self.response, of_units.information_bits, property=self.about,
-            plugin_bits=of_units.plugin_bits, normalized=self._normalized, p_value=of_units.p_values,
+            plugin_bits=of_units.plugin_bits, normalized=normalized_information(of_units), p_value=of_units.p_values,
             informative=of_units.informative, silent=of_units.silent,
         )  # fmt: skip
 

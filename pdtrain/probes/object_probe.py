@@ -18,7 +18,7 @@ from pdtrain.estimators.invariance import (
     linear_discriminability,
     object_information,
 )
-from pdtrain.probes.rows import layer_row, mean_with_influence, unit_rows
+from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (
     ACCURACY,
     ACTIVE,
@@ -71,27 +71,29 @@ class ObjectInformationProbe:
         bins = 0
         for index, response in enumerate(responses):
             try:
-                found = object_information(response.unit_responses, stimuli.labels, **self._options)
+                found = object_information(
+                    response.unit_responses, stimuli.labels, halves=stimuli.halves, **self._options
+                )
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+            note, bins = _note(found, stimuli), found.bins
             ratio, invariant = found.ratio.nanmean(1), found.view_invariant_bits.nanmean(1)
             per_unit = {
                 TOTAL_OBJECT_INFORMATION: found.total_bits.mean(1),
                 VIEW_INVARIANT: invariant,
                 VIEW_INVARIANT_RATIO: ratio,
             }
-            note, bins = _note(found, stimuli), found.bins
-            influences = {
-                TOTAL_OBJECT_INFORMATION: found.influence.total,
-                VIEW_INVARIANT: found.influence.view_invariant,
-                VIEW_INVARIANT_RATIO: found.influence.ratio,
-            }
-            for measure, values in per_unit.items():
-                of: dict[str, Any] = {"property": IDENTITY, "note": note, "halves": stimuli.halves}
+            assert found.half_differences is not None
+            for kind, (measure, values) in enumerate(per_unit.items()):
                 active = values.masked_fill(found.silent, torch.nan)
-                influence = influences[measure]
-                rows.append(mean_with_influence(measure, response.layer, index, values, influence, **of))
-                rows.append(mean_with_influence(OF_ACTIVE[measure], response.layer, index, active, influence, **of))
+                for place, (of, chosen) in enumerate(((measure, values), (OF_ACTIVE[measure], active))):
+                    half_differences = found.half_differences[:, kind, place].tolist()
+                    rows.append(
+                        mean_row(
+                            of, response.layer, index, chosen, property=IDENTITY, note=note,
+                            half_differences=half_differences,
+                        )
+                    )  # fmt: skip
             of_units += unit_rows(
                 VIEW_INVARIANT, response, invariant, property=IDENTITY, normalized=ratio, silent=found.silent
             )

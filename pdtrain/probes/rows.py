@@ -11,7 +11,6 @@ from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.estimators.half_samples import interval as student_interval
 from pdtrain.estimators.half_samples import standard_error
-from pdtrain.estimators.influence import Influence
 from pdtrain.results.measures import Measure
 from pdtrain.results.rows import Row, UnitRow
 
@@ -73,29 +72,6 @@ def mean_row(
         options["half_differences"] = ()
     over_units = (mean - _HALF_WIDTH * error, mean + _HALF_WIDTH * error)
     return layer_row(measure, layer, index, mean, property=property, over_units=over_units, n=count, **options)
-
-
-def mean_with_influence(
-    measure: Measure,
-    layer: Layer,
-    index: int,
-    values: Float[Tensor, " units"],
-    influence: Influence,
-    *,
-    halves: Bool[Tensor, "splits stimuli"],
-    scale: Float[Tensor, " units"] | None = None,
-    **options: Any,
-) -> Row:
-    """As `mean_row`, with the interval over stimuli that the influence of each gives.
-
-    `scale` is what a unit's value is of what the influence is on; a unit whose value is NaN has no part.
-    """
-    known = (~values.isnan()).float()
-    weights = known / known.sum().clamp_min(1)
-    if scale is not None:
-        weights = weights * scale.nan_to_num(0, 0, 0)
-    half_differences = influence.half_differences(weights, halves)
-    return mean_row(measure, layer, index, values, half_differences=half_differences, **options)
 
 
 def mean_with_error(values: Float[Tensor, " units"]) -> tuple[float, float, int]:

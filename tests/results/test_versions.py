@@ -45,6 +45,22 @@ def test_stores_of_the_first_version_stay_readable_and_are_marked(tmp_path: Path
     assert ResultsStore(tmp_path).read_unit_rows(ProbePoint(0, 0))[0].estimator == "unit_information 1"
 
 
+def test_intervals_of_the_first_version_are_read_as_what_they_were() -> None:
+    of_units = Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1, 0.01, 0.08, 0.12, note="400 stimuli")
+    of_stimuli = Row("relu1", 1, 0.5, "intrinsic_dimension", "two_nn", "", 7.0, 0.5, 6.0, 8.0)
+    of_draws = Row("", -1, 0.5, "index", "expansion", "two_nn", 2.0, 0.1, 1.8, 2.2)
+    kept = [field for field in Row.__dataclass_fields__ if not field.startswith("units_")]
+    frame = pd.DataFrame([{name: getattr(row, name) for name in kept} for row in (of_units, of_stimuli, of_draws)])
+
+    units, stimuli, draws = as_of_today(frame.drop(columns=["stimuli", "half_differences", "estimator"])).itertuples()
+
+    assert (units.units_lower, units.units_upper) == (0.08, 0.12) and units.note == "400 stimuli; interval over units"
+    assert pd.isna(units.lower) and pd.isna(units.upper) and pd.isna(units.standard_deviation)
+    assert (stimuli.lower, stimuli.upper, stimuli.standard_deviation, stimuli.note) == (6.0, 8.0, 0.5, "")
+    assert (draws.lower, draws.upper) == (1.8, 2.2) and draws.note == "interval with the peak held fixed"
+    assert all(row.half_differences == () and row.stimuli == "" for row in (units, stimuli, draws))
+
+
 def test_a_mix_of_versions_is_said_and_kept_apart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _store_of_first_version(tmp_path, 0)
     new = [
