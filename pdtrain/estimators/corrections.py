@@ -65,12 +65,19 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
 def _possible_values(tables: Tables, columns: Tensor) -> Tensor:
     """For each response bin, how many property values are possible there; 0 for an empty bin."""
     stimuli, met = tables.sum(-1).long(), (tables > 0).sum(-1).double()
-    seen, by_chance = _support(stimuli, met), _support(stimuli, _met_by_chance(tables))
+    seen, by_chance = _support(stimuli, met), _support(stimuli, met_by_chance(tables))
     return (seen / by_chance).clamp_max(1.0).mul(columns[..., None]).masked_fill(stimuli == 0, 0.0)
 
 
-def _met_by_chance(tables: Tables) -> Tensor:
-    """How many property values a response bin of so many stimuli meets on average if they are shuffled."""
+def met_by_chance(tables: Tables) -> Float[Tensor, "*batch response_bins"]:
+    """How many property values a response bin of so many stimuli meets on average if they are shuffled.
+
+    Examples
+    --------
+    >>> import torch
+    >>> met_by_chance(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).round(decimals=3).tolist()  # both, in two of three orders
+    [1.667, 1.667]
+    """
     stimuli, values = tables.sum(-1).double()[..., :, None], tables.sum(-2).double()[..., None, :]
     total = values.sum(-1, keepdim=True)
     log_factorial = torch.lgamma(torch.arange(int(total.max()) + 1, dtype=torch.float64, device=tables.device) + 1)

@@ -26,6 +26,7 @@ from pdtrain.estimators.significance import benjamini_hochberg, permutation_p_va
 
 FEWEST_PER_VALUE = 10  # stimuli per value of the property, on average; with fewer, bias and information are alike
 _FEW_PER_VALUE = 30
+_BINS, _BINS_WITHIN_CLASS = 8, 4
 _TIE_TOLERANCE = 1e-7  # of sums of n log n in float64: they are below 1e6, and ties are common
 
 
@@ -67,7 +68,8 @@ def information_about(
     *,
     kind: Kind = "continuous",
     period: float | None = None,
-    bins: int = 8,
+    given: Int[Tensor, "..."] | None = None,
+    bins: int | None = None,
     correction: str = "permutation",
     shuffles: int = 0,
     seed: int = 0,
@@ -85,8 +87,11 @@ def information_about(
         "continuous" (cut in bins), "circular" (cut in arcs of `period`) or "discrete" (each value its own bin).
     period
         Of a circular property, in the units of its values.
+    given
+        Class of each stimulus, shape (stimuli,): information at fixed class (`conditional_information`). Responses and
+        property are then cut in bins within each class, and stimuli are shuffled there.
     bins
-        Of responses and property (`discretize`).
+        Of responses and property (`discretize`); 8, and 4 with `given`.
     correction
         Of the bias, one of `pdtrain.estimators.corrections.CORRECTIONS`.
     shuffles
@@ -97,7 +102,8 @@ def information_about(
     Returns
     -------
     UnitInformation
-        NaN, with a note, where the property does not vary or has fewer than `FEWEST_PER_VALUE` stimuli per value.
+        NaN, with a note, where the property does not vary or has fewer than `FEWEST_PER_VALUE` stimuli per value; with
+        `given`, where it varies within no class or has fewer than 20 per class and value.
 
     Raises
     ------
@@ -113,7 +119,13 @@ def information_about(
     >>> found = information_about(units, luminance)
     >>> [round(bits, 2) for bits in found.information_bits.tolist()], found.silent.tolist()
     ([3.0, 0.54, 0.0], [False, False, True])
+    >>> contrast, classes = torch.arange(800) % 10, torch.arange(800) // 400
+    >>> units = torch.stack([contrast + 20 * classes, classes], 1).double()  # both tell the class, one the contrast
+    >>> found = information_about(units, contrast + classes, given=classes)
+    >>> [round(bits, 2) for bits in found.information_bits.tolist()]
+    [1.97, 0.0]
     """
+    bins = bins if bins is not None else (_BINS if given is None else _BINS_WITHIN_CLASS)
     if (
         responses.dim() != 2
         or len(values) != len(responses)
@@ -127,6 +139,13 @@ def information_about(
             "and no negative number of shuffles"
         )
     refuse_non_finite(responses)
+    if given is not None:
+        from pdtrain.estimators.conditional_information import information_at_fixed_class  # which builds on this module
+
+        return information_at_fixed_class(
+            responses, values, given, kind=kind, period=period, bins=bins, correction=correction, shuffles=shuffles,
+            seed=seed,
+        )  # fmt: skip
     codes = property_codes(values.double().view(len(values), -1), kind=kind, period=period, bins=bins)
     return unit_information(
         discretize(responses, bins), codes, paired=values.dim() > 1, correction=correction, shuffles=shuffles, seed=seed

@@ -1,0 +1,198 @@
+"""Whether an information at fixed class is more than chance: its law where stimuli are shuffled within their classes.
+
+The information is a sum over classes, which are shuffled apart: means and variances add up. Where few classes, or units
+that hardly ever fire, leave it few values, the laws of the classes are convolved.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import gammaln, xlogy
+from scipy.stats import chi2, gamma
+from torch import Tensor
+
+from pdtrain.estimators.contingency import LN2
+from pdtrain.estimators.corrections import met_by_chance
+from pdtrain.estimators.permutation import PermutationLaw
+from pdtrain.estimators.significance import permutation_p_values
+
+MOST = 24  # stimuli of the rare row of a class whose law is counted out
+_MOST_COLUMNS = 16  # of it; any number of stimuli where there are two
+_FEW_CELLS = 40  # that chance would fill beyond what the marginals ask for: with more, the matched law fits as well
+_FINE = 1e-3  # nats: steps of the statistic within a class
+_PER_DEVIATION = 50  # steps of the sum, at least, in its standard deviation
+_LEVELS = 4096
+_ACCURATE = 1e-10  # of probabilities from a Fourier transform
+_LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millisecond
+_COUNTED = 0.1  # share of the variance that counted laws need to have
+_NEGLIGIBLE = 1e-6  # variance of a class, nats squared
+
+
+def conditional_p_values(
+    tables: Float[Tensor, "*batch classes response_bins property_bins"],
+    plugin_bits: Float[Tensor, "*batch classes"],
+    law: PermutationLaw,
+) -> Float[Tensor, "*batch"]:
+    """Probability of as much plug-in information at fixed class over all orders of the stimuli within their classes.
+
+    Where a single class varies, that of `permutation_p_values` there. Elsewhere the scaled chi-squared law with the
+    mean and variance of the sum; but where chance would fill few cells, and it is at most 0.3, the classes' laws
+    convolved: counted out for a class of two rows or two columns one of which holds few stimuli, the matched law for
+    all others together.
+
+    Parameters
+    ----------
+    tables
+        Joint histograms, shape (..., classes, response bins, property bins).
+    plugin_bits, law
+        Information within each class, and its law there, bits, shape (..., classes).
+
+    Returns
+    -------
+    Tensor
+        Shape (...); 1 where nothing varies within any class.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pdtrain.estimators.contingency import plugin_information
+    >>> from pdtrain.estimators.permutation import permutation_law
+    >>> table = torch.tensor([[3.0, 0.0], [47.0, 50.0]])  # 0.242 by itself
+    >>> both = torch.stack([table, table])
+    >>> round(float(conditional_p_values(both, plugin_information(both), permutation_law(both))), 3)  # 0.242 squared
+    0.059
+    """
+    flat = tables.reshape(-1, *tables.shape[-3:])
+    batch, classes = flat.shape[:2]
+    plugin = plugin_bits.reshape(batch, classes).nan_to_num(0.0)
+    mean, deviation = law.mean_bits.reshape(batch, classes), law.deviation_bits.reshape(batch, classes)
+    nats = flat.sum((-2, -1)).double() * LN2
+    observed, mean, variance = nats * plugin, nats * mean, (nats * deviation).square()
+    p_values = _matched(observed.sum(-1), mean.sum(-1), variance.sum(-1))
+
+    varying = variance > _NEGLIGIBLE
+    single = (varying.sum(-1) == 1).nonzero()[:, 0]
+    if len(single):
+        which = varying[single].int().argmax(-1)
+        alone = PermutationLaw(*(b.reshape(batch, classes)[single, which] for b in (law.mean_bits, law.deviation_bits)))
+        p_values[single] = permutation_p_values(flat[single, which], plugin[single, which], alone)
+    few = (varying.sum(-1) > 1) & (_cells_by_chance(flat, varying) < _FEW_CELLS) & (p_values < _LIKELY)
+    arrays = [t.cpu().numpy() for t in (flat, observed, mean, variance, varying)]
+    for i in few.nonzero()[:, 0].tolist():
+        exact = _convolved(*(array[i].copy() for array in arrays))
+        if exact is not None:
+            p_values[i] = exact
+    return p_values.view(tables.shape[:-3])
+
+
+def _matched(observed: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Scaled chi-squared law of the given mean and variance."""
+    varies = (mean > 1e-12) & (variance > _NEGLIGIBLE)
+    degrees = (2 * mean.square() / variance.clamp_min(_NEGLIGIBLE)).cpu().numpy()
+    statistic = (2 * observed * mean / variance.clamp_min(_NEGLIGIBLE)).cpu().numpy()
+    tail = torch.as_tensor(chi2.sf(statistic, np.maximum(degrees, 1e-12)), device=observed.device)
+    return torch.where(varies, tail, 1.0)
+
+
+def _cells_by_chance(tables: Tensor, varying: Tensor) -> Tensor:
+    """How many cells chance would fill beyond those that the marginals ask for, over all classes, shape (batch,)."""
+    rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
+    met = met_by_chance(tables).masked_fill(tables.sum(-1) == 0, 0.0).sum(-1)
+    return (met - rows - columns + 1).clamp_min(0).masked_fill(~varying, 0.0).sum(-1)
+
+
+def _convolved(
+    tables: np.ndarray, observed: np.ndarray, mean: np.ndarray, variance: np.ndarray, varying: np.ndarray
+) -> float | None:
+    """P-value of one unit and property; None where hardly any class is counted out, or it is too small to be told."""
+    found = {c: _rare_row(tables[c]) for c in varying.nonzero()[0].tolist()}
+    rare = {c: rows for c, rows in found.items() if rows is not None}
+    counted = list(rare)
+    total = float(variance[varying].sum())
+    if variance[counted].sum() < _COUNTED * total:
+        return None
+    power = max(0, int(np.floor(np.log2(np.sqrt(total) / _PER_DEVIATION / _FINE))))
+    level, transform = 0, np.ones(_LEVELS // 2 + 1, dtype=complex)
+    for row, columns in rare.values():
+        statistic = _deviance(sum(row), sum(columns), tuple(sorted(set(columns))))
+        fine = sum(int(statistic[size][count]) for size, count in zip(columns, row, strict=True))
+        level += (fine + (1 << power >> 1)) >> power
+        transform = transform * _transform(sum(row), tuple(sorted(columns)), power)
+    varying[counted] = False
+    if varying.any():
+        step = _FINE * 2**power
+        level += round(float(observed[varying].sum()) / step)
+        transform = transform * _smooth_transform(float(mean[varying].sum()), float(variance[varying].sum()), step)
+    if level >= _LEVELS:
+        return None
+    p_value = float(np.fft.irfft(transform, _LEVELS)[level:].sum())
+    return min(p_value, 1.0) if p_value > _ACCURATE else None
+
+
+def _rare_row(table: np.ndarray) -> tuple[list[int], list[int]] | None:
+    """Counts of the rarer of two rows, or of two columns, and the sizes of the other variable's bins."""
+    table = table[table.sum(1) > 0][:, table.sum(0) > 0]
+    if min(table.shape) != 2:
+        return None
+    turned = [t for t in (table, table.T) if t.shape[0] == 2]
+    rare = min(turned, key=lambda t: (t.sum(1).min(), t.shape[1]))
+    sizes = rare.sum(1)
+    if rare.shape[1] > 2 and (sizes.min() > MOST or rare.shape[1] > _MOST_COLUMNS):
+        return None
+    return rare[int(sizes.argmin())].astype(int).tolist(), rare.sum(0).astype(int).tolist()
+
+
+@lru_cache(maxsize=4096)
+def _deviance(stimuli: int, total: int, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """For a column of each size, what each count of the rare row there adds to the statistic, in fine steps."""
+    share, found = stimuli / total, {}
+    for size in sizes:
+        count = np.arange(min(stimuli, size) + 1)
+        rest = size - count
+        found[size] = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
+        found[size] = np.round(found[size] / _FINE).astype(np.int64)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _law(stimuli: int, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Levels, in fine steps, and probabilities of the statistic of a rare row of so many stimuli on such columns."""
+    total = sum(columns)
+    statistic = _deviance(stimuli, total, tuple(sorted(set(columns))))
+    share = stimuli / total  # any share gives the same law; this one keeps it away from underflow
+    laws: dict[int, tuple[np.ndarray, np.ndarray]] = {0: (np.zeros(1, dtype=np.int64), np.ones(1))}
+    left = total
+    for size in columns:
+        left -= size
+        parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        count = np.arange(min(stimuli, size) + 1)
+        weight = gammaln(size + 1) - gammaln(count + 1) - gammaln(size - count + 1)
+        weight = np.exp(weight + count * np.log(share) + (size - count) * np.log1p(-share))
+        for used, (levels, probabilities) in laws.items():
+            for n in range(max(0, stimuli - used - left), min(stimuli - used, size) + 1):
+                part = levels + statistic[size][n], probabilities * weight[n]
+                parts.setdefault(used + n, []).append(part)
+        laws = {used: _merged(part) for used, part in parts.items()}
+    levels, probabilities = laws[stimuli]
+    return levels, probabilities / probabilities.sum()
+
+
+def _merged(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    levels, which = np.unique(np.concatenate([levels for levels, _ in parts]), return_inverse=True)
+    return levels, np.bincount(which, np.concatenate([probabilities for _, probabilities in parts]))
+
+
+@lru_cache(maxsize=2048)
+def _transform(stimuli: int, columns: tuple[int, ...], power: int) -> np.ndarray:
+    """Fourier transform of a counted law on the grid of the sum, whose steps are 2^power fine ones."""
+    levels, probabilities = _law(stimuli, columns)
+    levels = (levels + (1 << power >> 1)) >> power
+    return np.fft.rfft(np.bincount(levels % _LEVELS, probabilities, minlength=_LEVELS))
+
+
+def _smooth_transform(mean: float, variance: float, step: float) -> np.ndarray:
+    """Fourier transform of the scaled chi-squared law of the given mean and variance, on the grid of the sum."""
+    edges = (np.arange(_LEVELS + 1) - 0.5).clip(min=0) * step
+    return np.fft.rfft(np.diff(gamma.cdf(edges, mean**2 / variance, scale=variance / mean)))

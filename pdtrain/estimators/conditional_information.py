@@ -1,0 +1,419 @@
+"""Information at fixed identity, I(r; s | c): what units tell about a property once the class of the stimulus is known.
+
+A property that goes with class, as luminance does where some objects are brighter, is told by every unit that tells the
+class. Here responses and property are cut in bins within each class, so that neither tells the class, and the
+information is the mean over classes, weighted by their stimuli. `information_about` with `given` is the door.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pdtrain.estimators.conditional_chance import conditional_p_values
+from pdtrain.estimators.contingency import bins_of, indicators, plugin_information, property_entropy
+from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, met_by_chance, permutation_bias
+from pdtrain.estimators.discretization import Kind, discretize, property_codes
+from pdtrain.estimators.information import UnitInformation
+from pdtrain.estimators.permutation import PermutationLaw, permutation_law
+from pdtrain.estimators.significance import benjamini_hochberg, with_shuffles
+
+BINS = 4  # of responses and property: 25 stimuli each with 1,000 stimuli of ten classes
+FEWEST_PER_CLASS_AND_VALUE = 20  # stimuli, on average: docs/conditional_information.md shows what fewer would give
+_RARE = 10  # stimuli per value in one class
+_FEWER_THAN_CHANCE = 4.0  # standard deviations, as in `corrections`
+_PRIOR_CELLS = 0.1  # cells that are taken to be possible beside those seen: decides where hardly any could be seen
+_TIE_TOLERANCE = 1e-7
+
+ClassTables = Float[Tensor, "*batch classes response_bins property_bins"]
+
+
+def codes_within(
+    values: Float[Tensor, "stimuli columns"] | Int[Tensor, "stimuli columns"],
+    labels: Int[Tensor, " stimuli"],
+    *,
+    kind: Kind = "continuous",
+    period: float | None = None,
+    bins: int = BINS,
+) -> Int[Tensor, "stimuli columns"]:
+    """Bins within each class, by ranks there; of a circular variable arcs, of a discrete one its own values.
+
+    Parameters
+    ----------
+    values
+        Responses or properties, shape (stimuli, columns); NaN is not defined there.
+    labels
+        Class of each stimulus, shape (stimuli,); any numbers.
+    kind, period, bins
+        As in `pdtrain.estimators.information.information_about`.
+
+    Returns
+    -------
+    Tensor
+        int16, shape (stimuli, columns), from 0 in each class; negative where the value is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, or a circular property has no period above zero.
+
+    Examples
+    --------
+    >>> import torch
+    >>> luminance, labels = torch.tensor([[1.0], [2.0], [11.0], [12.0]]), torch.tensor([3, 3, 8, 8])
+    >>> codes_within(luminance, labels, bins=2)[:, 0].tolist()
+    [0, 1, 0, 1]
+    """
+    if kind != "continuous":  # arcs and values are the same in all classes
+        return property_codes(values.double(), kind=kind, period=period, bins=bins).to(torch.int16)
+    codes = torch.empty(values.shape, dtype=torch.int16, device=values.device)
+    values = values if values.is_floating_point() else values.double()
+    for members in _members(labels):
+        codes[members] = discretize(values[members], bins)
+    return codes
+
+
+def class_tables(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli properties"],
+    labels: Int[Tensor, " stimuli"],
+    *,
+    paired: bool = False,
+) -> Float[Tensor, "units columns classes response_bins property_bins"]:
+    """Joint histograms in each class, in the order of the labels, float32; with `paired`, one property per unit.
+
+    Stimuli with a negative code are left out. Counts add up: those of a part of the stimuli can be taken off.
+
+    Examples
+    --------
+    >>> import torch
+    >>> codes, labels = torch.tensor([[0], [1], [0], [1]]), torch.tensor([3, 3, 8, 8])
+    >>> class_tables(codes, torch.tensor([[0], [1], [1], [0]]), labels)[0, 0].tolist()
+    [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
+    """
+    rows, columns, units = bins_of(responses), bins_of(properties), responses.shape[1]
+    classes, place = torch.unique(labels, return_inverse=True)
+    if paired:
+        cell = (place[:, None] * rows + responses.long()) * columns + properties.long()
+        size = len(classes) * rows * columns
+        cell += torch.arange(units, device=cell.device) * size
+        used = cell[(responses >= 0) & (properties >= 0)]
+        counts = torch.bincount(used, minlength=units * size)
+        return counts.view(units, 1, len(classes), rows, columns).float()
+    left, right = indicators(responses), indicators(properties)
+    tables = torch.empty(len(classes), units * rows, right.shape[1], device=left.device)
+    for table, members in zip(tables, _members(labels), strict=True):
+        torch.mm(left[members].T, right[members], out=table)
+    return tables.view(len(classes), units, rows, properties.shape[1], columns).permute(1, 3, 0, 2, 4)
+
+
+@dataclass(frozen=True)
+class TableInformation:
+    """What joint histograms within classes hold.
+
+    Attributes
+    ----------
+    plugin_bits
+        Information at fixed class before correction, bits, shape (*batch).
+    corrected_bits
+        After correction, bits, shape (*batch).
+    entropy_bits
+        Of the binned property at fixed class, H(s | c), bits, shape (*batch).
+    class_plugin_bits
+        Information within each class, bits, shape (*batch, classes); zero where there are no stimuli.
+    law
+        Of the information within each class under permutation there, bits, shape (*batch, classes).
+    """
+
+    plugin_bits: Float[Tensor, "*batch"]
+    corrected_bits: Float[Tensor, "*batch"]
+    entropy_bits: Float[Tensor, "*batch"]
+    class_plugin_bits: Float[Tensor, "*batch classes"]
+    law: PermutationLaw
+
+
+def information_of_tables(tables: ClassTables, *, correction: str = "permutation") -> TableInformation:
+    """Information at fixed class of histograms within classes, shape (..., classes, response bins, property bins).
+
+    Neither plug-in nor corrected information is above the entropies at fixed class; with the default the corrected one
+    is never further below zero than four standard deviations of chance.
+
+    Examples
+    --------
+    >>> import torch
+    >>> tables = torch.tensor([[[50.0, 0.0], [0.0, 50.0]], [[25.0, 25.0], [25.0, 25.0]]])  # told in one of two classes
+    >>> found = information_of_tables(tables)
+    >>> round(float(found.plugin_bits), 3), round(float(found.corrected_bits), 3), float(found.entropy_bits)
+    (0.5, 0.499, 1.0)
+    """
+    weight = _weights(tables)
+    law, plugin = permutation_law(tables), plugin_information(tables).nan_to_num(0.0)
+    together = (weight * plugin).sum(-1)
+    if correction == "permutation":
+        deviation = (weight * law.deviation_bits).square().sum(-1).sqrt()
+        corrected = torch.maximum(together - _bias(tables, law, weight), -_FEWER_THAN_CHANCE * deviation)
+    else:
+        corrected = (weight * corrected_information(tables, law, correction=correction).nan_to_num(0.0)).sum(-1)
+    entropy = (weight * property_entropy(tables).nan_to_num(0.0)).sum(-1)
+    return TableInformation(together, corrected, entropy, plugin, law)
+
+
+def information_at_fixed_class(
+    responses: Float[Tensor, "stimuli units"],
+    values: Float[Tensor, "..."] | Int[Tensor, "..."],
+    labels: Int[Tensor, "..."],
+    *,
+    kind: Kind = "continuous",
+    period: float | None = None,
+    bins: int = BINS,
+    correction: str = "permutation",
+    shuffles: int = 0,
+    seed: int = 0,
+) -> UnitInformation:
+    """Information of each unit about one property at fixed class: `information_about` with `given`, which checks.
+
+    Examples
+    --------
+    >>> import torch
+    >>> labels, luminance = torch.arange(800) // 400, torch.linspace(0, 1, 800)
+    >>> units = torch.stack([luminance, labels.double()], 1)
+    >>> [round(bits, 2) for bits in information_at_fixed_class(units, luminance, labels).information_bits.tolist()]
+    [2.0, 0.0]
+    """
+    _check_labels(labels, len(responses))
+    return conditional_information(
+        codes_within(responses, labels, bins=bins),
+        codes_within(values.double().view(len(values), -1), labels, kind=kind, period=period, bins=bins),
+        labels,
+        paired=values.dim() > 1,
+        correction=correction,
+        shuffles=shuffles,
+        seed=seed,
+        silent=(responses == responses[:1]).all(0),
+    )[0]
+
+
+def conditional_information(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli properties"],
+    labels: Int[Tensor, " stimuli"],
+    *,
+    paired: bool = False,
+    correction: str = "permutation",
+    shuffles: int = 0,
+    seed: int = 0,
+    false_discovery_rate: float = 0.05,
+    silent: Bool[Tensor, " units"] | None = None,
+    memory_bytes: int = 2**28,
+) -> list[UnitInformation]:
+    """Information of each unit about each property at fixed class, from responses and properties binned within classes.
+
+    Parameters
+    ----------
+    responses
+        Codes from `codes_within`, shape (stimuli, units).
+    properties
+        Codes from `codes_within`, shape (stimuli, properties); with `paired`, column u is the property of unit u. A
+        negative code leaves the stimulus out.
+    labels
+        Class of each stimulus, shape (stimuli,); any numbers, equally frequent or not.
+    correction
+        Of the bias, one of `pdtrain.estimators.corrections.CORRECTIONS`, within each class.
+    shuffles, seed
+        Shuffles of the stimuli within classes for p-values; 0 takes their law.
+    silent
+        Units whose raw response is the same for all stimuli, shape (units,): codes cannot tell them from units that
+        carry the class. Without it, none.
+    memory_bytes
+        Bound on the working memory.
+
+    Returns
+    -------
+    list of UnitInformation
+        One per property; a single one with `paired`. `entropy_bits` is that of the property at fixed class. NaN, with a
+        note, where the property varies within no class, or in those where it does there are fewer than
+        `FEWEST_PER_CLASS_AND_VALUE` stimuli per class and value.
+
+    Raises
+    ------
+    ValueError
+        For an unknown correction, or labels that are not one whole number per stimulus.
+
+    Examples
+    --------
+    >>> import torch
+    >>> labels, position = torch.arange(800) // 400, torch.arange(800) % 4
+    >>> units = torch.stack([position, labels], 1)  # one tells the position, the other the class
+    >>> found = conditional_information(units, position[:, None], labels)[0]
+    >>> [round(bits, 2) for bits in found.information_bits.tolist()]
+    [2.0, 0.0]
+    """
+    if correction not in CORRECTIONS:
+        raise ValueError(f"correction={correction}: choose from {', '.join(CORRECTIONS)}")
+    _check_labels(labels, len(responses))
+    if silent is None:
+        silent = torch.zeros(responses.shape[1], dtype=torch.bool, device=responses.device)
+    classes = len(labels.unique())
+    found = [
+        _block_information(r, p, labels, paired, correction, shuffles, seed, memory_bytes)
+        for r, p in _blocks(responses, properties, paired, classes, memory_bytes)
+    ]
+    corrected, plugin, entropy, p_values, stimuli, values, rare = (
+        torch.cat(parts) for parts in zip(*found, strict=True)
+    )
+    corrected, p_values = corrected.masked_fill(silent[:, None], 0.0), p_values.masked_fill(silent[:, None], 1.0)
+    unknown = (stimuli < FEWEST_PER_CLASS_AND_VALUE * values) | (values == 0)
+    corrected, p_values = corrected.masked_fill(unknown, torch.nan), p_values.masked_fill(unknown, torch.nan)
+    defined = (properties >= 0).any(0) if paired else (properties >= 0).any(0).expand(responses.shape[1], -1)
+    return [
+        UnitInformation(
+            information_bits=corrected[:, i],
+            plugin_bits=plugin[:, i],
+            entropy_bits=entropy[:, i],
+            p_values=p_values[:, i],
+            informative=benjamini_hochberg(p_values[:, i], false_discovery_rate) & ~silent,
+            silent=silent,
+            note=_note(unknown[:, i], defined.view(unknown.shape)[:, i], stimuli[:, i], values[:, i], rare[:, i]),
+        )
+        for i in range(plugin.shape[1])
+    ]
+
+
+def _check_labels(labels: Tensor, stimuli: int) -> None:
+    if labels.shape != (stimuli,) or labels.is_floating_point():
+        shape = f"{tuple(labels.shape)} labels of {labels.dtype}"
+        raise ValueError(f"given: {shape}: give one whole number for each of {stimuli} stimuli")
+
+
+def _members(labels: Tensor) -> tuple[Tensor, ...]:
+    """Places of the stimuli of each class, in the order of the labels."""
+    counts = torch.unique(labels, return_counts=True)[1]
+    return labels.argsort(stable=True).split(counts.tolist())
+
+
+def _weights(tables: Tensor) -> Tensor:
+    """Share of each class in the stimuli."""
+    stimuli = tables.sum((-2, -1)).double()
+    return stimuli / stimuli.sum(-1, keepdim=True).clamp_min(1)
+
+
+def _bias(tables: Tensor, law: PermutationLaw, weight: Tensor) -> Tensor:
+    """Expectation under permutation within classes, times the share of the degrees of freedom that are left to chance.
+
+    As `permutation_bias`, whose share is taken over all classes together where more than one varies: a class of few
+    stimuli shows little of it, and a mean of shares that err would leave a bias, as their effect is not linear. It is
+    the ratio of the cells that are filled, beyond what the marginals ask for, to those that chance would fill. This
+    counts each class by what it can show, and is right on average where there is nothing to tell.
+    """
+    rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
+    varies = (rows > 1) & (columns > 1)
+    forced = rows + columns - 1
+    filled = ((tables > 0).sum((-2, -1)) - forced).double().masked_fill(~varies, 0.0).sum(-1)
+    by_chance = (met_by_chance(tables).masked_fill(tables.sum(-1) == 0, 0.0).sum(-1) - forced).clamp_min(0)
+    by_chance = by_chance.masked_fill(~varies, 0.0).sum(-1)
+    share = ((filled + _PRIOR_CELLS) / (by_chance + _PRIOR_CELLS)).clamp(0, 1)
+    pooled = (weight * law.mean_bits).sum(-1) * (1 - (1 - share).square())
+    alone = (weight * permutation_bias(tables, law)).sum(-1)
+    return torch.where(varies.sum(-1) > 1, pooled, alone)
+
+
+def _note(unknown: Tensor, defined: Tensor, stimuli: Tensor, values: Tensor, rare: Tensor) -> str:
+    """Why units have no information, or what to keep in mind."""
+    if bool(unknown.all()):
+        if not bool(defined.any()):
+            return "the property is not defined for any stimulus"
+        if not bool(values.any()):
+            return "the property does not vary within any class"
+        each = float((stimuli / values)[values > 0].mean())
+        least = FEWEST_PER_CLASS_AND_VALUE
+        needed = math.ceil(least * float(values[values > 0].double().mean()))
+        return f"{each:.1f} stimuli per class and value, fewer than {least}; needs {needed}"
+    parts = []
+    if missing := int(unknown.sum()):
+        parts.append(f"{missing} units whose property varies within no class, or has too few stimuli, are left out")
+    if rarest := int(rare[~unknown].max()):
+        parts.append(f"{rarest} classes have fewer than {_RARE} stimuli per value: what is told there is hardly seen")
+    return "; ".join(parts)
+
+
+def _blocks(
+    responses: Tensor, properties: Tensor, paired: bool, classes: int, memory_bytes: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Blocks of units, each with the properties it meets."""
+    stimuli, units = responses.shape
+    response_bins, property_bins = bins_of(responses), bins_of(properties)
+    per_unit = 8 * stimuli * response_bins
+    per_unit += 120 * classes * response_bins * property_bins * (1 if paired else properties.shape[1])
+    step = int(min(max(memory_bytes // per_unit, 1), 1024))
+    for start in range(0, units, step):
+        block = slice(start, start + step)
+        yield responses[:, block], properties[:, block] if paired else properties
+
+
+def _block_information(
+    responses: Tensor,
+    properties: Tensor,
+    labels: Tensor,
+    paired: bool,
+    correction: str,
+    shuffles: int,
+    seed: int,
+    memory_bytes: int,
+) -> tuple[Tensor, ...]:
+    """Corrected and plug-in information, entropy, p-values; stimuli of the classes in which the property varies, its
+    values there, summed over classes, and how many of these classes have few stimuli. All (units, properties).
+    """
+    tables = class_tables(responses, properties, labels, paired=paired)
+    found = information_of_tables(tables, correction=correction)
+    p_values = conditional_p_values(tables, found.class_plugin_bits, found.law)
+    if shuffles:
+        exceeded = _exceeded(responses, properties, labels, paired, tables, shuffles, seed, memory_bytes)
+        p_values = with_shuffles(p_values, exceeded, shuffles)
+    values, stimuli = (tables.sum(-2) > 0).sum(-1), tables.sum((-2, -1))
+    varies = values > 1
+    values, stimuli = values * varies, (stimuli * varies).double()
+    rare = (varies & (stimuli < _RARE * values)).sum(-1)
+    return (
+        found.corrected_bits, found.plugin_bits, found.entropy_bits, p_values, stimuli.sum(-1), values.sum(-1), rare,
+    )  # fmt: skip
+
+
+def _exceeded(
+    responses: Tensor,
+    properties: Tensor,
+    labels: Tensor,
+    paired: bool,
+    tables: Tensor,
+    shuffles: int,
+    seed: int,
+    memory_bytes: int,
+) -> Tensor:
+    """How many shuffles within classes had at least as much information, shape (units, properties)."""
+    counts = torch.arange(len(labels) + 1, dtype=torch.float64, device=tables.device)
+    n_log_n = torch.special.xlogy(counts, counts) / math.log(2)  # all that shuffling changes, but for 1/N
+
+    def total(tables: Tensor) -> Tensor:
+        return n_log_n[tables.int()].sum((-3, -2, -1))
+
+    observed = total(tables)
+    exceeded = torch.zeros_like(observed)
+    generator = torch.Generator().manual_seed(seed)
+    step = 1 if paired else max(1, memory_bytes // (20 * tables.numel()))
+    for start in range(0, shuffles, step):
+        keys = torch.rand(min(step, shuffles - start), len(labels), generator=generator, dtype=torch.float64)
+        shuffled = torch.cat([_shuffled_within(properties, labels, key.to(labels.device)) for key in keys], 1)
+        null = total(class_tables(responses, shuffled, labels, paired=paired))
+        null = null.view(len(observed), len(keys), observed.shape[1])
+        exceeded += (null >= observed[:, None] - _TIE_TOLERANCE).sum(1)
+    return exceeded
+
+
+def _shuffled_within(properties: Tensor, labels: Tensor, key: Tensor) -> Tensor:
+    """Stimuli of each class in the order of `key`; those without the property stay where they are."""
+    classes, place = torch.unique(labels, return_inverse=True)
+    group = torch.where(properties >= 0, place[:, None], len(classes)).double()
+    to, source = group.argsort(dim=0, stable=True), (group + key[:, None]).argsort(dim=0)
+    return torch.empty_like(properties).scatter_(0, to, properties.gather(0, source))
