@@ -163,8 +163,8 @@ def text(table: pd.DataFrame, *, sets: int, stimuli: int) -> str:
         ratio, coverage = of_quantity["error / deviation"], of_quantity["coverage"]
         what = f"{quantity} {about}".replace("_", " ").strip()
         layers.append(
-            f"| {network} | {what} | {len(of_quantity)} | {ratio.min():.2f} to {ratio.max():.2f} | {coverage.mean():.1%} "
-            f"| {coverage.min():.1%} to {coverage.max():.1%} |"
+            f"| {network} | {what} | {len(of_quantity)} | {ratio.min():.2f} to {ratio.max():.2f} "
+            f"| {coverage.mean():.1%} | {coverage.min():.1%} to {coverage.max():.1%} |"
         )
     return PAGE.format(
         command="python scripts/table_coverage.py", sets=sets, stimuli=stimuli, indices="\n".join(lines),
