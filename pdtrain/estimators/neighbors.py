@@ -6,7 +6,7 @@ are fast but cancel badly: distances that their rounding could touch are compute
 whose candidates cannot be proven complete are searched again. Of identical points only the first is a candidate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -117,16 +117,10 @@ def count_within(
     >>> count_within(points, torch.tensor([0]), torch.tensor([2.0, 4.0], dtype=torch.float64)).tolist()
     [[1, 2]]
     """
-    moved = MovedPoints(points, centre=False)
-    squares = moved.squares(torch.float64)
-    error = moved.rounding(squares, torch.float64)
-    everyone = slice(0, len(points))
     counts = []
-    for part in rows.split(512):
-        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
-        squared[torch.arange(len(part), device=part.device), part] = torch.inf
+    for part, squared, error in _from_products(MovedPoints(points, centre=False), rows):
         for radius in radii:
-            unsure = ((squared - radius.square()).abs() <= error[part, None]).nonzero()
+            unsure = ((squared - radius.square()).abs() <= error).nonzero()
             if len(unsure):
                 exact = squared_distances(points, part[unsure[:, 0]], unsure[:, 1:])
                 squared[unsure[:, 0], unsure[:, 1]] = exact[:, 0]
@@ -347,20 +341,27 @@ def squared_distances(
     return found
 
 
-def _search_rows(moved: MovedPoints, rows: Tensor, k: int, listable: Listable) -> tuple[Tensor, Tensor]:
-    """Squared distances and rows of the `k` nearest of some points, all that could be among them by differences."""
-    count, device = len(moved.points), moved.points.device
+def _from_products(moved: MovedPoints, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """A part of the rows at a time, their squared distances to all by inner products in float64, and the rounding.
+
+    A point is infinitely far from itself.
+    """
     squares = moved.squares(torch.float64)
     error = moved.rounding(squares, torch.float64)
-    everyone = slice(0, count)
-    found = []
     for part in rows.split(_BLOCK):
-        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
-        squared[torch.arange(len(part), device=device), part] = torch.inf
-        squared = listable.hide(squared, part, everyone)
+        squared = squares[part, None] + squares - 2 * moved.products(part, slice(None), torch.float64)
+        squared[torch.arange(len(part), device=part.device), part] = torch.inf
+        yield part, squared, error[part, None]
+
+
+def _search_rows(moved: MovedPoints, rows: Tensor, k: int, listable: Listable) -> tuple[Tensor, Tensor]:
+    """Squared distances and rows of the `k` nearest of some points, all that could be among them by differences."""
+    found = []
+    for part, approximate, error in _from_products(moved, rows):
+        squared = listable.hide(approximate, part, slice(None))
         # a true neighbour and the k-th seen may both be off by the rounding, in opposite directions
-        limit = squared.kthvalue(k).values + 2 * error[part]
-        row, column = ((squared <= limit[:, None]) & torch.isfinite(squared)).nonzero().T
+        limit = squared.kthvalue(k, keepdim=True).values + 2 * error
+        row, column = ((squared <= limit) & torch.isfinite(squared)).nonzero().T
         squared.fill_(torch.inf)
         squared[row, column] = squared_distances(moved.points, part[row], column[:, None])[:, 0]
         nearest = squared.topk(k, largest=False)
