@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.copies import Listable, first_copies, first_in_part, list_copies
+from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.moved_points import MovedPoints
 
 _EXTRA_CANDIDATES = 3
@@ -175,7 +176,7 @@ def search_pairs(
     # Refining k candidates from memory costs more than float64 products once k exceeds this share of the points.
     precise = points.dtype == torch.float64 or keep_gram or k > count / 200
     squares = moved.squares(torch.float64 if precise else torch.float32)
-    refuse_non_finite(points, squares)
+    refuse_infinite(points, squares)
     first = first_copies(points, squares)
     among = [_listable(first), *(_listable(first, labels) for labels in partitions)]
     sizes = [min(n, count - 1) for n in (k, *[partition_k] * len(partitions))]
@@ -198,24 +199,21 @@ def search_pairs(
     )
 
 
-def refuse_non_finite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
+def refuse_infinite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
     """Raise ValueError, naming stimulus and unit, if `squares`, the lengths of (projected) points, are not finite.
 
     Examples
     --------
     >>> import torch
     >>> points = torch.tensor([[0.0, 1.0], [torch.nan, 2.0]])
-    >>> refuse_non_finite(points, points.square().sum(1))
+    >>> refuse_infinite(points, points.square().sum(1))
     Traceback (most recent call last):
     ValueError: activation of stimulus 1, unit 0 is nan
     """
     if bool(torch.isfinite(squares).all()):
         return
-    bad = (~torch.isfinite(points)).nonzero()
-    if len(bad) == 0:
-        raise ValueError("activations are too large: their squares overflow")
-    row, feature = bad[0].tolist()
-    raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
+    refuse_non_finite(points)
+    raise ValueError("activations are too large: their squares overflow")
 
 
 def _listable(first: Tensor | None, labels: Tensor | None = None) -> Listable:
