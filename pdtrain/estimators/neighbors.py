@@ -183,7 +183,9 @@ def search_pairs(
     for dtype in (torch.float64,) if precise else (torch.float32, torch.float64):
         squares = moved.squares(dtype)
         nearest = [_Nearest(moved, size, to, dtype) for size, to in zip(sizes, among, strict=True)]
-        products = _all_pairs(moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype)
+        squared_product_sum, gram = _all_pairs(
+            moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype
+        )
         error = moved.rounding(squares, dtype)
         whole = nearest[0].exact(error, give_up=dtype == torch.float32)
         if whole is not None:
@@ -194,8 +196,8 @@ def search_pairs(
         whole,
         tuple(part for part in within if part is not None),
         float(squares.sum()) if spectrum else torch.nan,
-        products.squared_sum,
-        products.gram,
+        squared_product_sum,
+        gram,
     )
 
 
@@ -220,14 +222,6 @@ def _listable(first: Tensor | None, labels: Tensor | None = None) -> Listable:
     return Listable(first if first is None or labels is None else first_in_part(first, labels), labels)
 
 
-@dataclass
-class _Products:
-    """Sum of the squared inner products, NaN unless asked for, and all of them if asked for."""
-
-    squared_sum: float
-    gram: Tensor | None
-
-
 def _all_pairs(
     moved: MovedPoints,
     squares: Tensor,
@@ -237,8 +231,11 @@ def _all_pairs(
     keep_gram: bool,
     block: int,
     dtype: torch.dtype,
-) -> _Products:
-    """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows."""
+) -> tuple[float, Tensor | None]:
+    """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows.
+
+    Returns the sum of the squared inner products, NaN unless asked for, and all of them if asked for.
+    """
     count, device = len(moved.points), moved.points.device
     squares = squares.to(dtype)
     gram = torch.empty(count, count, dtype=dtype, device=device) if keep_gram else None
@@ -256,7 +253,7 @@ def _all_pairs(
         panel[:, :own].fill_diagonal_(torch.inf)
         for part in nearest:
             part.merge(rows, columns, panel)
-    return _Products(total, gram)
+    return total, gram
 
 
 class _Nearest:
