@@ -139,8 +139,7 @@ class Resuming(lightning.Callback):
 
     def _asked(self, trainer: lightning.Trainer) -> bool:
         """Whether any process of the training has been asked to leave."""
-        asked = bool(self._received)
-        return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
+        return trainer.strategy.reduce_boolean_decision(bool(self._received), all=False)
 
     def _leave_if_asked(self, trainer: lightning.Trainer) -> None:
         if not self._asked(trainer):
