@@ -106,10 +106,8 @@ class Probing(lightning.Callback):
 
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
         rows = self._try_to_measure(trainer, pl_module, point)
-        failed = rows is None
-        if trainer.world_size > 1:  # all processes leave the point out, or none
-            failed = trainer.strategy.reduce_boolean_decision(failed, all=False)
-        if failed or rows is None:
+        # all processes leave the point out, or none
+        if trainer.strategy.reduce_boolean_decision(rows is None, all=False) or rows is None:
             return
         if trainer.is_global_zero:
             self._show(trainer, point, rows)

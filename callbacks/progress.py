@@ -37,13 +37,14 @@ class TerminalProgress(ProgressBar, ProbeListener):
             raise InputError(f"callbacks.progress.mode={mode}: choose from {', '.join(_MODES)}")
         self._mode = ("bars" if sys.stdout.isatty() else "plain") if mode == "auto" else mode
         self._console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
-        self._bars: Progress | None = None
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, console=self._console, transient=True, disable=self._mode != "bars")
         self._tasks: dict[str, TaskID] = {}
         self._before: Sequence[Row] = ()
 
     def disable(self) -> None:
         """Show nothing; Lightning calls it in all processes but the first."""
-        self._mode = "quiet"
+        self._mode, self._bars.disable = "quiet", True
 
     def enable(self) -> None:
         """Show again."""
@@ -51,10 +52,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin the display."""
-        if self._mode == "bars":
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bars = Progress(*columns, console=self._console, transient=True)
-            self._bars.start()
+        self._bars.start()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *args: Any) -> None:
         """Begin an epoch."""
@@ -84,7 +82,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
         if self._mode in ("plain", "bars"):
             values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
             text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
-            self._print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}")
+            self._console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}")
 
     def on_probe_progress(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
         """Show how far the probe is."""
@@ -96,34 +94,23 @@ class TerminalProgress(ProgressBar, ProbeListener):
         """Print the point's table, with arrows against the point before."""
         self._hide("probing")
         if self._mode != "quiet":
-            self._print(point_table(point, rows, catalogue, self._before))
+            self._console.print(point_table(point, rows, catalogue, self._before))
             print_caveats(caveats_at(point, rows), self._console)
         self._before = rows
 
     def on_train_end(self, *args: Any) -> None:
         """End the display."""
-        self._stop()
+        self._bars.stop()
 
     def on_exception(self, *args: Any) -> None:
         """End the display."""
-        self._stop()
+        self._bars.stop()
 
     def _show(self, task: str, done: int, total: float, description: str | None = None) -> None:
-        if self._bars is None:
-            return
         if task not in self._tasks:
             self._tasks[task] = self._bars.add_task(description or task, total=total)
-        options: dict[str, Any] = {"description": description} if description else {}
-        self._bars.update(self._tasks[task], completed=done, total=total, **options)
+        self._bars.update(self._tasks[task], completed=done, total=total, description=description)
 
     def _hide(self, task: str) -> None:
-        if self._bars is not None and task in self._tasks:
+        if task in self._tasks:
             self._bars.remove_task(self._tasks.pop(task))
-
-    def _print(self, what: Any) -> None:
-        self._console.print(what)
-
-    def _stop(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None

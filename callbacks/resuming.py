@@ -77,13 +77,6 @@ class Resuming(lightning.Callback):
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Save the finished training."""
         self._save(trainer)
-        self._give_signals_back()
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        """Let signals act as before."""
-        self._give_signals_back()
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
@@ -121,6 +114,7 @@ class Resuming(lightning.Callback):
                 old.unlink(missing_ok=True)
 
     def _defer_signals(self) -> None:
+        """Note the signals that Lightning handles; it lets them act as before when the training is over."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in signal.valid_signals():
@@ -132,15 +126,9 @@ class Resuming(lightning.Callback):
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._received.append(number)
 
-    def _give_signals_back(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
     def _asked(self, trainer: lightning.Trainer) -> bool:
         """Whether any process of the training has been asked to leave."""
-        asked = bool(self._received)
-        return trainer.strategy.reduce_boolean_decision(asked, all=False) if trainer.world_size > 1 else asked
+        return trainer.strategy.reduce_boolean_decision(bool(self._received), all=False)
 
     def _leave_if_asked(self, trainer: lightning.Trainer) -> None:
         if not self._asked(trainer):

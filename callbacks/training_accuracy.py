@@ -3,7 +3,7 @@
 import pytorch_lightning as lightning
 import torch
 
-from pdtrain.activations.hooks import example_tensor
+from pdtrain.activations.hooks import evaluating, example_tensor
 from pdtrain.activations.sharding import current_shards
 from pdtrain.errors import InputError
 from pdtrain.results.metrics import EVALUATED_ACCURACY
@@ -44,15 +44,10 @@ def _accuracy(trainer: lightning.Trainer, pl_module: lightning.LightningModule, 
     network = pl_module.network
     assert isinstance(network, torch.nn.Module)
     example = example_tensor(network)
-    training = [module for module in network.modules() if module.training]
     counts = torch.zeros(2, device=example.device)
-    try:
-        with torch.no_grad(), current_shards().same_buffers(network.eval()):
-            for images, labels in data.evaluated_train_dataloader():
-                right = network(images.to(example)).argmax(1).cpu() == labels
-                counts += torch.tensor([float(right.sum()), len(right)], device=example.device)
-    finally:
-        for module in training:
-            module.training = True
+    with evaluating(network), current_shards().same_buffers(network):
+        for images, labels in data.evaluated_train_dataloader():
+            right = network(images.to(example)).argmax(1).cpu() == labels
+            counts += torch.tensor([float(right.sum()), len(right)], device=example.device)
     right, shown = trainer.strategy.reduce(counts, reduce_op="sum").tolist()
     return right / shown

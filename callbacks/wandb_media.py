@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 import pytorch_lightning as lightning
 from matplotlib.figure import Figure
 
@@ -67,7 +65,7 @@ class WandbMedia(ProbeListener):
             of_units = newest.groupby(["layer", "probe", "quantity", "property"]).value
             for (layer, probe, quantity, about), values in of_units:
                 name = about if probe == UNIT.probe else f"{probe}/{quantity}"
-                media[f"units/{layer}/{name}"] = wandb.Histogram(np_histogram=_histogram(values))
+                media[f"units/{layer}/{name}"] = wandb.Histogram(values.to_numpy(), num_bins=32)
         return media
 
 
@@ -77,7 +75,3 @@ def _image(figure: Figure) -> object:
     image = wandb.Image(figure)
     plt.close(figure)
     return image
-
-
-def _histogram(bits: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    return np.histogram(bits.to_numpy(), bins=32)

@@ -183,9 +183,8 @@ def _patches(x: Reach, kernel_size: Any, dilation: Any, padding: Sequence[int], 
 def _product(x: "Reach | Tensor", mat2: "Reach | Tensor") -> Reach:
     """A matrix product: what reaches the row of the one or the column of the other."""
     shape = (*x.shape[:-1], mat2.shape[-1])
-    rows = _smallest_along(x, -1) if isinstance(x, Reach) else None
-    columns = _smallest_along(mat2, -2) if isinstance(mat2, Reach) else None
-    found = union(*(part for part in (rows, columns) if part is not None), shape=shape)
+    parts = [_smallest_along(part, dim) for part, dim in ((x, -1), (mat2, -2)) if isinstance(part, Reach)]
+    found = union(*parts, shape=shape)
     if not (isinstance(x, Reach) and isinstance(mat2, Reach)):
         return found
     # an average over the whole map with weights that the image gives

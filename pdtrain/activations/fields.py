@@ -13,12 +13,13 @@ left out. A layer norm over channels looks at one place, and is taken for what i
 map (spatial, coordinate attention) and weights learned over all places (a linear layer on the flattened map).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from pdtrain.activations.field_rules import COMPARISONS, MOVES, RULES
 from pdtrain.activations.hooks import bare, example_tensor, listening
@@ -118,8 +119,9 @@ class _Activation(Tensor):
             if operation in MOVES and func._overloadname != "dtype":
                 return _moved(func, args, kwargs or {})
             in_place = operation.endswith("_") and operation.rstrip("_") in RULES
+            given = {name: value for name, value in arguments.items() if name not in _NO_REACH}
             result = RULES[operation.rstrip("_") if in_place else operation](
-                **{name: _reach_within(value) for name, value in arguments.items() if name not in _NO_REACH}
+                **tree_map_only(_Activation, lambda activation: activation.reach, given)
             )
             if in_place:
                 return _overwritten(args[0], result)
@@ -127,7 +129,7 @@ class _Activation(Tensor):
             if isinstance(error, InputError):
                 raise
             raise _refusal(f"{operation}()") from error
-        first = _activations(list(arguments.values()))[0]
+        first = _activations(arguments)[0]
         dtype = torch.bool if operation in COMPARISONS else arguments.get("dtype") or first.dtype
         made = [cls(result.own(), dtype, arguments.get("device") or first.device) for _ in schema.returns]
         return made[0] if len(made) == 1 else tuple(made)
@@ -144,29 +146,16 @@ def _by_name(schema: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dic
     return {"x" if name in _X else name: value for name, value in named.items()}
 
 
-def _within(value: Any, do: Callable[[Tensor], Any]) -> Any:
-    """Do something with a tensor, or with each in a list; other arguments stay as they are."""
-    if isinstance(value, list | tuple):
-        return [_within(item, do) for item in value]
-    return do(value) if isinstance(value, Tensor) else value
-
-
-def _reach_within(value: Any) -> Any:
-    return _within(value, lambda tensor: tensor.reach if isinstance(tensor, _Activation) else tensor)
-
-
-def _activations(value: Any) -> list[_Activation]:
-    if isinstance(value, list | tuple):
-        return [found for item in value for found in _activations(item)]
-    return [value] if isinstance(value, _Activation) else []
+def _activations(arguments: Any) -> list[_Activation]:
+    return [leaf for leaf in tree_leaves(arguments) if isinstance(leaf, _Activation)]
 
 
 def _moved(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Do with what reaches the units as with the units themselves; views stay views."""
     first, *others = args
-    if not isinstance(first, _Activation) or _activations([*others, *kwargs.values()]):
+    if not isinstance(first, _Activation) or _activations([others, kwargs]):
         raise NotImplementedError
-    others = _within(others, lambda tensor: tensor.cpu())
+    others = tree_map_only(Tensor, lambda tensor: tensor.cpu(), others)
     moved = [func(tensor, *others, **kwargs) for tensor in first.reach.tensors]
     if isinstance(moved[0], Tensor):
         return _Activation(Reach.of(moved), first.dtype, first.device)

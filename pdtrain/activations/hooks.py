@@ -29,28 +29,32 @@ def listening(
 
     handles = [model.register_forward_pre_hook(lambda module, inputs: calls.clear())]
     handles += [known[name].register_forward_hook(lambda m, i, o, name=name: hear(name, i, o)) for name in modules]
-    training = [module for module in model.modules() if module.training]
     try:
         # hooks added to compiled modules would not run
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-            model.eval()
+        with evaluating(model), torch.compiler.set_stance("force_eager"):
             yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put `model` in evaluation mode, without gradients; afterwards each module is in the mode that it was in."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
         for module in training:
             module.training = True
 
 
 def bare(model: nn.Module) -> nn.Module:
     """The module itself inside `torch.compile` and distributed wrappers, with the names its author gave."""
-    while True:
-        if isinstance(model, DistributedDataParallel):
-            model = model.module
-        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-            model = inner
-        else:
-            return model
+    inner = model.module if isinstance(model, DistributedDataParallel) else getattr(model, "_orig_mod", None)
+    return bare(inner) if isinstance(inner, nn.Module) else model
 
 
 def example_tensor(model: nn.Module) -> Tensor:

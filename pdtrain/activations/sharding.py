@@ -27,8 +27,6 @@ class Shards:
 
         Everywhere else `rows` holds the block of that process only.
         """
-        if self.count == 1:
-            return
         if self.rank:
             dist.send(rows, dst=0, group=_group(dist.group.WORLD))
             return

@@ -22,24 +22,17 @@ class MovedPoints:
         self.ranges = [slice(start, start + step) for start in range(0, points.shape[1], step)]
         wide = points.dtype if points.dtype == torch.float64 else torch.float32
         mean = torch.cat([points[:, r].mean(0, dtype=wide) for r in self.ranges])
-        # Rounded to the points' own precision, so that subtracting it from values near it is exact.
-        self.mean: Tensor | None = mean.to(points.dtype)
-        raw = self._squares(wide, None)
-        far = len(points) * mean.double().square().sum() > _FAR * raw.sum()
-        if not (centre or bool(far)):
-            self.mean = None
+        self.mean: Tensor | None = None
+        far = len(points) * mean.double().square().sum() > _FAR * self.squares(wide).sum()
+        if centre or bool(far):
+            # Rounded to the points' own precision, so that subtracting it from values near it is exact.
+            self.mean = mean.to(points.dtype)
 
     def squares(self, dtype: torch.dtype) -> Tensor:
         """Squared lengths with the precision of `dtype`, float64, shape (points,)."""
-        return self._squares(dtype, self.mean)
-
-    def _squares(self, dtype: torch.dtype, mean: Tensor | None) -> Tensor:
         total = torch.zeros(len(self.points), dtype=torch.float64, device=self.points.device)
         for r in self.ranges:
-            values = self.points[:, r].to(dtype)
-            if mean is not None:
-                values = values - mean[r].to(dtype)
-            total += torch.linalg.vector_norm(values, dim=1).double().square()
+            total += torch.linalg.vector_norm(self.features(slice(None), r, dtype), dim=1).double().square()
         return total
 
     def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:

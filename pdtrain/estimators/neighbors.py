@@ -6,7 +6,7 @@ are fast but cancel badly: distances that their rounding could touch are compute
 whose candidates cannot be proven complete are searched again. Of identical points only the first is a candidate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.copies import Listable, first_copies, first_in_part, list_copies
+from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.moved_points import MovedPoints
 
 _EXTRA_CANDIDATES = 3
@@ -117,16 +118,10 @@ def count_within(
     >>> count_within(points, torch.tensor([0]), torch.tensor([2.0, 4.0], dtype=torch.float64)).tolist()
     [[1, 2]]
     """
-    moved = MovedPoints(points, centre=False)
-    squares = moved.squares(torch.float64)
-    error = moved.rounding(squares, torch.float64)
-    everyone = slice(0, len(points))
     counts = []
-    for part in rows.split(512):
-        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
-        squared[torch.arange(len(part), device=part.device), part] = torch.inf
+    for part, squared, error in _from_products(MovedPoints(points, centre=False), rows):
         for radius in radii:
-            unsure = ((squared - radius.square()).abs() <= error[part, None]).nonzero()
+            unsure = ((squared - radius.square()).abs() <= error).nonzero()
             if len(unsure):
                 exact = squared_distances(points, part[unsure[:, 0]], unsure[:, 1:])
                 squared[unsure[:, 0], unsure[:, 1]] = exact[:, 0]
@@ -181,14 +176,16 @@ def search_pairs(
     # Refining k candidates from memory costs more than float64 products once k exceeds this share of the points.
     precise = points.dtype == torch.float64 or keep_gram or k > count / 200
     squares = moved.squares(torch.float64 if precise else torch.float32)
-    refuse_non_finite(points, squares)
+    refuse_infinite(points, squares)
     first = first_copies(points, squares)
     among = [_listable(first), *(_listable(first, labels) for labels in partitions)]
     sizes = [min(n, count - 1) for n in (k, *[partition_k] * len(partitions))]
     for dtype in (torch.float64,) if precise else (torch.float32, torch.float64):
         squares = moved.squares(dtype)
         nearest = [_Nearest(moved, size, to, dtype) for size, to in zip(sizes, among, strict=True)]
-        products = _all_pairs(moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype)
+        squared_product_sum, gram = _all_pairs(
+            moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype
+        )
         error = moved.rounding(squares, dtype)
         whole = nearest[0].exact(error, give_up=dtype == torch.float32)
         if whole is not None:
@@ -199,41 +196,30 @@ def search_pairs(
         whole,
         tuple(part for part in within if part is not None),
         float(squares.sum()) if spectrum else torch.nan,
-        products.squared_sum,
-        products.gram,
+        squared_product_sum,
+        gram,
     )
 
 
-def refuse_non_finite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
+def refuse_infinite(points: Float[Tensor, "points features"], squares: Float[Tensor, " points"]) -> None:
     """Raise ValueError, naming stimulus and unit, if `squares`, the lengths of (projected) points, are not finite.
 
     Examples
     --------
     >>> import torch
     >>> points = torch.tensor([[0.0, 1.0], [torch.nan, 2.0]])
-    >>> refuse_non_finite(points, points.square().sum(1))
+    >>> refuse_infinite(points, points.square().sum(1))
     Traceback (most recent call last):
     ValueError: activation of stimulus 1, unit 0 is nan
     """
     if bool(torch.isfinite(squares).all()):
         return
-    bad = (~torch.isfinite(points)).nonzero()
-    if len(bad) == 0:
-        raise ValueError("activations are too large: their squares overflow")
-    row, feature = bad[0].tolist()
-    raise ValueError(f"activation of stimulus {row}, unit {feature} is {points[row, feature].item()}")
+    refuse_non_finite(points)
+    raise ValueError("activations are too large: their squares overflow")
 
 
 def _listable(first: Tensor | None, labels: Tensor | None = None) -> Listable:
     return Listable(first if first is None or labels is None else first_in_part(first, labels), labels)
-
-
-@dataclass
-class _Products:
-    """Sum of the squared inner products, NaN unless asked for, and all of them if asked for."""
-
-    squared_sum: float
-    gram: Tensor | None
 
 
 def _all_pairs(
@@ -245,8 +231,11 @@ def _all_pairs(
     keep_gram: bool,
     block: int,
     dtype: torch.dtype,
-) -> _Products:
-    """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows."""
+) -> tuple[float, Tensor | None]:
+    """One pass over the upper triangle of pairs; each panel serves its rows and, transposed, the later rows.
+
+    Returns the sum of the squared inner products, NaN unless asked for, and all of them if asked for.
+    """
     count, device = len(moved.points), moved.points.device
     squares = squares.to(dtype)
     gram = torch.empty(count, count, dtype=dtype, device=device) if keep_gram else None
@@ -264,7 +253,7 @@ def _all_pairs(
         panel[:, :own].fill_diagonal_(torch.inf)
         for part in nearest:
             part.merge(rows, columns, panel)
-    return _Products(total, gram)
+    return total, gram
 
 
 class _Nearest:
@@ -347,20 +336,27 @@ def squared_distances(
     return found
 
 
-def _search_rows(moved: MovedPoints, rows: Tensor, k: int, listable: Listable) -> tuple[Tensor, Tensor]:
-    """Squared distances and rows of the `k` nearest of some points, all that could be among them by differences."""
-    count, device = len(moved.points), moved.points.device
+def _from_products(moved: MovedPoints, rows: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """A part of the rows at a time, their squared distances to all by inner products in float64, and the rounding.
+
+    A point is infinitely far from itself.
+    """
     squares = moved.squares(torch.float64)
     error = moved.rounding(squares, torch.float64)
-    everyone = slice(0, count)
-    found = []
     for part in rows.split(_BLOCK):
-        squared = squares[part, None] + squares - 2 * moved.products(part, everyone, torch.float64)
-        squared[torch.arange(len(part), device=device), part] = torch.inf
-        squared = listable.hide(squared, part, everyone)
+        squared = squares[part, None] + squares - 2 * moved.products(part, slice(None), torch.float64)
+        squared[torch.arange(len(part), device=part.device), part] = torch.inf
+        yield part, squared, error[part, None]
+
+
+def _search_rows(moved: MovedPoints, rows: Tensor, k: int, listable: Listable) -> tuple[Tensor, Tensor]:
+    """Squared distances and rows of the `k` nearest of some points, all that could be among them by differences."""
+    found = []
+    for part, approximate, error in _from_products(moved, rows):
+        squared = listable.hide(approximate, part, slice(None))
         # a true neighbour and the k-th seen may both be off by the rounding, in opposite directions
-        limit = squared.kthvalue(k).values + 2 * error[part]
-        row, column = ((squared <= limit[:, None]) & torch.isfinite(squared)).nonzero().T
+        limit = squared.kthvalue(k, keepdim=True).values + 2 * error
+        row, column = ((squared <= limit) & torch.isfinite(squared)).nonzero().T
         squared.fill_(torch.inf)
         squared[row, column] = squared_distances(moved.points, part[row], column[:, None])[:, 0]
         nearest = squared.topk(k, largest=False)

@@ -11,7 +11,7 @@ from pdtrain.estimators.neighbors import (
     Neighbors,
     nearest_candidates,
     neighbors_of,
-    refuse_non_finite,
+    refuse_infinite,
     squared_distances,
 )
 
@@ -119,7 +119,7 @@ def projected_neighbors(
     most = min(16 * k, len(points) - 1)
     fold = SignedFold(points.shape[1], min(features, points.shape[1]), period=period, seed=seed)
     folded = fold(points)
-    refuse_non_finite(points, torch.linalg.vector_norm(folded, dim=1).square())
+    refuse_infinite(points, torch.linalg.vector_norm(folded, dim=1).square())
     candidates = nearest_candidates(folded, most)
     approximate, indices = candidates.distances.square(), candidates.indices
     exact = torch.full_like(approximate, torch.inf)

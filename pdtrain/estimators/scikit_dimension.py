@@ -1,8 +1,5 @@
 """Global estimators of scikit-dimension by their class's name, with random numbers of their own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
@@ -39,16 +36,9 @@ def scikit_dimension(name: str, points: Float[Tensor, "points features"], *, see
     seed %= 2**32  # what numpy takes
     if "random_state" in estimator.get_params():
         estimator.set_params(random_state=seed)
-    with _numpy_stream(seed):
-        return float(estimator.fit(points.double().cpu().numpy()).dimension_)
-
-
-@contextmanager
-def _numpy_stream(seed: int) -> Iterator[None]:
-    """Let numpy's global stream begin at `seed`, and put it back."""
     before = np.random.get_state()  # noqa: NPY002 - the stream that scikit-dimension itself draws from
     np.random.seed(seed)  # noqa: NPY002
     try:
-        yield
+        return float(estimator.fit(points.double().cpu().numpy()).dimension_)
     finally:
         np.random.set_state(before)  # noqa: NPY002

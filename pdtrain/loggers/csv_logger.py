@@ -42,11 +42,6 @@ class CsvLogger(loggers.logger.Logger):
         return ""
 
     @property
-    def log_dir(self) -> str:
-        """Folder of the file."""
-        return str(self.path.parent)
-
-    @property
     def logged(self) -> int:
         """Lines so far."""
         return len(self._lines)
@@ -78,7 +73,3 @@ class CsvLogger(loggers.logger.Logger):
             writer.writeheader()
             writer.writerows(self._lines)
         self._saved = len(self._lines)
-
-    def finalize(self, status: str) -> None:
-        """Write what is left."""
-        self.save()

@@ -10,12 +10,6 @@ class Resumable(Protocol):
     @property
     def logged(self) -> int:
         """Lines so far."""
-        ...
 
     def go_on(self, logged: int) -> None:
-        """Go on after the first `logged` lines."""
-        ...
-
-    def save(self) -> None:
-        """Put all lines on the disk."""
-        ...
+        """Go on after the first `logged` lines, which its `save` has put on the disk."""

@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from pdtrain.errors import InputError
 from pdtrain.stimuli.image_files import read_image
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
-from pdtrain.stimuli.stimulus_set import StimulusSet
+from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
 
 
 @runtime_checkable
@@ -23,11 +23,9 @@ class HoldsOut(Protocol):
 
     def held_out(self, count: int, *, seed: int) -> StimulusSet:
         """Choose held-out images."""
-        ...
 
     def normalize(self, image: Tensor) -> Tensor:
         """Turn uint8 intensities into what the network sees."""
-        ...
 
 
 class Trains(HoldsOut, Protocol):
@@ -35,7 +33,6 @@ class Trains(HoldsOut, Protocol):
 
     def trained_on(self, count: int, *, labels: str, seed: int) -> StimulusSet:
         """Choose training images."""
-        ...
 
 
 def held_out(data: HoldsOut, *, count: int, seed: int) -> StimulusSet:
@@ -90,8 +87,7 @@ def image_folder(data: HoldsOut, *, root: str, count: int, seed: int) -> Stimulu
     files = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in suffixes)
     if len(files) < count:
         raise InputError(f"stimuli.root={root}: {len(files)} images found, stimuli.count={count} asked for")
-    chosen = torch.randperm(len(files), generator=torch.Generator().manual_seed(seed))[:count].sort().values
-    files = [files[i] for i in chosen]
+    files = [files[i] for i in random_sample(len(files), count, seed=seed)]
     channels, height, width = data.shape
     resize = v2.Compose([v2.Resize(height, antialias=True), v2.CenterCrop((height, width))])
     images = [resize(read_image(file, channels=channels)) for file in files]

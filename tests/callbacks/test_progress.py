@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as lightning
+import torch
 from omegaconf import DictConfig, open_dict
+from torch.utils.data import DataLoader
 
+from pdtrain.callbacks import TerminalProgress
 from pdtrain.commands.train import train
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_table
@@ -68,6 +72,27 @@ def test_a_terminal_shows_the_probe_as_a_task_of_its_own(tmp_path: Path, trainer
     assert len(re.findall("epoch 1, step 3", text)) == 1, "the first process speaks for all"
 
 
+def test_bars_serve_a_second_training() -> None:
+    class Line(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.line = torch.nn.Linear(2, 1)
+
+        def training_step(self, batch: torch.Tensor, index: int) -> torch.Tensor:
+            return self.line(batch).sum()
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    loader, progress = DataLoader(torch.ones(4, 2), 2), TerminalProgress("bars")
+    options: dict = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    for _ in range(2):
+        trainer = lightning.Trainer(max_epochs=1, callbacks=[progress], **options)
+        trainer.fit(Line(), loader)
+
+    assert trainer.state.finished
+
+
 def test_arrows_tell_what_changed() -> None:
     def rows(dimension: float, bits: float) -> list[Row]:
         return [
@@ -83,7 +108,5 @@ def test_arrows_tell_what_changed() -> None:
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    from pdtrain.callbacks import TerminalProgress
-
     with pytest.raises(InputError, match=r"callbacks.progress.mode=loud: choose from auto, bars, plain, quiet"):
         TerminalProgress("loud")
