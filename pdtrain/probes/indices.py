@@ -165,7 +165,7 @@ def _distillation(measure: Measure, about: str, profile: DepthProfile, seed: int
 def _pruning(measure: Measure, about: str, profile: DepthProfile, origin: DepthProfile, seed: int) -> Row:
     missing = profile.last_missing or (f"untrained, {origin.last_missing}" if origin.last_missing else "")
     if missing or not profile.rows or not origin.rows:
-        return _row(measure, about, None, "", missing=missing or "no layer has a value")
+        return _row(measure, about, None, "", missing=missing or "untrained, epoch 0, it was not measured")
     now, before = profile.rows[-1], origin.rows[-1]
     if (now.layer, now.estimator) != (before.layer, before.estimator):
         return _row(measure, about, None, "", missing="the untrained network was measured otherwise")

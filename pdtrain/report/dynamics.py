@@ -98,7 +98,8 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
             ylim=(max(low, -1), min(high, 6)),
         )
         axes.axhline(nothing, color="black", lw=0.5)
-        axes.legend(frameon=False, fontsize=7, loc="center right")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=7, loc="center right")
     if len(pruned):
         last = pruned[pruned.epoch == pruned.epoch.max()].sort_values("layer_index")
         colours = layer_colours(layers_of(rows))

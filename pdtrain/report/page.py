@@ -17,7 +17,7 @@ from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
 from pdtrain.report.headline import headline, weaknesses
 from pdtrain.report.style import estimated, layers_of, save
-from pdtrain.report.texts import HOW_TO_READ, TITLES
+from pdtrain.report.texts import HOW_TO_READ, STARS, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
@@ -70,7 +70,7 @@ class Panel:
         if self._compares:
             said.append(HOW_TO_READ["comparison_dimension"])
         elif over:
-            said.append(f"Bars and bands: 95% interval over {over}. {HOW_TO_READ['stars']}")
+            said.append(f"Bars and bands: 95% interval over {over}. {STARS}")
         return " ".join(said)
 
     @property

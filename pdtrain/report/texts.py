@@ -26,8 +26,8 @@ TITLES = {
     "comparison_indices": "Indices after training",
     "comparison_dynamics": "Indices over epochs",
 }
+STARS = "A star marks a layer in which the two differ at 5%, paired over stimuli and units, corrected for the number of layers."
 HOW_TO_READ = {
-    "stars": "A star marks a layer in which the two differ at 5%, paired over stimuli and units, corrected for the number of layers.",
     "information_at_fixed_identity_slider": "As above, for what a unit tells about the property beyond what the class tells.",
     "information_at_fixed_identity": "Beside the figure above: what a unit tells about the property among images of one class. Where a "
     "property goes with the class, as luminance does in photographs, a unit that tells the class tells it too; here that is left out. "
@@ -71,8 +71,9 @@ HOW_TO_READ = {
     "neurons": "Share of the neurons of an area that carry less than a given information, before noise is corrected. A curve "
     "further left carries less.",
     "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
-    "none for a single seed).",
+    "none for a single seed). Of two runs that saw the same stimuli, a star marks layers that differ at 5%, paired over stimuli.",
     "comparison_information": "Mean over seeds for each setting; bands as above.",
+    "comparison_information_at_fixed_identity": "Mean over seeds for each setting; bands as above.",
     "comparison_objects": "Mean over seeds for each setting; bands as above.",
     "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
     "comparison_dynamics": "Mean over seeds after each epoch; bands: 95% interval of the mean. Where lines part tells when a "

@@ -61,8 +61,9 @@ def noise_corrected(
             value, error, _ = mean_with_error((of_neurons[key] - share * mean_of_parts) / (1 - share))
             over_units = (value - 1.96 * error, value + 1.96 * error)
         half_differences = _extrapolated(row, same, share)
-        scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0) / len(values) ** 0.5
-        deviation = math.hypot(float(standard_error(torch.tensor(half_differences))), scatter)
+        scatter = share / (1 - share) * (float(values.std()) if len(values) > 1 else 0.0)
+        error = float(standard_error(torch.tensor(half_differences))) if half_differences else row.standard_deviation
+        deviation = math.hypot(error, scatter)
         lower, upper = interval(value, deviation)
         corrected.append(
             replace(

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.contingency import joint_counts, plugin_information
 from pdtrain.estimators.discretization import discretize, property_codes
 from pdtrain.estimators.half_samples import half_samples, standard_error
@@ -135,3 +136,20 @@ def test_the_standard_error_of_object_information_is_its_deviation_over_sets_of_
     for name in means:
         ratio = np.sqrt(np.mean(np.square(errors[name]))) / np.std(means[name])
         assert ratio == pytest.approx(1.05, abs=0.25), name
+
+
+def test_the_standard_error_at_fixed_class_is_its_deviation_over_sets_of_stimuli() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(_STIMULI) % 5
+    halves = half_samples(labels)
+    means, errors = [], []
+    for _ in range(100):
+        values = labels + torch.rand(_STIMULI, generator=generator)  # goes with the class
+        units = _units(values, 20, 0.5, generator)
+        found = information_about(units, values, given=labels)
+        codes = codes_within(units, labels), codes_within(values[:, None].double(), labels)
+        halved = half_differences_of_information(*codes, torch.full((20, 1, 1), 1 / 20), halves, labels)
+        means.append(float(found.information_bits.mean()))
+        errors.append(float(standard_error(halved)))
+
+    assert np.sqrt(np.mean(np.square(errors))) / np.std(means) == pytest.approx(1.05, abs=0.25)

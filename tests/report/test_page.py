@@ -60,7 +60,10 @@ def test_the_page_holds_every_figure_and_how_to_read_it(page: Path) -> None:
         assert f'id="{name}"' in text and TITLES[name] in text
     assert text.count("How to read this") == text.count("<section")
     assert not re.search(r'(src|href)="(?!data:|#)', text), "nothing is fetched"
-    assert {path.suffix for path in page.parent.iterdir()} == {".html", ".png", ".svg"}
+    assert {path.suffix for path in page.parent.iterdir()} == {".html", ".png", ".svg", ".csv"}
+    for sentence in re.findall(r'class="headline">([^<]+)<', text):
+        assert re.match(r"Intrinsic dimension after epoch|A unit of|Which of two objects", sentence)
+    assert text.index('class="headline"') < text.index("<nav>"), "what came out comes first"
 
 
 def test_the_same_rows_give_the_same_page(copied_run: Path, page: Path) -> None:
