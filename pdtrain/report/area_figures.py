@@ -16,6 +16,7 @@ from pdtrain.report.style import (
     layer_colours,
     layers_of,
     mark_lower_bounds,
+    panel_title,
 )
 from pdtrain.responses.noise import CORRECTED
 from pdtrain.results.measures import UNIT, Measure
@@ -32,12 +33,12 @@ def area_profiles(areas: pd.DataFrame, measures: Sequence[Measure], network: pd.
     for (measure, about, measured), axes in zip(panels, drawn, strict=True):
         corrected = measure.of(measure.quantity + CORRECTED).rows(areas[areas.property == about])
         _draw_areas(axes[0], measured, corrected)
-        axes[0].set(title=measure.title_of(about), ylabel=measure.unit.replace("unit", "neuron"))
+        axes[0].set(title=panel_title(measure, about), ylabel=measure.unit.replace("unit", "neuron"))
         for reference in references(areas, measure):
             axes[0].axhline(reference, color="black", lw=0.8, ls=":", label=measure.reference)
         if network is not None:
             _draw_network(axes[1], measure.rows(network[network.property == about]))
-            axes[1].set(title=measure.title_of(about), ylabel=measure.unit)
+            axes[1].set(title=panel_title(measure, about), ylabel=measure.unit)
     for axes in drawn[0]:
         if axes.lines:
             axes.legend(frameon=False, fontsize=7)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pdtrain.report.profiles import mark_differences
-from pdtrain.report.style import grid, label_layers, mark_lower_bounds
+from pdtrain.report.style import grid, label_layers, mark_lower_bounds, panel_title
 from pdtrain.results.measures import INDICES, Measure
 
 _STYLES = ("-", "--", "-.", ":")
@@ -41,7 +41,7 @@ def compared_profiles(
             axes.plot(line[place_of], line["mean"], ms=4, label=setting, **style)
             axes.fill_between(line[place_of], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
             mark_lower_bounds(axes, line, place=place_of, value="mean")
-        axes.set(title=measure.title_of(about), ylabel=measure.unit)
+        axes.set(title=panel_title(measure, about), ylabel=measure.unit)
         if same_layers:
             label_layers(axes, of_property)
             mark_differences(axes, measure, about, different)

@@ -16,6 +16,7 @@ from pdtrain.report.style import (
     layers_of,
     mark_lower_bounds,
     outstanding_input,
+    panel_title,
     with_shown_interval,
 )
 from pdtrain.results.measures import (
@@ -65,7 +66,7 @@ def trajectories(rows: pd.DataFrame, measures: Sequence[Measure], about: str | N
             axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=layer)
             axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.15, lw=0)
         mark_lower_bounds(axes, chosen, place="epoch")
-        axes.set(title=measure.title_of(about_it), ylabel=measure.unit, xlabel="epochs completed")
+        axes.set(title=panel_title(measure, about_it), ylabel=measure.unit, xlabel="epochs completed")
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
     return figure
 
@@ -99,7 +100,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
         )
         axes.axhline(nothing, color="black", lw=0.5)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=7, loc="center right")
+            axes.legend(frameon=False, fontsize=7)
     if len(pruned):
         last = pruned[pruned.epoch == pruned.epoch.max()].sort_values("layer_index")
         colours = layer_colours(layers_of(rows))
@@ -126,5 +127,5 @@ def heat_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
         axes.set_yticks(range(len(table)), layers, fontsize=6)
         step = max(1, len(table.columns) // 10)
         axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
-        axes.set(title=measure.title_of(about), xlabel="epoch")
+        axes.set(title=panel_title(measure, about), xlabel="epoch")
     return figure

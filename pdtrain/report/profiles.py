@@ -16,6 +16,7 @@ from pdtrain.report.style import (
     layers_of,
     mark_lower_bounds,
     outstanding_input,
+    panel_title,
     with_shown_interval,
 )
 from pdtrain.results.measures import Measure
@@ -120,7 +121,7 @@ def _line(axes: plt.Axes, line: pd.DataFrame, colour: object, label: str | None,
 
 def _finish(axes: plt.Axes, chosen: pd.DataFrame, measure: Measure, about: str) -> None:
     label_layers(axes, chosen)
-    axes.set(title=measure.title_of(about), ylabel=measure.unit, ylim=(min(0, chosen.value.min()), None))
+    axes.set(title=panel_title(measure, about), ylabel=measure.unit, ylim=(min(0, chosen.value.min()), None))
     axes.legend(frameon=False)
 
 
@@ -132,7 +133,7 @@ def _side_by_side(rows: pd.DataFrame, panels: Panels, epochs: list[int]) -> Figu
             label = "untrained" if untrained and chosen.step.min() == 0 else f"epoch {epoch}"
             colour = UNTRAINED if untrained else TRAINED
             band(axes, chosen[chosen.epoch == epoch], colour, label, dashed=untrained)
-        axes.set(title=measure.title_of(about), ylabel=measure.unit)
+        axes.set(title=panel_title(measure, about), ylabel=measure.unit)
         above = outstanding_input(chosen)
         shown = chosen if above is None else chosen[chosen.layer_index > 0]
         low, high = min(0.0, shown[["value", "lower"]].min().min()), shown[["value", "upper"]].max().max()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
 
@@ -26,6 +27,7 @@ from pdtrain.results.measures import (
 )
 
 _OUTSTANDING = 3.0
+_TITLE_WIDTH = 34
 UNTRAINED, TRAINED = "#999999", "#0072B2"  # Okabe and Ito; distinct in grey too
 INDEX_COLOURS = {
     EXPANSION: "#E69F00",
@@ -66,6 +68,11 @@ def grid(count: int, *, height: float, columns: int = 3) -> tuple[Figure, list]:
     for empty in axes.flat[count:]:
         empty.axis("off")
     return figure, list(axes.flat)
+
+
+def panel_title(measure: Measure, about: str) -> str:
+    """Title of a panel, in lines that fit one of three."""
+    return fill(measure.title_of(about), _TITLE_WIDTH)
 
 
 def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
