@@ -26,6 +26,7 @@ def half_differences_of_information(
     *,
     paired: bool = False,
     seed: int = 0,
+    memory_bytes: int = 2**28,
 ) -> Float[Tensor, "splits properties sums"]:
     """Half differences between halves of the stimuli, of weighted sums of the units' information, bits.
 
@@ -48,6 +49,8 @@ def half_differences_of_information(
         Class of each stimulus, from 0, where the information is that at fixed class and codes are those within it.
     seed
         Of the shuffle (within classes, at fixed class).
+    memory_bytes
+        Bound on the working memory.
 
     Examples
     --------
@@ -58,9 +61,11 @@ def half_differences_of_information(
     >>> bool(certain.abs().max() < 1e-6)  # a unit that equals the property tells all of it, whatever is shown
     True
     """
-    found = influence_on_sums(responses, properties, weights, labels, paired=paired)
     shuffled = properties[_shuffle(len(responses), labels, seed).to(properties.device)]
-    by_chance = influence_on_sums(responses, shuffled, weights, labels, paired=paired)
+    found, by_chance = (
+        influence_on_sums(responses, codes, weights, labels, paired=paired, memory_bytes=memory_bytes)
+        for codes in (properties, shuffled)
+    )
     return less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
 
 
@@ -90,6 +95,7 @@ def influence_on_sums(
     labels: Int[Tensor, " stimuli"] | None = None,
     *,
     paired: bool = False,
+    memory_bytes: int = 2**28,
 ) -> Float[Tensor, "stimuli properties sums"]:
     """Influence of each stimulus on weighted sums of the units' information, bits; its mean over stimuli is zero.
 
@@ -105,8 +111,13 @@ def influence_on_sums(
     bins = bins_of(responses), bins_of(properties)
     found = torch.zeros(len(responses), *weights.shape[1:], device=responses.device)
     of_class = _paired if paired else _shared
-    for members in _members(labels, len(responses)):
-        found[members] = of_class(responses[members], properties[members], weights.to(found), bins)
+    per_unit = 8 * bins[0] * (len(responses) + 10 * bins[1] * weights[0].numel())
+    for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
+        block = slice(int(units[0]), int(units[-1]) + 1)
+        of_units, weight = responses[:, block], weights[block].to(found)
+        met = properties[:, block] if paired else properties
+        for members in _members(labels, len(responses)):
+            found[members] += of_class(of_units[members], met[members], weight, bins)
     known = properties >= 0
     share = len(properties) / known.sum(0).clamp_min(1)  # of a mean over those that have a property
     return found if paired else found * share[:, None]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, indicators, joint_counts, response_entropy
+from pdtrain.estimators.contingency import LN2, bins_of, indicators, joint_counts, response_entropy
 from pdtrain.estimators.half_samples import half_differences_of_mean
 from pdtrain.estimators.influence import less_chance, less_margins, pointwise_information
 
@@ -41,6 +41,8 @@ def half_differences_of_objects(
         Of an object, or its pairs have no view-invariant value.
     seed
         Of the shuffled objects that say what is chance.
+    memory_bytes
+        Bound on the working memory.
 
     Examples
     --------
@@ -53,8 +55,13 @@ def half_differences_of_objects(
     True
     """
     order = torch.randperm(len(objects), generator=torch.Generator().manual_seed(seed)).to(objects.device)
-    given = (codes, pairs, weights.double(), fewest_views, memory_bytes)
-    found, by_chance = (_influence(of, *given) for of in (objects, objects[order]))
+    per_unit = 8 * 3 * (len(codes) + 2 * (int(objects.max()) + 1)) * bins_of(codes)
+    found, by_chance = torch.zeros(2, len(codes), *weights.shape[1:], device=codes.device)
+    for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
+        block = slice(int(units[0]), int(units[-1]) + 1)
+        given = (codes[:, block], pairs, weights[block].double(), fewest_views, memory_bytes)
+        found += _influence(objects, *given)
+        by_chance += _influence(objects[order], *given)
     return less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
 
 

@@ -153,3 +153,31 @@ def test_the_standard_error_at_fixed_class_is_its_deviation_over_sets_of_stimuli
         errors.append(float(standard_error(halved)))
 
     assert np.sqrt(np.mean(np.square(errors))) / np.std(means) == pytest.approx(1.05, abs=0.25)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_units_in_blocks_have_the_influence_of_all_at_once(paired: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    responses, labels = torch.randint(4, (300, 9), generator=generator), torch.arange(300) % 3
+    properties = torch.randint(3, (300, 9 if paired else 2), generator=generator)
+    weights = torch.rand(9, 1 if paired else 2, 3, generator=generator)
+
+    whole, parts = (
+        influence_on_sums(responses, properties, weights, labels, paired=paired, memory_bytes=memory_bytes)
+        for memory_bytes in (2**28, 1)
+    )
+
+    torch.testing.assert_close(parts, whole)
+
+
+def test_objects_are_measured_in_blocks_of_units_too() -> None:
+    generator = torch.Generator().manual_seed(0)
+    objects = torch.arange(200) % 4
+    responses, halves = torch.randn(200, 7, generator=generator), half_samples(objects)
+
+    whole, parts = (
+        object_information(responses, objects, halves=halves, memory_bytes=memory_bytes).half_differences
+        for memory_bytes in (2**27, 1)
+    )
+
+    torch.testing.assert_close(parts, whole)
