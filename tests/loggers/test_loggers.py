@@ -43,6 +43,7 @@ def test_csv_goes_on_after_the_lines_of_a_checkpoint(tmp_path: Path) -> None:
 
 
 def _history(folder: Path) -> list[tuple[int, float]]:
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = []
     for path in folder.glob("wandb/offline-run-*/*.wandb"):
         for record in records(path):
