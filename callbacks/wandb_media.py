@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_logger import WandbLogger
-from pdtrain.loggers.wandb_run import say_caveats_at_wandb
+from pdtrain.loggers.wandb_run import at_wandb, say_caveats
 from pdtrain.report import dynamics, profiles
 from pdtrain.report.style import estimated
 from pdtrain.results.caveats import caveats_at
@@ -39,7 +39,7 @@ class WandbMedia(ProbeListener):
         """Draw what has been measured so far."""
         loggers = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
         if loggers:
-            say_caveats_at_wandb(caveats_at(point, rows))
+            at_wandb(say_caveats, caveats_at(point, rows))
         last = point.epoch == trainer.max_epochs
         within_epoch = point.step % max(trainer.num_training_batches, 1) != 0
         if not loggers or within_epoch or (point.epoch % self._every and not last):

@@ -89,11 +89,7 @@ def _suits(value: Any, default: Any, key: str) -> bool:
         return True
     if value is None:
         return isinstance(default, dict) or key.startswith(_MAY_BE_NULL)
-    if isinstance(default, float):
-        return isinstance(value, float | int) and not isinstance(value, bool)
-    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, float):
-        return False
-    return type(value) is type(default)
+    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
 
 
 def _is_reference(value: Any) -> bool:

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -47,7 +46,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         explained = _explain(error) or _composition_error(error, config_name)
         if explained is None or "debug=true" in sys.argv:
             raise
-        end(name, explained.line, explained.exit_code)
+        end(name, *explained)
 
 
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) -> Any:
@@ -62,7 +61,7 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
         explained = _explain(error)
         if explained is None or config.debug is True or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
-        end(name, explained.line, explained.exit_code)
+        end(name, *explained)
 
 
 def end(name: str, line: str, exit_code: int = _WRONG_INPUT) -> None:
@@ -71,28 +70,22 @@ def end(name: str, line: str, exit_code: int = _WRONG_INPUT) -> None:
     sys.exit(exit_code)
 
 
-@dataclass(frozen=True)
-class _Explained:
-    line: str
-    exit_code: int = _WRONG_INPUT
-
-
-def _explain(error: BaseException) -> _Explained | None:
-    """One line for an error that users can mend; None for any other."""
+def _explain(error: BaseException) -> tuple[str, int] | None:
+    """One line and the exit code for an error that users can mend; None for any other."""
     for cause in _causes(error):
         if isinstance(cause, InputError):
-            return _Explained(_without_worker(str(cause)))
+            return _without_worker(str(cause)), _WRONG_INPUT
         if isinstance(cause, RunError):
-            return _Explained(str(cause), _CANNOT_GO_ON)
+            return str(cause), _CANNOT_GO_ON
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
             kept = "what was written before is whole: make room, and go on with resume=auto"
-            return _Explained(f"{cause.filename or 'writing'}: {cause.strerror}; {kept}", _CANNOT_GO_ON)
+            return f"{cause.filename or 'writing'}: {cause.strerror}; {kept}", _CANNOT_GO_ON
         if isinstance(cause, OSError) and cause.filename:
-            return _Explained(f"{cause.filename}: {cause.strerror}", _CANNOT_GO_ON)
+            return f"{cause.filename}: {cause.strerror}", _CANNOT_GO_ON
         if isinstance(cause, MissingMandatoryValue):
-            return _Explained(f"{cause.full_key}: a value is needed; give {cause.full_key}=...")
+            return f"{cause.full_key}: a value is needed; give {cause.full_key}=...", _WRONG_INPUT
     if isinstance(error, InstantiationException):
-        return _Explained(_instantiation_error(error))
+        return _instantiation_error(error), _WRONG_INPUT
     return None
 
 
@@ -109,13 +102,14 @@ def _without_worker(message: str) -> str:
     return message.strip().splitlines()[-1].partition(": ")[2] if message.startswith("Caught ") else message
 
 
-def _composition_error(error: BaseException, config_name: str) -> _Explained | None:
-    """One line for an error in the command line itself."""
+def _composition_error(error: BaseException, config_name: str) -> tuple[str, int] | None:
+    """One line and the exit code for an error in the command line itself."""
     text = " ".join(line for cause in _causes(error) for line in str(cause).splitlines())
-    if isinstance(error, MissingConfigException) and "Could not find '" in text:
-        return _Explained(_unknown_choice(text))
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return str(unknown_name(group, choice, error.options, of="choice")), _WRONG_INPUT
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _Explained(_nearest_key(text, config_name) or " ".join(text.split()))
+        return _nearest_key(text, config_name) or " ".join(text.split()), _WRONG_INPUT
     return None
 
 
@@ -123,15 +117,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
-
-
-def _unknown_choice(text: str) -> str:
-    """Hydra says: Could not find 'model/vgg61' Available options in 'model': alexnet ..."""
-    found = re.search(r"Could not find '([^']*)/([^/']*)'", text)
-    options = text.partition("Available options in")[2].partition(":")[2].partition("Config search path")[0].split()
-    if found is None:
-        return " ".join(text.partition("Config search path")[0].split())
-    return str(unknown_name(found[1], found[2], options, of="choice"))
 
 
 def _nearest_key(text: str, config_name: str) -> str | None:

@@ -21,7 +21,7 @@ from pdtrain.commands.build import build_network, build_prober, build_probes, bu
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
-from pdtrain.loggers.wandb_run import close_wandb, save_at_wandb, say_caveats_at_wandb
+from pdtrain.loggers.wandb_run import at_wandb, close_run, save_results, say_caveats
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_caveats, print_summary
@@ -158,9 +158,9 @@ def _state_known(run_dir: Path) -> Iterator[None]:
         state = "preempted" if isinstance(error, Preempted) else "failed"
         with suppress(OSError):  # a full disk must not hide what happened
             write_status(run_dir, state)
-        close_wandb(state)
+        at_wandb(close_run, state)
         raise
-    close_wandb("finished")  # first: a finished run is never gone back to
+    at_wandb(close_run, "finished")  # first: a finished run is never gone back to
     write_status(run_dir, "finished")
 
 
@@ -168,14 +168,14 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
     """Write the report; say what came out and where everything is."""
     if not any(files_of_rows(run_dir, "rows")):
         caveats = caveats_of_run(run_dir, None)
-        say_caveats_at_wandb(caveats)
+        at_wandb(say_caveats, caveats)
         print_caveats(caveats, console)
         console.print(f"no probe points; checkpoints in {RunFolder(run_dir).checkpoints}", soft_wrap=True)
         return
     if config.report:
         _try_to_report(run_dir, console)
-    say_caveats_at_wandb(caveats_of_run(run_dir, epoch_ends(load(run_dir))))
-    save_at_wandb(run_dir)
+    at_wandb(say_caveats, caveats_of_run(run_dir, epoch_ends(load(run_dir))))
+    at_wandb(save_results, run_dir)
     print_summary(run_dir, console)
     if seconds:
         console.print(

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import say_at_wandb
+from pdtrain.loggers.wandb_run import say_caveats
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import load_configuration
 from pdtrain.results.measures import catalogue_of
@@ -66,7 +66,7 @@ class WandbResults:
         self._step += 1
         stored = epoch_ends(load(self._run_dir, probe_set=self._probe_set))
         caveats = caveats_of_run(self._run_dir, stored, probe_set=self._probe_set)
-        say_at_wandb(self._run, caveats, key=f"{self._probe_set}/caveats")
+        say_caveats(self._run, caveats, key=f"{self._probe_set}/caveats")
 
     def close(self) -> None:
         """End the run."""

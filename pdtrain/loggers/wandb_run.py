@@ -1,62 +1,51 @@
 """W&B's run of this process, if there is one: what it keeps, what is said there, and its end."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from pdtrain.results.caveats import Caveat
 from pdtrain.results.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
+_Options = ParamSpec("_Options")
 
 
-def save_at_wandb(run_dir: str | Path) -> None:
-    """Keep results and report with W&B's run of this process, if there is one, as an artifact."""
+def at_wandb(do: Callable[Concatenate[Any, _Options], None], *args: _Options.args, **kwargs: _Options.kwargs) -> None:
+    """Do something with W&B's `wandb.Run` of this process, if there is one; if W&B dies of it, that is said."""
     import wandb
 
     if wandb.run is None:
         return
     try:
-        artifact = wandb.Artifact(f"results-{wandb.run.id}", type="results", description="rows, and the report")
-        folder = RunFolder(run_dir)
-        artifact.add_dir(str(folder.results()), name=folder.results().name)
-        for path in (folder.page(), folder.configuration):
-            if path.exists():
-                artifact.add_file(str(path), name=str(path.relative_to(folder.path)))
-        wandb.run.log_artifact(artifact)
+        do(wandb.run, *args, **kwargs)
     except Exception as error:
         abandon_wandb(error)
 
 
-def say_caveats_at_wandb(caveats: Sequence[Caveat]) -> None:
-    """Say them in W&B's run of this process, if there is one."""
+def save_results(run: Any, run_dir: str | Path) -> None:
+    """Keep results and report with a `wandb.Run`, as an artifact."""
     import wandb
 
-    if wandb.run is None:
-        return
-    try:
-        say_at_wandb(wandb.run, caveats)
-    except Exception as error:
-        abandon_wandb(error)
+    artifact = wandb.Artifact(f"results-{run.id}", type="results", description="rows, and the report")
+    folder = RunFolder(run_dir)
+    artifact.add_dir(str(folder.results()), name=folder.results().name)
+    for path in (folder.page(), folder.configuration):
+        if path.exists():
+            artifact.add_file(str(path), name=str(path.relative_to(folder.path)))
+    run.log_artifact(artifact)
 
 
-def close_wandb(state: str) -> None:
-    """End W&B's run of this process, if there is one, as "finished", "failed" or "preempted"."""
-    import wandb
-
-    if wandb.run is None:
-        return
-    try:
-        if state == "preempted":
-            wandb.run.mark_preempting()
-        wandb.finish(exit_code=0 if state == "finished" else 1)
-    except Exception as error:
-        abandon_wandb(error)
+def close_run(run: Any, state: str) -> None:
+    """End a `wandb.Run`, as "finished", "failed" or "preempted"."""
+    if state == "preempted":
+        run.mark_preempting()
+    run.finish(exit_code=0 if state == "finished" else 1)
 
 
-def say_at_wandb(run: Any, caveats: Sequence[Caveat], *, key: str = "caveats") -> None:
+def say_caveats(run: Any, caveats: Sequence[Caveat], *, key: str = "caveats") -> None:
     """Put sentences into the summary of a `wandb.Run`, and their kinds among its tags; the first of a kind alerts.
 
     Nothing is done where there is nothing to say.

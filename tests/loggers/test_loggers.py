@@ -14,7 +14,7 @@ from pdtrain.errors import InputError
 from pdtrain.loggers.csv_logger import CsvLogger
 from pdtrain.loggers.wandb_files import logged_steps, records
 from pdtrain.loggers.wandb_logger import WandbLogger
-from pdtrain.loggers.wandb_run import close_wandb
+from pdtrain.loggers.wandb_run import at_wandb, close_run
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,7 @@ def test_csv_goes_on_after_the_lines_of_a_checkpoint(tmp_path: Path) -> None:
 
 
 def _history(folder: Path) -> list[tuple[int, float]]:
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = []
     for path in folder.glob("wandb/offline-run-*/*.wandb"):
         for record in records(path):
@@ -61,7 +62,7 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(
     for step in range(3):
         first.log_metrics({"loss": step / 3}, step)
     first.save()
-    close_wandb("failed")
+    at_wandb(close_run, "failed")
     wandb.teardown()  # what goes on is another process
     (lost,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     whole = lost.read_bytes()
@@ -73,7 +74,7 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(
     second.go_on(3)
     if goes_on:
         second.log_metrics({"loss": 1.0}, 3)
-    close_wandb("finished")
+    at_wandb(close_run, "finished")
 
     assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)][: 4 if goes_on else 3]
     names = {path.stem for path in tmp_path.glob("wandb/offline-run-*/*.wandb")}
@@ -94,7 +95,7 @@ def test_wandb_that_dies_is_said_once_and_ends_nothing(
     with caplog.at_level(logging.WARNING):
         for step in range(1, 4):
             logger.log_metrics({"loss": 0.0}, step)
-        close_wandb("finished")
+        at_wandb(close_run, "finished")
 
     assert len([r for r in caplog.records if "W&B died" in r.message]) == 1
     assert logger.logged == 4
@@ -110,7 +111,7 @@ def test_wandb_that_cannot_be_reached_is_logged_offline(
     with caplog.at_level(logging.WARNING):
         logger = WandbLogger(save_dir=tmp_path, project="test")
         logger.log_metrics({"loss": 0.5}, 0)
-        close_wandb("finished")
+        at_wandb(close_run, "finished")
 
     assert "no connection" in caplog.text and "wandb sync" in caplog.text
     assert _history(tmp_path) == [(0, 0.5)]
