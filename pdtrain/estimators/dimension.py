@@ -314,7 +314,11 @@ def _with_spread(
         return DimensionEstimate(np.nan, Spread(), usable, points - usable, note)
     resampled = [_ratio_estimate(estimator, distances_within(neighbors, m, estimator.neighbors))[0] for m in masks]
     half_differences = half_differences_of(
-        neighbors, halves.to(distances.device), estimator.neighbors, lambda of: _ratio_estimate(estimator, of)[0]
+        neighbors,
+        halves.to(distances.device),
+        estimator.neighbors,
+        lambda of: _ratio_estimate(estimator, of)[0],
+        estimator.usable(distances[:, : estimator.neighbors]),
     )
     dropped = f"{points - usable} duplicate or tied points dropped" if usable < points else ""
     # where most are dropped, those that are left are chosen by their distances, and the estimate may be too high too

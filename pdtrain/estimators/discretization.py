@@ -81,6 +81,50 @@ def discretize_discrete(values: Float[Tensor, "stimuli columns"]) -> Int[Tensor,
     return codes.masked_fill(undefined, UNDEFINED).to(torch.int16 if codes.numel() < 2**15 else torch.int32)
 
 
+def stretches(
+    values: Float[Tensor, "stimuli columns"] | Int[Tensor, "stimuli columns"],
+    codes: Int[Tensor, "stimuli columns"],
+    bins: int,
+) -> Int[Tensor, "columns bins"]:
+    """Which bins of `discretize` share a stretch that is cut at ranks: other stimuli do not change how full they are.
+
+    A bin of one value, or of the few beside such, is a stretch of its own: how full it is depends on the stimuli.
+
+    Parameters
+    ----------
+    values, codes
+        What was cut, and its bins.
+    bins
+        How many there are, over all columns.
+
+    Returns
+    -------
+    Tensor
+        Number of each bin's stretch, from 0 in each column.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values = torch.cat([torch.zeros(8), torch.arange(1.0, 9.0)])[:, None]
+    >>> codes = discretize(values, 4)
+    >>> stretches(values, codes, 3).tolist()  # the zeros, and the others cut in two
+    [[0, 1, 1]]
+    """
+    columns = values.shape[1]
+    place = (codes.long() + torch.arange(columns, device=codes.device) * bins).flatten()
+    known = (codes >= 0).flatten()
+    values = values.double().flatten()[known]
+    low, high = (
+        torch.full((columns * bins,), fill, dtype=torch.float64, device=codes.device)
+        .scatter_reduce(0, place[known], values, how)
+        .view(columns, bins)
+        for fill, how in ((math.inf, "amin"), (-math.inf, "amax"))
+    )
+    cut = low < high
+    goes_on = cut[:, 1:] & cut[:, :-1] & (low[:, 1:] > high[:, :-1])
+    return torch.nn.functional.pad((~goes_on).cumsum(1), (1, 0))
+
+
 def property_codes(
     values: Float[Tensor, "stimuli columns"], *, kind: Kind = "continuous", period: float | None = None, bins: int = 8
 ) -> Int[Tensor, "stimuli columns"]:

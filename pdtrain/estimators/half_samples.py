@@ -34,8 +34,19 @@ def half_samples(labels: Int[Tensor, " stimuli"], *, seed: int = 0) -> Bool[Tens
     >>> halves.shape, halves.sum(1).unique().tolist()
     (torch.Size([19, 100]), [50])
     """
-    groups = random_parts(labels, GROUPS, torch.Generator().manual_seed(seed))
-    return (_hadamard()[1:] > 0)[:, groups]
+    return (_hadamard()[1:] > 0)[:, _groups(labels.cpu(), torch.Generator().manual_seed(seed))]
+
+
+def _groups(labels: Int[Tensor, " stimuli"], generator: torch.Generator) -> Int[Tensor, " stimuli"]:
+    """Share the views of each object out to all groups; those that are left over go to the smallest ones, at random."""
+    groups, sizes = torch.empty_like(labels), torch.zeros(GROUPS)
+    for label in labels.unique():
+        views = (labels == label).nonzero()[:, 0]
+        smallest_first = (sizes + torch.rand(GROUPS, generator=generator)).argsort()
+        dealt = smallest_first[torch.arange(len(views)) % GROUPS]
+        groups[views[torch.randperm(len(views), generator=generator)]] = dealt
+        sizes += dealt.bincount(minlength=GROUPS)
+    return groups
 
 
 @cache

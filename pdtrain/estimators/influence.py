@@ -1,19 +1,24 @@
 """How much each stimulus moves the information of units: what an interval over stimuli is made of.
 
-Responses and properties are cut at ranks, so that stimuli cannot change how full the bins are, only which of them meet:
-the influence is that of the cells, less what the two margins explain (Hampel 1974; Davison and Hinkley 1997, 2.7).
+Where values are cut at ranks, stimuli cannot change how full the bins of a stretch are, only which bins meet: of the
+influence of cells (Hampel 1974; Davison and Hinkley 1997, 2.7) is left what margins within a stretch do not explain.
+How many stimuli have a shared value, such as a ReLU's zero, does depend on them.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, Tables, bins_of
-from pdtrain.estimators.half_samples import half_differences_of_mean
+from pdtrain.estimators.discretization import stretches
+from pdtrain.estimators.half_samples import half_differences_of_mean, standard_error
 
+MOVED = ("average", "edge")  # who crosses the edges of bins; the wider interval counts
 _RIDGE = 1e-9  # of the number of stimuli: makes margins that stand for the same thing share it
+_SMOOTHING = 0.5  # stimuli in each cell, so that an empty one can be moved into
 _LEAST_SHARE = 0.5  # of the variance of the influence that is left when chance is taken off
 
 
@@ -24,6 +29,8 @@ def half_differences_of_information(
     halves: Bool[Tensor, "splits stimuli"],
     labels: Int[Tensor, " stimuli"] | None = None,
     *,
+    response_values: Float[Tensor, "stimuli units"] | None = None,
+    property_values: Float[Tensor, "stimuli columns"] | None = None,
     paired: bool = False,
     seed: int = 0,
     memory_bytes: int = 2**28,
@@ -47,6 +54,9 @@ def half_differences_of_information(
         From `half_samples`.
     labels
         Class of each stimulus, from 0, where the information is that at fixed class and codes are those within it.
+    response_values, property_values
+        What the codes were cut from, so that it is known which bins share a stretch (`stretches`); of a property that
+        was not cut at ranks its codes. None takes each bin for a stretch of its own.
     seed
         Of the shuffle (within classes, at fixed class).
     memory_bytes
@@ -56,17 +66,28 @@ def half_differences_of_information(
     --------
     >>> import torch
     >>> from pdtrain.estimators.half_samples import half_samples
-    >>> codes, halves = torch.arange(80)[:, None] % 2, half_samples(torch.zeros(80, dtype=torch.long))
-    >>> certain = half_differences_of_information(codes, codes, torch.ones(1, 1, 1), halves)
-    >>> bool(certain.abs().max() < 1e-6)  # a unit that equals the property tells all of it, whatever is shown
+    >>> from pdtrain.estimators.discretization import discretize
+    >>> values, halves = torch.arange(80.0)[:, None], half_samples(torch.zeros(80, dtype=torch.long))
+    >>> codes, weight = discretize(values), torch.ones(1, 1, 1)
+    >>> given = {"response_values": values, "property_values": values}
+    >>> bool(half_differences_of_information(codes, codes, weight, halves, **given).abs().max() < 1e-5)
     True
     """
-    shuffled = properties[_shuffle(len(responses), labels, seed).to(properties.device)]
-    found, by_chance = (
-        influence_on_sums(responses, codes, weights, labels, paired=paired, memory_bytes=memory_bytes)
-        for codes in (properties, shuffled)
-    )
-    return less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
+    order = _shuffle(len(responses), labels, seed).to(properties.device)
+    as_shown = (properties, property_values)
+    shuffled = (properties[order], None if property_values is None else property_values[order])
+    widest = torch.zeros(len(halves), *weights.shape[1:])
+    for moved in MOVED:
+        found, by_chance = (
+            influence_on_sums(
+                responses, codes, weights, labels, response_values=response_values, property_values=values,
+                paired=paired, moved=moved, memory_bytes=memory_bytes,
+            )
+            for codes, values in (as_shown, shuffled)
+        )  # fmt: skip
+        kept = less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
+        widest = torch.where(standard_error(kept) > standard_error(widest), kept, widest)
+    return widest
 
 
 def less_chance(
@@ -94,7 +115,10 @@ def influence_on_sums(
     weights: Float[Tensor, "units properties sums"],
     labels: Int[Tensor, " stimuli"] | None = None,
     *,
+    response_values: Float[Tensor, "stimuli units"] | None = None,
+    property_values: Float[Tensor, "stimuli columns"] | None = None,
     paired: bool = False,
+    moved: str = "average",
     memory_bytes: int = 2**28,
 ) -> Float[Tensor, "stimuli properties sums"]:
     """Influence of each stimulus on weighted sums of the units' information, bits; its mean over stimuli is zero.
@@ -109,17 +133,24 @@ def influence_on_sums(
     [0.33, 0.33, -0.67, 0.33, 0.33, -0.67]
     """
     bins = bins_of(responses), bins_of(properties)
+    left_values = responses if response_values is None else response_values
+    right_values = properties if property_values is None else property_values
     found = torch.zeros(len(responses), *weights.shape[1:], device=responses.device)
-    of_class = _paired if paired else _shared
+    of_class = partial(_paired if paired else _shared, moved=moved)
+    share = len(properties) / (properties >= 0).sum(0).clamp_min(1)  # of a mean over those that have a property
     per_unit = 8 * bins[0] * (len(responses) + 10 * bins[1] * weights[0].numel())
     for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
         block = slice(int(units[0]), int(units[-1]) + 1)
-        of_units, weight = responses[:, block], weights[block].to(found)
-        met = properties[:, block] if paired else properties
+        met = block if paired else slice(None)
         for members in _members(labels, len(responses)):
-            found[members] += of_class(of_units[members], met[members], weight, bins)
-    known = properties >= 0
-    share = len(properties) / known.sum(0).clamp_min(1)  # of a mean over those that have a property
+            left, right = responses[members, block], properties[members, met]
+            found[members] += of_class(
+                left,
+                right,
+                stretches(left_values[members, block], left, bins[0]),
+                stretches(right_values[members, met], right, bins[1]),
+                weights[block].to(found) * (share[block, None, None] if paired else 1),
+            )
     return found if paired else found * share[:, None]
 
 
@@ -130,30 +161,31 @@ def _members(labels: Tensor | None, stimuli: int) -> Iterator[Tensor | slice]:
     yield from labels.argsort(stable=True).split(labels.bincount().tolist())
 
 
-def _shared(responses: Tensor, properties: Tensor, weights: Tensor, bins: tuple[int, int]) -> Tensor:
+def _shared(
+    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: str
+) -> Tensor:
     """Of properties that all units share: matrix products of indicators."""
-    (rows, columns), (units, of_properties, sums) = bins, weights.shape
-    left, right = _one_hot(responses, rows), _one_hot(properties, columns)
-    tables = (left.T @ right).view(units, rows, of_properties, columns).transpose(1, 2)
-    cells = less_margins(pointwise_information(tables), tables).float()
-    weighted = torch.einsum("uprc,upk->urpkc", cells, weights).reshape(units * rows, -1)
-    met = (left @ weighted).view(len(responses), of_properties, sums, columns)
+    (units, of_properties, sums), row_bins, column_bins = weights.shape, rows.shape[1], columns.shape[1]
+    left, right = _one_hot(responses, row_bins), _one_hot(properties, column_bins)
+    tables = (left.T @ right).view(units, row_bins, of_properties, column_bins).transpose(1, 2)
+    cells = influence_of_cells(tables, rows[:, None], columns, moved=moved).float()
+    weighted = torch.einsum("uprc,upk->urpkc", cells, weights).reshape(units * row_bins, -1)
+    met = (left @ weighted).view(len(responses), of_properties, sums, column_bins)
     place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, sums, 1)
     return met.gather(3, place)[..., 0] * (properties >= 0)[..., None]
 
 
-def _paired(responses: Tensor, properties: Tensor, weights: Tensor, bins: tuple[int, int]) -> Tensor:
+def _paired(
+    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: str
+) -> Tensor:
     """Of each unit's own property: cells are looked up."""
-    (rows, columns), units = bins, len(weights)
+    units, row_bins, column_bins = len(weights), rows.shape[1], columns.shape[1]
     known = properties >= 0
-    cell = responses.long() * columns + properties + torch.arange(units, device=responses.device) * (rows * columns)
-    used = cell if bool(known.all()) else cell[known]
-    counts = torch.bincount(used.flatten(), minlength=units * rows * columns)
-    tables = counts.view(units, rows, columns)
-    cells = less_margins(pointwise_information(tables), tables).float()
-    influence = cells.flatten()[cell.clamp_min(0)]
-    if used is not cell:
-        influence = influence * known * (len(known) / known.sum(0).clamp_min(1))
+    offset = torch.arange(units, device=responses.device) * (row_bins * column_bins)
+    cell = responses.long() * column_bins + properties + offset
+    counts = torch.bincount(cell[known], minlength=units * row_bins * column_bins)
+    cells = influence_of_cells(counts.view(units, row_bins, column_bins).double(), rows, columns, moved=moved).float()
+    influence = cells.flatten()[cell.clamp_min(0)] * known
     return (influence @ weights[:, 0])[:, None]
 
 
@@ -191,16 +223,69 @@ def pointwise_information(tables: Tables | Int[Tensor, "*batch rows columns"]) -
     return torch.where(tables > 0, ratio.clamp_min(1e-300).log() / LN2, 0.0)
 
 
-def less_margins(values: Tables, weights: Tables | Int[Tensor, "*batch rows columns"]) -> Tables:
-    """What is left of a table's values by weighted least squares on its rows and columns.
+def influence_of_cells(
+    tables: Tables,
+    row_stretches: Int[Tensor, "*rows"],
+    column_stretches: Int[Tensor, "*columns"],
+    *,
+    moved: str = "average",
+) -> Tables:
+    """Influence of a stimulus in each cell on the information, bits; its mean over the stimuli is zero.
+
+    Parameters
+    ----------
+    tables
+        Joint histograms.
+    row_stretches, column_stretches
+        Which bins share a stretch whose shares do not change (`stretches`).
+    moved
+        Who crosses the edges of bins when those move to keep their shares: of each bin's "average", or those at its
+        "edge". The one is right for few and coarse bins, the other for fine ones.
 
     Examples
     --------
     >>> import torch
-    >>> (100 * less_margins(torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.ones(2, 2))).round().tolist()
-    [[25.0, -25.0], [-25.0, 25.0]]
+    >>> tables, apart, together = torch.tensor([[6.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1]), torch.tensor([0, 0])
+    >>> influence_of_cells(tables, apart, apart).diag().tolist()  # log2 of 8/6 and 8/2, less their mean
+    [-0.3962406251802891, 1.1887218755408673]
+    >>> bool(influence_of_cells(tables, together, together).diag().abs().max() < 1e-6)
+    True
     """
-    values, weights = values.double(), weights.double()
+    weights = tables.double()
+    values = pointwise_information(weights)
+    rows, columns = weights.sum(-1), weights.sum(-2)
+    if moved == "edge":
+        smooth = pointwise_information(weights + _SMOOTHING)
+        row_effect, column_effect = _potential(smooth, weights), _potential(smooth.mT, weights.mT)
+    else:
+        row_effect, column_effect = _margins(values, weights)
+    values = values - _within(row_effect, rows, row_stretches)[..., None]
+    values = values - _within(column_effect, columns, column_stretches)[..., None, :]
+    total = rows.sum(-1).clamp_min(1)[..., None, None]
+    return values - (values * weights).sum((-2, -1), keepdim=True) / total
+
+
+def _within(effect: Tensor, weight: Tensor, stretch: Tensor) -> Tensor:
+    """An effect of bins, less its mean over those of the same stretch."""
+    place = stretch.expand(effect.shape)
+    mass = torch.zeros_like(effect).scatter_add_(-1, place, weight)
+    mean = torch.zeros_like(effect).scatter_add_(-1, place, weight * effect) / mass.clamp_min(1)
+    return effect - mean.gather(-1, place)
+
+
+def _potential(values: Tensor, weights: Tensor) -> Tensor:
+    """What moving the edges between rows adds up to: a stimulus too many in a row pushes others over its edges.
+
+    Those that are pushed over an edge are of either side's columns in equal parts.
+    """
+    share = weights / weights.sum(-1, keepdim=True).clamp_min(1)
+    at_edge = (share[..., 1:, :] + share[..., :-1, :]) / 2
+    steps = (at_edge * (values[..., 1:, :] - values[..., :-1, :])).sum(-1)
+    return torch.nn.functional.pad(steps.cumsum(-1), (1, 0))
+
+
+def _margins(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Effects of rows and columns on a table's values, by weighted least squares."""
     rows, columns = weights.sum(-1), weights.sum(-2)
     of_rows, of_columns = (weights * values).sum(-1), (weights * values).sum(-2)
     shares = weights / columns.clamp_min(1)[..., None, :]
@@ -209,4 +294,4 @@ def less_margins(values: Tables, weights: Tables | Int[Tensor, "*batch rows colu
     normal = normal + torch.diag_embed((_RIDGE * total).expand_as(rows))
     row_effect = torch.linalg.solve(normal, of_rows - (shares * of_columns[..., None, :]).sum(-1))
     column_effect = (of_columns - (weights * row_effect[..., None]).sum(-2)) / columns.clamp_min(1)
-    return values - row_effect[..., None] - column_effect[..., None, :]
+    return row_effect, column_effect

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, bins_of, indicators, joint_counts, response_entropy
 from pdtrain.estimators.half_samples import half_differences_of_mean
-from pdtrain.estimators.influence import less_chance, less_margins, pointwise_information
+from pdtrain.estimators.influence import less_chance, pointwise_information
 
 KINDS = ("total", "view_invariant", "ratio")
 _CELL_BYTES = 80  # some ten float64 values for each cell of a pair's table
@@ -62,6 +62,7 @@ def half_differences_of_objects(
         given = (codes[:, block], pairs, weights[block].double(), fewest_views, memory_bytes)
         found += _influence(objects, *given)
         by_chance += _influence(objects[order], *given)
+    by_chance[:, KINDS.index("total")] = 0  # an entropy: chance adds nothing to it
     return less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
 
 
@@ -93,8 +94,9 @@ def _of_pairs(tables: Tensor, told: Tensor, stimuli: int) -> list[Tensor]:
     total = response_entropy(tables.transpose(-1, -2))[..., None, None]
     of_total = torch.where(responses > 0, -share.clamp_min(1e-300).log() / LN2 - total, 0.0).expand_as(tables)
     pointwise = pointwise_information(tables)
-    of_invariant = less_margins(pointwise, tables)
-    ratio = (pointwise * tables).sum((-2, -1), keepdim=True) * scale / stimuli / total.clamp_min(1e-12)
+    plugin = (pointwise * tables).sum((-2, -1), keepdim=True) * scale / stimuli
+    of_invariant = pointwise - plugin
+    ratio = plugin / total.clamp_min(1e-12)
     of_ratio = torch.where(total > 0, (of_invariant - ratio * of_total) / total.clamp_min(1e-12), 0.0)
     told = told[:, None, None]
     return [of_total * scale, of_invariant * scale * told, of_ratio * scale * told]

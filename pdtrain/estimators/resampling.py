@@ -85,12 +85,16 @@ def distances_within(
 
 
 def half_differences_of(
-    neighbors: Neighbors, halves: Bool[Tensor, "splits points"], needed: int, estimate: Callable[[Tensor], float]
+    neighbors: Neighbors,
+    halves: Bool[Tensor, "splits points"],
+    needed: int,
+    estimate: Callable[[Tensor], float],
+    usable: Bool[Tensor, " points"] | None = None,
 ) -> tuple[float, ...]:
     """Half the difference between an estimate on either half of the points, for each halving; empty where one has none.
 
     Neighbours are sought within the half: so a point counts that is the neighbour of many others, which leaving points
-    out of the fit alone would not see.
+    out of the fit alone would not see. Points that are not `usable` among all, as duplicates, are neighbours alone.
 
     Examples
     --------
@@ -102,8 +106,9 @@ def half_differences_of(
     (-1.0,)
     """
     found = []
+    taken = torch.ones_like(halves[0]) if usable is None else usable.to(halves.device)
     for half in halves:
-        one, other = (estimate(distances_within(neighbors, part, needed)) for part in (half, ~half))
+        one, other = (estimate(distances_within(neighbors, part, needed)[taken[part]]) for part in (half, ~half))
         found.append((one - other) / 2)
     return tuple(found) if np.isfinite(found).all() else ()
 

@@ -212,6 +212,8 @@ def _row(
         return _index(measure, math.nan, about, estimator=estimator, note=missing)
     if found.note:
         return _index(measure, math.nan, about, estimator=estimator, note=found.note)
+    if not found.half_differences:
+        note = "; ".join(filter(None, [note, "no interval: its parts have none over stimuli"]))
     return _index(
         measure, found.value, about, standard_deviation=found.standard_error, lower=found.lower, upper=found.upper,
         half_differences=found.half_differences, estimator=estimator, note=note,

@@ -23,7 +23,7 @@ from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
-from pdtrain.probes.local_codes import LocalCodes
+from pdtrain.probes.local_codes import Cut, LocalCodes
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
@@ -119,19 +119,21 @@ class InformationProbe:
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        shared = {name: self._codes(property) for name, property in properties.items()}
+        shared = {name: Cut.of(property, self._codes(property)) for name, property in properties.items()}
         classes = len(stimuli.labels.unique())
-        within: dict[str, Tensor] = {}
+        within: dict[str, Cut] = {}
         too_few = _too_few_for_classes(stimuli)
         if classes > 1 and not too_few:
-            within = {name: _codes_within(stimuli, of) for name, of in properties.items() if name != IDENTITY}
+            within = {
+                name: Cut.of(property, _codes_within(stimuli, property))
+                for name, property in properties.items()
+                if name != IDENTITY
+            }
         overall, beyond = Measurement([], []), Measurement([], [])
         for index, response in enumerate(responses):
             _refuse_non_finite(response)
             local = {n: self._local_codes.of(response, stimuli, n, within=bool(within)) for n in self._local}
-            for told in self._overall(
-                response, index, stimuli, shared, {n: codes.overall for n, codes in local.items()}
-            ):
+            for told in self._overall(response, index, stimuli, shared, {n: of.overall for n, of in local.items()}):
                 overall.rows.extend(told.rows())
                 overall.unit_rows.extend(told.unit_rows())
             if too_few and classes > 1:
@@ -139,7 +141,7 @@ class InformationProbe:
                     if name != IDENTITY:
                         beyond.rows.extend(nothing_known(response, index, name, AT_FIXED_IDENTITY, too_few))
                 continue
-            of_fields = {n: codes.within for n, codes in local.items() if codes.within is not None}
+            of_fields = {n: of.within for n, of in local.items() if of.within is not None}
             for told in self._beyond_class(response, index, stimuli, within, of_fields):
                 beyond.rows.extend(told.rows_at_fixed_identity())
                 beyond.unit_rows.extend(told.unit_rows_at_fixed_identity())
@@ -149,28 +151,30 @@ class InformationProbe:
         return Measurement([r for part in found for r in part.rows], [r for part in found for r in part.unit_rows])
 
     def _overall(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Tensor],
-        local: Mapping[str, Tensor],
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Cut],
+        local: Mapping[str, Cut],
     ) -> Iterator[Told]:  # fmt: skip
         units = discretize(response.unit_responses, self._bins)
-        for names, codes, paired in _met(shared, local):
-            found = unit_information(units, codes, paired=paired, **self._options)
-            half_differences = _half_differences(units, codes, found, stimuli, paired=paired)
+        cut_units = Cut(units, response.unit_responses)
+        for names, cut, paired in _met(shared, local):
+            found = unit_information(units, cut.codes, paired=paired, **self._options)
+            half_differences = _half_differences(cut_units, cut, found, stimuli, paired=paired)
             for place, (name, information) in enumerate(zip(names, found, strict=True)):
                 notes = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
                 note = "; ".join(filter(None, notes))
                 yield Told(response, index, name, information, half_differences[:, place], note)
 
     def _beyond_class(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Tensor],
-        local: Mapping[str, Tensor],
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Cut],
+        local: Mapping[str, Cut],
     ) -> Iterator[Told]:  # fmt: skip
         labels = stimuli.labels.unique(return_inverse=True)[1]
         units = codes_within(response.unit_responses, labels)
         silent = (response.unit_responses == response.unit_responses[:1]).all(0)
-        for names, codes, paired in _met(shared, local):
-            found = conditional_information(units, codes, labels, paired=paired, silent=silent, **self._options)
-            half_differences = _half_differences(units, codes, found, stimuli, labels, paired=paired)
+        cut_units = Cut(units, response.unit_responses)
+        for names, cut, paired in _met(shared, local):
+            found = conditional_information(units, cut.codes, labels, paired=paired, silent=silent, **self._options)
+            half_differences = _half_differences(cut_units, cut, found, stimuli, labels, paired=paired)
             for place, (name, information) in enumerate(zip(names, found, strict=True)):
                 notes = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
                 note = "; ".join(filter(None, notes))
@@ -186,19 +190,19 @@ def _of_labels(name: str, stimuli: StimulusSet) -> str:
     return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
 
 
-def _met(
-    shared: Mapping[str, Tensor], local: Mapping[str, Tensor]
-) -> Iterator[tuple[list[str], Int[Tensor, "stimuli columns"], bool]]:
-    """Names and codes of properties: those that all units share together, then each that units have of their own."""
+def _met(shared: Mapping[str, Cut], local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
+    """Names and bins of properties: those that all units share together, then each that units have of their own."""
     if shared:
-        yield list(shared), torch.cat(list(shared.values()), 1), False
-    for name, codes in local.items():
-        yield [name], codes, True
+        cuts = list(shared.values())
+        together = Cut(torch.cat([cut.codes for cut in cuts], 1), torch.cat([cut.values for cut in cuts], 1))
+        yield list(shared), together, False
+    for name, cut in local.items():
+        yield [name], cut, True
 
 
 def _half_differences(
-    units: Tensor,
-    codes: Tensor,
+    units: Cut,
+    properties: Cut,
     found: Sequence[UnitInformation],
     stimuli: StimulusSet,
     labels: Tensor | None = None,
@@ -206,7 +210,10 @@ def _half_differences(
     paired: bool,
 ) -> Float[Tensor, "splits properties 3"]:
     weights = torch.stack([weights_of_means(information) for information in found], 1)
-    return half_differences_of_information(units, codes, weights, stimuli.halves, labels, paired=paired)
+    return half_differences_of_information(
+        units.codes, properties.codes, weights, stimuli.halves, labels, response_values=units.values,
+        property_values=properties.values, paired=paired,
+    )  # fmt: skip
 
 
 def _too_few_for_classes(stimuli: StimulusSet) -> str:

@@ -3,16 +3,38 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.discretization import property_codes
 from pdtrain.stimuli.properties import PROPERTIES
-from pdtrain.stimuli.stimulus_set import StimulusSet
+from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
 _KEPT_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Bins, and what they were cut from.
+
+    Attributes
+    ----------
+    codes
+        Of the bins.
+    values
+        What was cut at ranks; of what was not, the codes themselves.
+    """
+
+    codes: Int[Tensor, "stimuli columns"]
+    values: Float[Tensor, "stimuli columns"]
+
+    @classmethod
+    def of(cls, property: PropertyValues, codes: Int[Tensor, "stimuli columns"]) -> "Cut":
+        """Bins of a property."""
+        values = property.values.view(codes.shape) if property.kind == "continuous" else codes
+        return cls(codes, values.float())
 
 
 @dataclass(frozen=True)
@@ -30,13 +52,14 @@ class FieldCodes:
     """
 
     units: Int[Tensor, " units"]
-    overall: Int[Tensor, "stimuli units"]
-    within: Int[Tensor, "stimuli units"] | None
+    overall: Cut
+    within: Cut | None
 
     @property
     def bytes(self) -> int:
         """What they take."""
-        return sum(codes.numel() * codes.element_size() for codes in (self.overall, self.within) if codes is not None)
+        kept = [self.overall.values, self.overall.codes] + ([] if self.within is None else [self.within.codes])
+        return sum(of.numel() * of.element_size() for of in kept)
 
 
 class LocalCodes:
@@ -70,7 +93,10 @@ class LocalCodes:
     def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str, within: bool) -> FieldCodes:
         known = PROPERTIES[name.partition("@")[0]]
         assert response.fields is not None and known.local is not None
-        values = known.local(stimuli.pixels, response.fields)
+        measured = PropertyValues(known.local(stimuli.pixels, response.fields), known.kind, known.period)
+        values = measured.values.float()
         overall = property_codes(values, kind=known.kind, period=known.period, bins=self._bins)
-        of_classes = codes_within(values, stimuli.labels, kind=known.kind, period=known.period) if within else None
-        return FieldCodes(response.units, overall, of_classes)
+        if not within:
+            return FieldCodes(response.units, Cut.of(measured, overall), None)
+        of_classes = codes_within(values, stimuli.labels, kind=known.kind, period=known.period)
+        return FieldCodes(response.units, Cut.of(measured, overall), Cut.of(measured, of_classes))

@@ -21,7 +21,7 @@ from pdtrain.results.configuration import leaves, load_configuration
 from pdtrain.results.differences import differences
 from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
@@ -162,11 +162,14 @@ def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
 
 def two_differ(runs: Sequence[str], measures: Sequence[Measure], probe_set: str) -> pd.DataFrame:
     """Layers of the second run's last epoch against the first's, where both saw the same stimuli."""
-    ends = []
+    ends, units = [], []
     for run in runs:
         rows = epoch_ends(load(run, probe_set=probe_set, half_differences=True))
         ends.append(rows[rows["epoch"] == rows["epoch"].max()])
-    return differences(ends[0], ends[1], measures)
+        if any(files_of_rows(run, "units", probe_set)):
+            of_units = epoch_ends(load(run, units=True, probe_set=probe_set))
+            units.append(of_units[of_units["epoch"] == of_units["epoch"].max()])
+    return differences(ends[0], ends[1], measures, (units[0], units[1]) if len(units) == len(ends) else None)
 
 
 def _leaves_of(run: str) -> dict[str, Any]:

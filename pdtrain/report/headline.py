@@ -86,8 +86,10 @@ def _of_objects(last: pd.DataFrame, different: pd.DataFrame) -> Iterator[str]:
 
 
 def _hidden(rows: pd.DataFrame) -> pd.DataFrame:
-    """Input and hidden layers that have a value, in order."""
-    return rows[rows["value"].notna() & (rows["depth"] < 1)].sort_values("layer_index")
+    """Input and hidden layers in order; none where the last has no value, and the rest would stand for it."""
+    of_network = rows[rows["depth"] < 1].sort_values("layer_index")
+    known = of_network["value"].notna()
+    return of_network[known] if len(of_network) and known.iloc[-1] else of_network[:0]
 
 
 def _value(row: Any, scale: float = 1.0) -> str:

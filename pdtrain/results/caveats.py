@@ -13,7 +13,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
-from pdtrain.results.measures import SILENT_FRACTION, SILENT_UNITS, Catalogue
+from pdtrain.results.measures import AT_FIXED_IDENTITY, SILENT_FRACTION, SILENT_UNITS, Catalogue
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import TRAINING, RunFolder
@@ -89,16 +89,21 @@ def mixes_in(rows: pd.DataFrame) -> list[Caveat]:
 
 def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
     """A sentence for each measure that figures would show, about each property, and has no value: what, and why."""
-    sentences = []
+    missing: dict[tuple[str, str], list[str]] = {}
     for measure in catalogue:
         of_measure = measure.rows(rows[rows.layer != ""]) if measure.figure else rows[:0]
         for about, of_property in of_measure.groupby("property", sort=False):
             if of_property.value.notna().any():
                 continue
-            what = f"{measure.probe} about {about!s}" if about else measure.probe
             why = next((note.partition("; ")[2] or note for note in of_property.note if note), "")
-            sentences.append(f"Not estimated: {what.replace('_', ' ')} ({why}).")
-    return list(dict.fromkeys(sentences))
+            what = measure.probe + (AT_FIXED_IDENTITY if measure.quantity.endswith(AT_FIXED_IDENTITY) else "")
+            missing.setdefault((what, why), []).append(str(about))
+    return [_missing(what, why, about) for (what, why), about in missing.items()]
+
+
+def _missing(what: str, why: str, about: Sequence[str]) -> str:
+    named = f"{what} about {', '.join(about)}" if any(about) else what
+    return f"Not estimated: {named.replace('_', ' ')} ({why})."
 
 
 def caveats_at(point: ProbePoint, rows: Sequence[Any]) -> list[Caveat]:

@@ -72,9 +72,9 @@ def _paired(
     ]
     variance = np.array([np.square(of).mean() for of in moved], dtype=float)
     if units is not None and measure.per == "unit":
-        variance = (
-            variance + both[_PLACE].merge(_over_units(measure, *units), how="left")["variance"].fillna(0).to_numpy()
-        )
+        # what has no per-unit values is not tested: half of its error is not known
+        of_units = both[_PLACE].merge(_over_units(measure, *units), how="left")
+        variance = variance + of_units["variance"].to_numpy()
     return both.assign(difference=both["after"] - both["before"], standard_error=np.sqrt(variance))
 
 

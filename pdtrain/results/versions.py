@@ -57,7 +57,7 @@ def _intervals_of_first_versions(frame: pd.DataFrame) -> pd.DataFrame:
     over_units = frame["probe"].isin([UNIT.probe, VIEW_INVARIANT.probe, SILENT_UNITS.probe]) | frame["quantity"].isin(
         [DISTILLATION.quantity, ACTIVE_PRUNING.quantity, PRUNED_FRACTION.quantity]
     )
-    fixed_peak = (frame["probe"] == EXPANSION.probe) & ~over_units
+    fixed_peak = (frame["probe"] == EXPANSION.probe) & ~over_units & frame["lower"].notna()
     over_parts = frame["probe"] == ACCURACY.probe  # whose standard deviation was that over the parts held out
     said = np.select(
         [over_units & frame["lower"].notna(), fixed_peak], [OVER_UNITS, "interval with the peak held fixed"], ""

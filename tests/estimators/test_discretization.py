@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pdtrain.estimators.discretization import UNDEFINED, discretize, discretize_circular, property_codes
+from pdtrain.estimators.discretization import UNDEFINED, discretize, discretize_circular, property_codes, stretches
 
 
 def _gaussian(*shape: int, seed: int = 0) -> Tensor:
@@ -142,3 +142,24 @@ def test_circular_bins_join_the_ends() -> None:
 def test_a_circular_property_without_a_period_is_refused() -> None:
     with pytest.raises(ValueError, match="period=None"):
         property_codes(torch.zeros(9, 1), kind="circular")
+
+
+def test_bins_cut_at_ranks_share_a_stretch_and_shared_values_and_the_few_beside_them_do_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    few, zeros, low, top = (
+        torch.full((5,), -1.0),
+        torch.zeros(300),
+        torch.rand(300, generator=generator),
+        torch.ones(200),
+    )
+    values = torch.cat([few - torch.rand(5, generator=generator), zeros, low, top])[:, None]
+    codes = discretize(values, 8)
+
+    found = stretches(values, codes, int(codes.max()) + 1)[0]
+
+    stretch = {name: set(found[codes[place, 0].long()].tolist()) for name, place in (
+        ("few", slice(0, 5)), ("zeros", slice(5, 305)), ("low", slice(305, 605)), ("top", slice(605, 805))
+    )}  # fmt: skip
+    assert all(len(numbers) == 1 for numbers in stretch.values())
+    assert len(set.union(*stretch.values())) == 4
+    assert len(codes[305:605].unique()) == 3, "300 of 805 in eight bins"

@@ -23,6 +23,16 @@ def test_views_of_an_object_are_shared_out_evenly() -> None:
         assert ((labels[half].bincount() - 30).abs() <= 2).all()
 
 
+@pytest.mark.parametrize(("objects", "views"), [(10, 10), (10, 50), (3, 7), (40, 30)])
+def test_no_group_of_objects_lies_in_one_half(objects: int, views: int) -> None:
+    labels = torch.arange(objects * views) % objects
+
+    for half in half_samples(labels):
+        odd = (labels % 2 == 1).float()
+        assert abs(float(odd[half].mean() - odd[~half].mean())) < 4 * (0.25 / (objects * views)) ** 0.5 * 2 / 2
+        assert abs(int(half.sum()) - len(labels) / 2) <= max(10, 0.1 * len(labels))
+
+
 def test_they_depend_on_labels_and_seed_alone() -> None:
     labels = torch.arange(100) % 4
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from torch import Tensor
 
 from pdtrain.estimators.conditional_information import codes_within
@@ -29,10 +30,12 @@ def _units(values: Tensor, units: int, signal: float, generator: torch.Generator
     responses = signal * values[:, None] + 0.5 * shared + noise
     if active == 1:
         return responses
-    return (responses - responses.quantile(1 - active, dim=0)).relu()
+    # a threshold of the population: how many stimuli pass it depends on the stimuli
+    deviation = (signal**2 / 12 + 0.25 + 1) ** 0.5
+    return (responses - signal / 2 - deviation * float(norm.ppf(1 - active))).relu()
 
 
-@pytest.mark.parametrize("active", [1.0, 0.2])
+@pytest.mark.parametrize("active", [1.0, 0.3, 0.05])
 @pytest.mark.parametrize("signal", [0.0, 0.3, 1.0])
 def test_the_standard_error_of_a_mean_over_units_is_its_deviation_over_sets_of_stimuli(
     signal: float, active: float
@@ -45,7 +48,9 @@ def test_the_standard_error_of_a_mean_over_units_is_its_deviation_over_sets_of_s
         units = _units(values, 20, signal, generator, active)
         found = information_about(units, values)
         codes = discretize(units), property_codes(values[:, None].double())
-        halved = half_differences_of_information(*codes, torch.full((20, 1, 1), 1 / 20), halves)
+        halved = half_differences_of_information(
+            *codes, torch.full((20, 1, 1), 1 / 20), halves, response_values=units, property_values=values[:, None]
+        )
         means.append(float(found.information_bits.mean()))
         errors.append(float(standard_error(halved)))
 
@@ -72,24 +77,38 @@ def test_a_stimulus_moves_the_plug_in_as_its_influence_says_where_margins_stay()
     assert float(after - before) == pytest.approx(moved / 4000, rel=0.05, abs=2e-5)
 
 
-def test_what_is_left_of_the_influence_sums_to_zero_in_every_bin_of_either() -> None:
+def test_a_unit_that_equals_a_property_cut_at_ranks_is_certain_of_it() -> None:
+    values = torch.rand(400, 1, generator=torch.Generator().manual_seed(0))
+    codes, each = discretize(values), torch.ones(1, 1, 1)
+
+    certain = influence_on_sums(codes, codes, each, response_values=values, property_values=values)
+
+    assert certain.abs().max() < 1e-5
+
+
+def test_how_many_stimuli_have_a_shared_value_depends_on_them() -> None:
+    codes = (torch.rand(1000, 1, generator=torch.Generator().manual_seed(0)) < 0.1).long()
+    share = float(codes.float().mean())
+
+    influence = influence_on_sums(codes, codes, torch.ones(1, 1, 1))
+
+    # of H(p) = -p log p - (1 - p) log(1 - p) the standard error is |log((1 - p) / p)| sqrt(p (1 - p) / N)
+    known = abs(np.log2((1 - share) / share)) * (share * (1 - share)) ** 0.5
+    assert float(influence.double().square().mean().sqrt()) == pytest.approx(known, rel=1e-5)
+
+
+@pytest.mark.parametrize("defined", [1.0, 0.1])
+def test_paired_and_shared_properties_have_the_same_influence_at_fixed_class(defined: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    responses, properties = (
-        torch.randint(8, (300, 5), generator=generator),
-        torch.randint(4, (300, 5), generator=generator),
-    )
+    labels, responses = torch.arange(600) % 2, torch.randint(4, (600, 3), generator=generator)
+    properties = torch.randint(3, (600, 1), generator=generator)
+    properties[(labels == 1) & (torch.rand(600, generator=generator) > defined)] = -1
+    weights = torch.rand(3, 1, 2, generator=generator)
 
-    influence = _influence(responses, properties)
+    shared = influence_on_sums(responses, properties, weights, labels)
+    paired = influence_on_sums(responses, properties.expand(-1, 3).contiguous(), weights, labels, paired=True)
 
-    for codes in (responses, properties):
-        for bin in range(8):
-            torch.testing.assert_close((influence * (codes == bin)).sum(0), torch.zeros(5), atol=2e-3, rtol=0)
-
-
-def test_a_unit_that_equals_the_property_is_certain_of_it() -> None:
-    codes = torch.arange(400)[:, None] % 8
-
-    assert _influence(codes, codes).abs().max() < 1e-6
+    torch.testing.assert_close(paired, shared)
 
 
 def test_undefined_stimuli_have_no_influence_and_silent_units_none_at_all() -> None:
@@ -148,7 +167,10 @@ def test_the_standard_error_at_fixed_class_is_its_deviation_over_sets_of_stimuli
         units = _units(values, 20, 0.5, generator)
         found = information_about(units, values, given=labels)
         codes = codes_within(units, labels), codes_within(values[:, None].double(), labels)
-        halved = half_differences_of_information(*codes, torch.full((20, 1, 1), 1 / 20), halves, labels)
+        halved = half_differences_of_information(
+            *codes, torch.full((20, 1, 1), 1 / 20), halves, labels, response_values=units,
+            property_values=values[:, None],
+        )  # fmt: skip
         means.append(float(found.information_bits.mean()))
         errors.append(float(standard_error(halved)))
 
