@@ -27,7 +27,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.indices import indices
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.results.configuration import load_configuration
-from pdtrain.results.measures import DISTILLATION
+from pdtrain.results.measures import DISTILLATION, INDICES
 from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.training.checkpoints import load_network
