@@ -62,24 +62,6 @@ def _hadamard() -> Int[Tensor, "groups groups"]:
     return matrix
 
 
-def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:
-    """Deal the views of each object out to `parts` at random, as evenly as their number allows.
-
-    Examples
-    --------
-    >>> import torch
-    >>> objects = torch.tensor([0, 0, 0, 0, 1, 1])
-    >>> parts = random_parts(objects, 2, torch.Generator().manual_seed(0))
-    >>> parts[objects == 0].sort().values.tolist(), parts[objects == 1].sort().values.tolist()
-    ([0, 0, 1, 1], [0, 1])
-    """
-    shuffled = torch.randperm(len(objects), generator=generator)
-    by_object = shuffled[objects.cpu()[shuffled].argsort(stable=True)]
-    dealt = torch.empty(len(objects), dtype=torch.int64)
-    dealt[by_object] = torch.arange(len(objects)) % parts
-    return dealt
-
-
 def half_differences_of_mean(
     influence: Float[Tensor, "stimuli *values"], halves: Bool[Tensor, "splits stimuli"]
 ) -> Float[Tensor, "splits *values"]:
@@ -105,8 +87,8 @@ def standard_error(half_differences: Float[Tensor, "splits *values"]) -> Float[T
     Examples
     --------
     >>> import torch
-    >>> float(standard_error(torch.tensor([3.0, -4.0, 0.0, 5.0])))
-    3.5355339059327378
+    >>> round(float(standard_error(torch.tensor([3.0, -4.0, 0.0, 5.0]))), 4)
+    3.5355
     """
     return half_differences.double().square().mean(0).sqrt()
 

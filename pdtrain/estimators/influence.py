@@ -246,8 +246,9 @@ def influence_of_cells(
     --------
     >>> import torch
     >>> tables, apart, together = torch.tensor([[6.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1]), torch.tensor([0, 0])
-    >>> influence_of_cells(tables, apart, apart).diag().tolist()  # log2 of 8/6 and 8/2, less their mean
-    [-0.3962406251802891, 1.1887218755408673]
+    >>> # log2 of 8/6 and 8/2, less their mean
+    >>> [round(float(cell), 4) for cell in influence_of_cells(tables, apart, apart).diag()]
+    [-0.3962, 1.1887]
     >>> bool(influence_of_cells(tables, together, together).diag().abs().max() < 1e-6)
     True
     """

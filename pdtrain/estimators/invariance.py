@@ -247,3 +247,21 @@ def folds_of(parameter: Float[Tensor, " stimuli"], folds: int) -> Int[Tensor, " 
     if len(parts.unique()) < possible:
         parts = codes * possible // len(distinct)
     return parts.unique(return_inverse=True)[1]
+
+
+def random_parts(objects: Int[Tensor, " stimuli"], parts: int, generator: torch.Generator) -> Int[Tensor, " stimuli"]:
+    """Deal the views of each object out to `parts` at random, as evenly as their number allows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> objects = torch.tensor([0, 0, 0, 0, 1, 1])
+    >>> parts = random_parts(objects, 2, torch.Generator().manual_seed(0))
+    >>> parts[objects == 0].sort().values.tolist(), parts[objects == 1].sort().values.tolist()
+    ([0, 0, 1, 1], [0, 1])
+    """
+    shuffled = torch.randperm(len(objects), generator=generator)
+    by_object = shuffled[objects.cpu()[shuffled].argsort(stable=True)]
+    dealt = torch.empty(len(objects), dtype=torch.int64)
+    dealt[by_object] = torch.arange(len(objects)) % parts
+    return dealt

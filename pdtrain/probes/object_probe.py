@@ -10,13 +10,14 @@ from torch import Tensor
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.errors import InputError
 from pdtrain.estimators.finite import refuse_non_finite
-from pdtrain.estimators.half_samples import half_differences_of_mean, random_parts
+from pdtrain.estimators.half_samples import half_differences_of_mean
 from pdtrain.estimators.invariance import (
     MOST_PAIRS,
     ObjectInformation,
     folds_of,
     linear_discriminability,
     object_information,
+    random_parts,
 )
 from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (

@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from pdtrain.estimators.half_samples import random_parts
-from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information
+from pdtrain.estimators.invariance import folds_of, linear_discriminability, object_information, random_parts
 from pdtrain.estimators.significance import wilson_interval
 
 

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,6 @@ from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 
 
-@pytest.fixture(autouse=True)
-def forgotten_session() -> Iterator[None]:
-    yield
-    wandb.teardown()
-
-
 def _said(run_dir: Path, points: dict[ProbePoint, Row]) -> tuple[list[list[str]], list[str], list[str]]:
     """Tags, alerts and sentences of a W&B run to which points were sent."""
     results = WandbResults(run_dir, "again", to="new")
@@ -23,6 +16,7 @@ def _said(run_dir: Path, points: dict[ProbePoint, Row]) -> tuple[list[list[str]]
         ResultsStore(run_dir, probe_set="again").write(point, [row], [])
         results.send(point, [row])
     results.close()
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = list(records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
     tags = [list(record.run.tags) for record in found if record.HasField("run")]
     alerts = [record.alert.title for record in found if record.HasField("alert")]
