@@ -6,6 +6,8 @@ intervals; what they should hold is the mean over all sets. About 15 minutes: th
 """
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from torch import nn
 
@@ -21,7 +22,6 @@ from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.layers import select_layers, trace_layers
 from pdtrain.activations.recorder import Recorder
 from pdtrain.commands.build import build_network, built
-from pdtrain.commands.train import train
 from pdtrain.probes.activity import silent_unit_rows
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.indices import indices
@@ -30,6 +30,7 @@ from pdtrain.results.configuration import load_configuration
 from pdtrain.results.measures import DISTILLATION, INDICES
 from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
+from pdtrain.stimuli.sources import objects
 from pdtrain.training.checkpoints import load_network
 
 PAGE = """# Coverage
@@ -114,9 +115,8 @@ class Network:
 
 def trained_run(folder: Path) -> Path:
     """Train the default experiment there."""
-    with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        config = compose("train", [f"hydra.run.dir={folder}", "logger=none", "report=false"], return_hydra_config=True)
-    train(config)
+    command = [sys.executable, "-m", "pdtrain.commands.train", f"hydra.run.dir={folder}", "report=false"]
+    subprocess.run(command, check=True)
     return folder
 
 
@@ -138,7 +138,10 @@ def measured(run: Path, sets: int, stimuli: int) -> Iterator[tuple[str, Row]]:
     """Indices of each set: of the trained network against the untrained one, and of the untrained one itself."""
     config, data, ends = networks(run, stimuli)
     for place in range(sets):
-        shown = built(config.stimuli, data, count=stimuli, seed=_FIRST_SEED + place)
+        shown = objects(
+            data, count=stimuli, seed=_FIRST_SEED + place, identities=data.num_classes,
+            transformations=config.data.transformations,
+        )  # fmt: skip
         rows = {name: network.rows(shown) for name, network in ends.items()}
         for name in ends:
             for row in [*rows[name], *indices(rows[name], rows["untrained"])]:
