@@ -36,6 +36,8 @@ _WHEN_GIVEN: dict[str, Any] = {
 }
 # groups whose files set keys of the others, which are checked like those of the command line
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
+# a value for all, or a list of one for each
+_ONE_OR_SEVERAL = ("data.mean", "data.standard_deviation")
 # libraries' own options, of which many may be null though they have a default
 _MAY_BE_NULL = ("trainer", "callbacks", "logger", "scheduler")
 
@@ -89,6 +91,8 @@ def _suits(value: Any, default: Any, key: str) -> bool:
         return True
     if value is None:
         return isinstance(default, dict) or key.startswith(_MAY_BE_NULL)
+    if key in _ONE_OR_SEVERAL and isinstance(value, list):
+        return all(_suits(item, default, "") for item in value)
     return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
 
 

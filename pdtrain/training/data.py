@@ -1,7 +1,7 @@
 """The abstract data module: what all data sets share, from splits and shuffled labels to augmentation and stimuli."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytorch_lightning as lightning
 import torch
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
 
 
@@ -143,7 +144,7 @@ class ImageData(lightning.LightningDataModule):
     flip
         Mirror images left to right at random.
     mean, standard_deviation
-        Normalisation of intensities 0 to 1.
+        Normalisation of intensities 0 to 1, of all channels or of each.
     seed
         Seed of the order of the images and of augmentation.
     split_seed
@@ -162,8 +163,8 @@ class ImageData(lightning.LightningDataModule):
         geometric: float = 0.0,
         photometric: float = 0.0,
         flip: bool = False,
-        mean: float = 0.5,
-        standard_deviation: float = 0.25,
+        mean: float | Sequence[float] = 0.5,
+        standard_deviation: float | Sequence[float] = 0.25,
         seed: int = 0,
         split_seed: int = 0,
     ) -> None:
@@ -173,12 +174,10 @@ class ImageData(lightning.LightningDataModule):
         for key, strength in (("geometric", geometric), ("photometric", photometric)):
             if not 0 <= strength <= 1:
                 raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
-        if standard_deviation <= 0:
-            raise InputError(f"data.standard_deviation={standard_deviation}: give a number above 0")
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
         self._subset, self._validation_fraction, self.shuffled_labels = subset, validation_fraction, shuffled_labels
         self._geometric, self._photometric, self._flip = geometric, photometric, flip
-        self._mean, self._deviation = mean, standard_deviation
+        self._normalization = Normalization(mean, standard_deviation)
         self.training_set: LabelledImages | None = None
         self.validation_set: LabelledImages | None = None
         self._start = (0, 0)
@@ -195,6 +194,7 @@ class ImageData(lightning.LightningDataModule):
         if self.training_set is not None:
             return
         training, validation = self.load()
+        self._normalization.check_channels(self.shape[0])
         fraction = self._validation_fraction
         if validation is None or fraction is not None:
             training, validation = self._split(training, 0.2 if fraction is None else fraction)
@@ -215,7 +215,7 @@ class ImageData(lightning.LightningDataModule):
 
     def normalize(self, image: Tensor) -> Tensor:
         """Turn uint8 intensities into what the network sees."""
-        return (image.float() / 255 - self._mean) / self._deviation
+        return self._normalization(image)
 
     def start_at(self, epoch: int, batches: int) -> None:
         """Begin the training with this epoch, after this many of its batches."""

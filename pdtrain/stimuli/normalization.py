@@ -1,0 +1,82 @@
+"""Normalization of intensities, one mean and deviation for all channels or one for each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from pdtrain.errors import InputError
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Turns images into what a network sees: intensities from 0 to 1, less their mean, over their deviation.
+
+    Parameters
+    ----------
+    mean, standard_deviation
+        Of intensities from 0 to 1: one value for all channels, or one for each.
+
+    Raises
+    ------
+    InputError
+        If a deviation is not above 0, or the two have different numbers of values.
+
+    Examples
+    --------
+    >>> import torch
+    >>> black_and_white = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
+    >>> Normalization(mean=0.5, standard_deviation=0.25)(black_and_white).flatten().tolist()
+    [-2.0, 2.0]
+    >>> Normalization([0.5, 0.0, 0.0], [0.5, 1.0, 2.0])(black_and_white.expand(-1, 3, 1, 1))[1].flatten().tolist()
+    [1.0, 1.0, 0.5]
+    """
+
+    mean: float | Sequence[float] = 0.0
+    standard_deviation: float | Sequence[float] = 1.0
+
+    def __post_init__(self) -> None:
+        if (deviations := _values(self.standard_deviation)) and min(deviations) <= 0:
+            raise InputError(f"data.standard_deviation={self.standard_deviation}: give a number above 0")
+        counts = {len(_values(self.mean)), len(deviations)} - {1}
+        if len(counts) > 1 or 0 in counts:
+            raise InputError(
+                f"data.mean={self.mean}, data.standard_deviation={self.standard_deviation}: give one of each, or one "
+                "of each for every channel"
+            )
+
+    def check_channels(self, channels: int) -> None:
+        """Raise InputError if the values are neither one nor one for each of so many channels."""
+        for key, given in (("mean", self.mean), ("standard_deviation", self.standard_deviation)):
+            if len(_values(given)) not in (1, channels):
+                raise InputError(f"data.{key}={list(_values(given))}: give one value, or {channels}, one per channel")
+
+    def __call__(
+        self, images: Shaped[Tensor, "*images channels height width"]
+    ) -> Float[Tensor, "*images channels height width"]:
+        """Normalize bytes, or intensities that are between 0 and 1 already."""
+        mean, deviation = (
+            torch.tensor(_values(of), device=images.device).view(-1, 1, 1)
+            for of in (self.mean, self.standard_deviation)
+        )
+        return (intensities(images) - mean) / deviation
+
+
+def intensities(
+    images: Shaped[Tensor, "*images channels height width"],
+) -> Float[Tensor, "*images channels height width"]:
+    """Intensities from 0 to 1 of images that are kept as bytes, or are intensities already.
+
+    Examples
+    --------
+    >>> import torch
+    >>> intensities(torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1)).flatten().tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+def _values(given: float | Sequence[float]) -> tuple[float, ...]:
+    return (given,) if isinstance(given, int | float) else tuple(given)
