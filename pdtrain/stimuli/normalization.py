@@ -34,8 +34,8 @@ class Normalization:
     [1.0, 1.0, 0.5]
     """
 
-    mean: float | Sequence[float] = 0.0
-    standard_deviation: float | Sequence[float] = 1.0
+    mean: int | float | Sequence[float] = 0.0
+    standard_deviation: int | float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
         if (deviations := _values(self.standard_deviation)) and min(deviations) <= 0:
@@ -78,5 +78,5 @@ def intensities(
     return images.float() / 255 if images.dtype == torch.uint8 else images.float()
 
 
-def _values(given: float | Sequence[float]) -> tuple[float, ...]:
-    return (given,) if isinstance(given, int | float) else tuple(given)
+def _values(given: int | float | Sequence[float]) -> tuple[float, ...]:
+    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
