@@ -28,10 +28,18 @@ def built(node: DictConfig, *arguments: Any, **options: Any) -> Any:
 
 
 def build_network(config: DictConfig, data: Any) -> nn.Module:
-    """Build the network for the data's classes, channels and image size."""
-    network = built(config.model.network, num_classes=data.num_classes, channels=data.shape[0])
+    """Build the network for the data's classes, unless another number of outputs is given, channels and image size."""
+    network = built(config.model.network, num_classes=outputs_of(config, data), channels=data.shape[0])
     check_image_size(network, data.shape, key="data.pixels" if "pixels" in config.data else None)
     return network
+
+
+def outputs_of(config: DictConfig, data: Any) -> int:
+    """Number of outputs: the data's classes, unless another is given, which may be more."""
+    given = config.model.network.get("num_classes")
+    if given is not None and given < data.num_classes:
+        raise InputError(f"model.network.num_classes={given}: the data have {data.num_classes} classes; give as many")
+    return given or data.num_classes
 
 
 def build_probes(config: DictConfig) -> list[Probe]:

@@ -33,6 +33,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "probes.intrinsic_dimension.projected_features": 512,
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",
+    "model.network.num_classes": 1000,
 }
 # groups whose files set keys of the others, which are checked like those of the command line
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")

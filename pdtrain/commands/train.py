@@ -17,7 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from pdtrain.commands.build import build_network, build_prober, build_probes, built, measured_properties
+from pdtrain.commands.build import (
+    build_network,
+    build_prober,
+    build_probes,
+    built,
+    measured_properties,
+    outputs_of,
+)
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
@@ -118,7 +125,7 @@ def _place_at_wandb(logger: object) -> dict[str, str]:
 def _classifier(config: DictConfig, data: Any) -> Classifier:
     return Classifier(
         build_network(config, data),
-        data.num_classes,
+        outputs_of(config, data),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         compile=config.compile,

@@ -58,6 +58,13 @@ def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
 def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path: str | Path, *, key: str) -> None:
     """Raise InputError if `saved` has other names or shapes than `own`."""
     differing = sorted(set(saved) ^ set(own)) or [name for name in own if own[name].shape != saved[name].shape]
+    last = list(own)[-1].rpartition(".")[0]
+    if saved.keys() == own.keys() and differing and all(name.rpartition(".")[0] == last for name in differing):
+        there, here = (len(state[differing[0]]) for state in (saved, own))
+        raise InputError(
+            f"{key}={path}: fits but for its last layer, {last}, which has {there} outputs there and {here} here; "
+            f"model.network.num_classes={there} keeps it"
+        )
     if differing:
         raise InputError(
             f"{key}={path}: made by another architecture ({differing[0]} differs); set model= as in that run"
@@ -67,10 +74,14 @@ def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path
 def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path") -> dict[str, Any]:
     """Load the weights in a checkpoint or state dict into `network`; return all that the file holds."""
     content = read_checkpoint(path, key=key)
-    weights = network_weights(content)
+    load_weights(network, network_weights(content), path, key=key)
+    return content
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Path, *, key: str) -> None:
+    """Load weights, which were read from `path`, into `network`."""
     check_architecture(network.state_dict(), weights, path, key=key)
     network.load_state_dict(weights)
-    return content
 
 
 def point_of(path: str | Path, content: Mapping[str, Any]) -> ProbePoint:

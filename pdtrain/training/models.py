@@ -10,7 +10,9 @@ import torchvision
 from torch import nn
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.training.checkpoints import load_network
+from pdtrain.training.checkpoints import load_weights, network_weights, read_checkpoint
+from pdtrain.training.published import published_by_timm, published_by_torchvision
+from pdtrain.training.state_dicts import outputs_of
 
 
 def small_vgg(
@@ -61,7 +63,7 @@ def small_vgg(
 
 
 def torchvision_model(
-    num_classes: int,
+    num_classes: int | None,
     channels: int,
     *,
     name: str,
@@ -74,7 +76,8 @@ def torchvision_model(
     Parameters
     ----------
     num_classes, channels
-        Outputs, replacing the last layer where `weights` has another number; grey images are repeated to 3 channels.
+        Outputs, replacing the last layer where `weights` has another number, None keeping those of the weights, or of
+        the model; grey images are repeated to 3 channels.
     weights
         Name of torchvision weights, e.g. "DEFAULT", or a file with a state dict; None for an untrained network.
     small_images
@@ -91,31 +94,35 @@ def torchvision_model(
     if weights is None:
         if name in _WITH_AUXILIARY_OUTPUTS:
             options = {"init_weights": True, **options}
-        network = torchvision.models.get_model(name, num_classes=num_classes, **options)
+        network = torchvision.models.get_model(name, num_classes=num_classes or _OF_IMAGENET, **options)
     else:
-        network = _pretrained(name, weights, options)
-        _replace_output(network, num_classes)
+        network, outputs = _pretrained(name, weights, options)
+        if num_classes not in (None, outputs):
+            _replace_output(network, outputs, num_classes)
     if name in _WITH_AUXILIARY_OUTPUTS:
         _drop_auxiliary_outputs(network)
     if small_images:
         _make_small(network, name)
-    return network if channels == 3 else nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))
+    if channels != 3:
+        network = nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))
+    network.published = published_by_torchvision(name, weights)
+    return network
 
 
+_OF_IMAGENET = 1000  # classes
 _WEIGHT_FILES = (".pth", ".pt", ".ckpt")
 _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
 
 
-def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
+def _pretrained(name: str, weights: str, options: dict[str, Any]) -> tuple[nn.Module, int]:
+    """The network with its weights, and how many outputs these have."""
     if Path(weights).suffix in _WEIGHT_FILES:
-        network = torchvision.models.get_model(name, weights=None, **options)
-        load_network(network, weights, key="model.network.weights")
-        return network
+        return _from_file(weights, lambda outputs: torchvision.models.get_model(name, num_classes=outputs, **options))
     known = [w.name for w in torchvision.models.get_model_weights(name)] + ["DEFAULT"]
     if weights.rpartition(".")[2] not in known:
         raise unknown_name("model.network.weights", weights, known, of=f"weights of {name}")
     try:
-        return torchvision.models.get_model(name, weights=weights.rpartition(".")[2], **options)
+        return torchvision.models.get_model(name, weights=weights.rpartition(".")[2], **options), _OF_IMAGENET
     except OSError as error:  # URLError and socket errors among them
         url = torchvision.models.get_model_weights(name)[weights.rpartition(".")[2]].url
         raise InputError(
@@ -124,17 +131,28 @@ def _pretrained(name: str, weights: str, options: dict[str, Any]) -> nn.Module:
         ) from error
 
 
+def _from_file(path: str, build: Callable[[int], nn.Module]) -> tuple[nn.Module, int]:
+    """What `build` gives, with as many outputs as the weights of a file have, and with these weights."""
+    weights = network_weights(read_checkpoint(path, key="model.network.weights"))
+    outputs = outputs_of(weights, build) or _OF_IMAGENET
+    network = build(outputs)
+    load_weights(network, weights, path, key="model.network.weights")
+    return network, outputs
+
+
 # timm's own ways to files and addresses of weights, which it may read as programs
 _OTHER_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
 
 
-def timm_model(num_classes: int, channels: int, *, name: str, weights: str | None = None, **options: Any) -> nn.Module:
+def timm_model(
+    num_classes: int | None, channels: int, *, name: str, weights: str | None = None, **options: Any
+) -> nn.Module:
     """Build a timm classification model by name (`pip install timm`).
 
     Parameters
     ----------
     num_classes, channels
-        Outputs; channels of the image.
+        Outputs, None keeping those of the weights; channels of the image.
     weights
         "DEFAULT" downloads timm's own; a file gives a state dict; None is an untrained network.
     options
@@ -156,15 +174,24 @@ def timm_model(num_classes: int, channels: int, *, name: str, weights: str | Non
     pretrained = weights == "DEFAULT"
     if weights is not None and not pretrained and Path(weights).suffix not in _WEIGHT_FILES:
         raise InputError(f"model.network.weights={weights}: give DEFAULT, or a file with a state dict")
+
+    def build(outputs: int | None) -> Any:
+        return timm.create_model(name, pretrained, num_classes=outputs, in_chans=channels, **options)
+
     try:
-        network = timm.create_model(name, pretrained, num_classes=num_classes, in_chans=channels, **options)
+        if weights is None or pretrained:
+            network: Any = build(num_classes)
+        else:
+            loaded, outputs = _from_file(weights, build)
+            network = loaded
+            if num_classes not in (None, outputs):
+                network.reset_classifier(num_classes)
+        network.published = published_by_timm(network)
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"model.network.weights={weights}: cannot be had ({str(error).splitlines()[0]}); connect to the network, "
             "or give a file with a state dict"
         ) from error
-    if weights is not None and not pretrained:
-        load_network(network, weights, key="model.network.weights")
     return network
 
 
@@ -239,12 +266,10 @@ def check_image_size(network: nn.Module, shape: tuple[int, int, int], *, key: st
             module.training = True
 
 
-def _replace_output(network: nn.Module, num_classes: int) -> None:
+def _replace_output(network: nn.Module, outputs: int, num_classes: int) -> None:
     """Replace the layer that gives the logits: the last linear one, or in SqueezeNet the last convolution."""
     layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    name, last = [(n, m) for n, m in layers if _outputs(m) == 1000 and "aux" not in n.lower()][-1]
-    if num_classes == 1000:
-        return
+    name, last = [(n, m) for n, m in layers if _outputs(m) == outputs and "aux" not in n.lower()][-1]
     parent, _, child = name.rpartition(".")
     new = nn.Linear(last.in_features, num_classes) if isinstance(last, nn.Linear) else nn.Conv2d(512, num_classes, 1)
     setattr(network.get_submodule(parent), child, new)
