@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from pdtrain.activations.batch_norm import STATISTICS
 from pdtrain.errors import InputError
 from pdtrain.probes.indices import DEFAULT_PROPERTY
 from pdtrain.probes.prober import Probe, Prober
@@ -71,6 +72,7 @@ def build_prober(config: DictConfig, data: Any, store: ResultsStore) -> Prober:
         batch_size=config.layers.batch_size,
         seed=config.layers.seed,
         index_property=config.probes.get("index_property", DEFAULT_PROPERTY),
+        untrained_batch_norm=config.get("untrained_batch_norm", STATISTICS[0]),
     )
 
 

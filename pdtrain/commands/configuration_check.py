@@ -34,7 +34,15 @@ _WHEN_GIVEN: dict[str, Any] = {
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",
     "model.network.num_classes": 1000,
+    "preprocessing.pixels": 224,
+    "preprocessing.resize_to": 256,
+    "preprocessing.interpolation": "bilinear",
+    "preprocessing.mean": [0.5],
+    "preprocessing.standard_deviation": [0.25],
+    "preprocessing.squash": True,
 }
+# words beside true and false
+_WORDS = {"untrained": ("shuffled",)}
 # groups whose files set keys of the others, which are checked like those of the command line
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
 # a value for all, or a list of one for each
@@ -88,7 +96,7 @@ def _compare(value: Any, default: Any, key: str) -> None:
 
 
 def _suits(value: Any, default: Any, key: str) -> bool:
-    if default is None or _is_reference(value) or _is_reference(default):
+    if default is None or value in _WORDS.get(key, ()) or _is_reference(value) or _is_reference(default):
         return True
     if value is None:
         return isinstance(default, dict) or key.startswith(_MAY_BE_NULL)

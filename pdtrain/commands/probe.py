@@ -14,32 +14,20 @@ import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
-from torch import nn
 
-from pdtrain.commands.build import build_network, build_prober, build_probes, built
+from pdtrain.commands.build import build_network, built
+from pdtrain.commands.probe_job import FROM_RUN, ProbeJob
+from pdtrain.commands.probe_responses import probe_responses
+from pdtrain.commands.probe_weights import probe_weights
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import InputError
-from pdtrain.loggers.probed_at_wandb import WandbResults
-from pdtrain.probes.prober import Probe, Prober, measured_by
-from pdtrain.report.point_table import point_table
-from pdtrain.report.summary import print_caveats
-from pdtrain.responses.areas import measure_areas
-from pdtrain.responses.table import read_responses, read_stimuli
-from pdtrain.results.caveats import DEAD_NETWORK, caveats_at, caveats_of_run, label_note_of_run
-from pdtrain.results.configuration import check_measured_alike, keep_configuration, load_configuration, runs_below
-from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.rows import ProbePoint
+from pdtrain.results.configuration import load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.status import is_running
-from pdtrain.results.store import ResultsStore
-from pdtrain.stimuli.stimulus_set import IDENTITY
 from pdtrain.training.checkpoints import load_network, point_of
 
-_FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed")
 _BUILT = ("data", "model", "stimuli", "layers", "probes")
-_OF_NETWORK = (*_FROM_RUN, "state_dict")  # what rows depend on
-_OF_NEURONS = ("responses", "stimuli_table", "circular", "discrete", "areas", "neurons", "probes", "seed")
 _POLL_SECONDS = 5.0
 
 
@@ -65,113 +53,45 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     """
     if config.probe_set == TRAINING:
         raise InputError(f"probe_set={TRAINING}: that name is for what training wrote; choose another")
-    if sum(given is not None for given in (config.run_dir, config.state_dict, config.responses)) != 1:
-        raise InputError("run_dir: give run_dir=... (a run or a sweep), or state_dict=... or responses=... and out=...")
+    weights = config.state_dict
+    if weights is None and config.run_dir is None:  # a run's own network may have begun from weights
+        weights = config.model.network.get("weights")
+    if sum(given is not None for given in (config.run_dir, weights, config.responses)) != 1:
+        raise InputError(
+            "run_dir: give run_dir=... (a run or a sweep), or model.network.weights=..., state_dict=... or "
+            "responses=... and out=..."
+        )
     console = Console()
     if config.responses is not None:
-        return [_probe_responses(config, console)]
-    if config.state_dict is not None:
-        if config.out is None:
-            raise InputError("out: give out=..., the folder for the rows of state_dict")
-        with _Job(config, Path(config.out), console) as job:
-            return job.probe([Path(config.state_dict)], key="state_dict")
-    written = []
-    for run_dir in _runs(Path(config.run_dir)):
-        with _Job(with_stored(config, run_dir, overrides or []), run_dir, console) as job:
-            for checkpoints in _checkpoints(config, run_dir):
-                written += job.probe(checkpoints, key="ckpt_path")
-    return written
+        return [probe_responses(config, console)]
+    if config.run_dir is None:
+        return probe_weights(config, overrides or [], console)
+    return [
+        path
+        for run_dir in _runs(Path(config.run_dir))
+        for path in _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
+    ]
 
 
-def _probe_responses(config: DictConfig, console: Console) -> Path:
-    """Measure recorded neurons, areas in place of layers."""
-    for key in ("stimuli_table", "out"):
-        if config[key] is None:
-            raise InputError(f"{key}: give {key}=... with responses=...")
-    neural = read_responses(config.responses)
-    stimuli = read_stimuli(config.stimuli_table, neural.stimuli, circular=config.circular, discrete=config.discrete)
-    _leave_out_unknown_properties(config, [*stimuli.parameters, IDENTITY], console)
-    store = ResultsStore(config.out, probe_set=config.probe_set)
-    probes = build_probes(config)
-    found = measure_areas(neural, stimuli, probes, areas=config.areas, neurons=config.neurons, seed=config.seed)
-    point, catalogue = ProbePoint(0, 0), measured_by(probes)
-    check_measured_alike(store.folder, config, _OF_NEURONS, probe_set=config.probe_set)
-    keep_configuration(store.folder, config, _OF_NEURONS)
-    store.keep(catalogue)
-    path = store.write(point, found.rows, found.unit_rows)
-    console.print(point_table(point, found.rows, catalogue))
-    console.print(f"rows: {path}", soft_wrap=True)
-    return path
-
-
-def _leave_out_unknown_properties(config: DictConfig, known: list[str], console: Console) -> None:
-    """Of images they would be measured, which are not there: what the table of stimuli does not hold is not known."""
-    for name, node in config.probes.items():
-        if not isinstance(node, DictConfig) or "properties" not in node:
-            continue
-        unknown = [property for property in node.properties if property not in known]
-        if unknown:
-            console.print(f"not in the table of stimuli, left out: {', '.join(unknown)}", soft_wrap=True)
-        node.properties = [property for property in node.properties if property in known]
-        if not node.properties:
-            raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.{name}.properties")
-
-
-class _Job:
-    """Probes checkpoints of one architecture into one folder; data and stimuli are made once."""
-
-    def __init__(self, config: DictConfig, folder: Path, console: Console) -> None:
-        lightning.seed_everything(config.seed, verbose=False)
-        self._data = built(config.data)
-        self._data.setup()
-        self._network: nn.Module = build_network(config, self._data)
-        self._probes: list[Probe] = build_probes(config)
-        self._store = ResultsStore(folder, probe_set=config.probe_set)
-        self._prober: Prober = build_prober(config, self._data, self._store)
-        self._prober.prepare(self._network, self._probes)
-        check_measured_alike(self._store.folder, config, _OF_NETWORK, probe_set=config.probe_set)
-        self._config, self._folder, self._console, self._force = config, folder, console, config.force
-        self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
-
-    def __enter__(self) -> "_Job":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._wandb is not None:
-            self._wandb.close()
-
-    def probe(self, checkpoints: list[Path], *, key: str) -> list[Path]:
-        """Probe those that have no rows yet, earliest first; return the files written."""
-        written = []
-        for path in checkpoints:
-            known = point_of(path, {})
-            if known.step and self._is_done(known):
-                continue
-            point = point_of(path, load_network(self._network, path, key=key))
-            if self._is_done(point):
-                continue
-            keep_configuration(self._store.folder, self._config, _OF_NETWORK)
-            rows = self._prober.measure(self._network, self._probes, point)
-            print_caveats(caveats_at(point, rows), self._console)
-            if self._wandb is not None:
-                self._wandb.send(point, rows)
-            written.append(self._store.path(point))
-            self._console.print(f"{path.name}: epoch {point.epoch}, step {point.step} -> {written[-1]}", soft_wrap=True)
-        if written:
-            self._say_what_must_be_known()
-        return written
-
-    def _say_what_must_be_known(self) -> None:
-        """What the points do not say one by one: whether a control has memorised, which labels are meant, mixes."""
-        folder, probe_set = self._folder, self._config.probe_set
-        rows = epoch_ends(load(folder, probe_set=probe_set))
-        if (note := label_note_of_run(folder, rows, probe_set=probe_set)) is not None:
-            self._console.print(note, highlight=False)
-        caveats = caveats_of_run(folder, rows, probe_set=probe_set)
-        print_caveats([caveat for caveat in caveats if caveat.kind != DEAD_NETWORK], self._console)
-
-    def _is_done(self, point: ProbePoint) -> bool:
-        return not self._force and self._store.has(point)
+def _probe_run(config: DictConfig, run_dir: Path, console: Console) -> list[Path]:
+    """Probe a run's checkpoints that have no rows yet, earliest first."""
+    lightning.seed_everything(config.seed, verbose=False)
+    data = built(config.data)
+    data.setup()
+    network = build_network(config, data)
+    with ProbeJob(config, run_dir, data, network, console) as job:
+        for checkpoints in _checkpoints(config, run_dir):
+            before = len(job.written)
+            for path in checkpoints:
+                known = point_of(path, {})
+                if known.step and job.is_done(known):
+                    continue
+                point = point_of(path, load_network(network, path))
+                if not job.is_done(point):
+                    job.measure(network, point, of=f"{path.name}: epoch {point.epoch}, step {point.step}")
+            if len(job.written) > before:
+                job.say_what_must_be_known()
+    return job.written
 
 
 def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> DictConfig:
@@ -189,8 +109,8 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
     stored = OmegaConf.to_container(configuration, resolve=False)
     assert isinstance(stored, dict)
     own = [override.lstrip("+~").partition("=")[0].replace("/", ".") for override in overrides]
-    own = [key for key in own if key.partition(".")[0] in _FROM_RUN]
-    groups: dict[str, Any] = {group: stored[group] for group in _FROM_RUN if group in stored}
+    own = [key for key in own if key.partition(".")[0] in FROM_RUN]
+    groups: dict[str, Any] = {group: stored[group] for group in FROM_RUN if group in stored}
     if isinstance(groups.get("paths"), dict):
         groups["paths"].pop("run_dir", None)  # of the training
     check_plain(groups, overridden=own)

@@ -14,19 +14,19 @@ from pdtrain.report.comparison import CAVEATS, write_comparison
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_summary
 from pdtrain.results.configuration import runs_below
-from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 
-_OF_NEURONS = "probe"  # as pdtrain-probe names a set where none is given
+_PROBED = "probe"  # as pdtrain-probe names a set where none is given
 
 
 def report(config: DictConfig) -> Path:
     """Write the page of a run, of recorded neurons, or the comparison of several runs; return its path."""
     given = [config.run_dir] if isinstance(config.run_dir, str) else list(config.run_dir)
     console = Console()
-    neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or _OF_NEURONS)]
+    neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or _PROBED)]
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
-    probe_set = config.probe_set or TRAINING
+    probe_set = config.probe_set or _usual_set(given[0])
     if len(given) == 1 and len(runs_below(given[0])) < 2:
         page = write_report(given[0], probe_set=probe_set)
         print_summary(given[0], console, probe_set=probe_set)
@@ -39,10 +39,17 @@ def report(config: DictConfig) -> Path:
     return page
 
 
+def _usual_set(folder: str) -> str:
+    """What training wrote, or where it wrote nothing what `pdtrain-probe` did."""
+    return (
+        TRAINING if any(files_of_rows(folder, "rows")) or not any(files_of_rows(folder, "rows", _PROBED)) else _PROBED
+    )
+
+
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
     if len(neurons) > 1 or len(runs) > 1:
         raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
-    page = write_areas(neurons[0], probe_set=config.probe_set or _OF_NEURONS, beside=next(iter(runs), None))
+    page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))
     console.print(f"areas: {page}, table: {page.with_suffix('.csv')}", soft_wrap=True)
     return page
 

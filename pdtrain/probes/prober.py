@@ -2,22 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from pdtrain.activations.batch_norm import STATISTICS, calibrated
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.layers import Layer, select_layers, trace_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
+from pdtrain.errors import InputError
 from pdtrain.probes.activity import silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
 from pdtrain.results.measures import DIMENSION, SILENT_UNITS, Catalogue, Measure
-from pdtrain.results.rows import Measurement, ProbePoint, Row, UnitRow
+from pdtrain.results.rows import UNTRAINED, Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -87,6 +90,13 @@ class Prober:
         As in `Recorder`; a run of pdtrain 0.1.0 goes on with the units that it stored, whatever the seed.
     index_property
         Property whose pruning and distillation indices come first.
+    untrained_batch_norm
+        Statistics of batch norm of the untrained network: "initial", or those of the stimuli ("calibrated").
+
+    Raises
+    ------
+    InputError
+        If they are neither.
     """
 
     def __init__(
@@ -100,7 +110,11 @@ class Prober:
         batch_size: int = 100,
         seed: int = 0,
         index_property: str = DEFAULT_PROPERTY,
+        untrained_batch_norm: str = STATISTICS[0],
     ) -> None:
+        if untrained_batch_norm not in STATISTICS:
+            raise InputError(f"untrained_batch_norm={untrained_batch_norm}: choose {' or '.join(STATISTICS)}")
+        self._calibrates = untrained_batch_norm != STATISTICS[0]
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []
         self._patterns = layers
@@ -143,7 +157,8 @@ class Prober:
         if self._recorder is None:
             self.prepare(model, probes)
         assert self._recorder is not None
-        with torch.random.fork_rng(devices=[]):
+        as_shown = calibrated(model, self.stimuli.images) if self._calibrates and point.step == 0 else nullcontext()
+        with torch.random.fork_rng(devices=[]), as_shown:
             responses = self._recorder.record(
                 model, self.stimuli.images, progress=lambda done, total: progress("stimuli", done, total)
             )
@@ -169,8 +184,7 @@ class Prober:
         if point.step == 0:
             return indices(rows, rows, property=name, of_dimension=of_dimension)
         if self._untrained is None:
-            start = ProbePoint(0, 0)
-            self._untrained = self.store.read_rows(start), self.store.read_unit_rows(start)
+            self._untrained = self.store.read_rows(UNTRAINED), self.store.read_unit_rows(UNTRAINED)
         untrained, origin = self._untrained
         assert self._recorder is not None
         layers = [layer.name for layer in self._recorder.layers]

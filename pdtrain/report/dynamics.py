@@ -15,10 +15,12 @@ from pdtrain.report.style import (
     layer_colours,
     layers_of,
     mark_lower_bounds,
+    moment,
     outstanding_input,
     panel_title,
     with_shown_interval,
 )
+from pdtrain.results.configuration import PRETRAINED_WEIGHTS
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
@@ -99,6 +101,10 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
             ylim=(max(low, -1), min(high, 6)),
         )
         axes.axhline(nothing, color="black", lw=0.5)
+        if PRETRAINED_WEIGHTS in set(rows["weights"]):
+            epochs = sorted(rows["epoch"].unique())
+            axes.set_xticks(epochs, [moment(rows, epoch) for epoch in epochs])
+            axes.set_xlabel("")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=7)
     if len(pruned):

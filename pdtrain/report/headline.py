@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pdtrain.estimators.lower_bounds import lower_bound_in
+from pdtrain.report.style import moment
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
@@ -40,7 +41,7 @@ def headline(rows: pd.DataFrame, catalogue: Catalogue, different: pd.DataFrame) 
         Layers of the last epoch against the first (`pdtrain.results.differences`).
     """
     last = rows[rows["epoch"] == rows["epoch"].max()]
-    when = "untrained" if last["step"].max() == 0 else f"after epoch {last['epoch'].max()}"
+    when = moment(last, last["epoch"].max()).replace("epoch", "after epoch")
     return [*_of_dimension(last, catalogue, when), *_of_information(last, different), *_of_objects(last, different)]
 
 

@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
 from pdtrain.report.headline import headline, weaknesses
-from pdtrain.report.style import estimated, layers_of, save
+from pdtrain.report.style import estimated, layers_of, moment, save
 from pdtrain.report.texts import HOW_TO_READ, STARS, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
-from pdtrain.results.configuration import load_configuration, probe_set_configuration
+from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
 from pdtrain.results.measures import (
     DISTILLATION,
@@ -115,6 +115,7 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
             *not_estimated(rows, catalogue),
         ],
         panels=sorted(panels, key=_place),
+        when=moment(rows, rows.epoch.max()).replace("epoch", "after epoch"),
         indices=last.to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
@@ -170,7 +171,7 @@ def _figures(
         units = estimated(epoch_ends(load(run_dir, units=True, probe_set=probe_set)))
         yield "units", unit_figures.unit_distribution(units, about), ()
         yield "unit_map", unit_figures.unit_map(units, layers_of(information)[-2:][0]), ()
-    if drawn := catalogue.drawn(rows):
+    if (drawn := catalogue.drawn(rows)) and _has_epochs(rows):
         yield "paths", dynamics.trajectories(rows, drawn, about), ()
         yield "heat_maps", dynamics.heat_maps(rows, drawn), ()
     if any(len(measure.rows(rows)) for measure in INDICES):
@@ -184,12 +185,17 @@ def _figures(
 def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:
     epochs = sorted(rows.epoch.unique())
     step = max(1, -(-len(epochs) // _MOST_FRAMES))
-    if len(epochs) < 2:
+    if len(epochs) < 2 or not _has_epochs(rows):
         return
     shown = sorted({*epochs[::step], epochs[-1]})
     for name, measures in catalogue.figures(rows).items():
-        frames = [(f"epoch {e}", _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
+        frames = [(moment(rows, e), _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
         yield Panel(f"{name}{_SLIDER}", frames, measures)
+
+
+def _has_epochs(rows: pd.DataFrame) -> bool:
+    """Whether they are of a training, not of weights from elsewhere."""
+    return PRETRAINED_WEIGHTS not in set(rows["weights"])
 
 
 def _saved(figure: Figure, folder: Path, name: str) -> str:

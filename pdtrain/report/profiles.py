@@ -15,6 +15,7 @@ from pdtrain.report.style import (
     layer_colours,
     layers_of,
     mark_lower_bounds,
+    moment,
     outstanding_input,
     panel_title,
     with_shown_interval,
@@ -52,7 +53,8 @@ def profile(rows: pd.DataFrame, measures: Sequence[Measure], different: pd.DataF
     for epoch in epochs:
         first = epoch == epochs[0]
         colour = UNTRAINED if first else plt.cm.viridis_r(0.15 + 0.8 * epoch / max(epochs[-1], 1))
-        _line(axes, chosen[chosen.epoch == epoch], colour, f"epoch {epoch}" if epoch in named else None, dashed=first)
+        label = moment(chosen, epoch) if epoch in named else None
+        _line(axes, chosen[chosen.epoch == epoch], colour, label, dashed=first)
     mark_lower_bounds(axes, chosen)
     _finish(axes, chosen, measure, about)
     mark_differences(axes, measure, about, different)
@@ -76,9 +78,9 @@ def profile_frame(rows: pd.DataFrame, measures: Sequence[Measure], epoch: int) -
         return _side_by_side(rows, panels, sorted({first, epoch}))
     figure, axes = plt.subplots(figsize=(6, 3.6))
     measure, about, chosen = panels[0]
-    _line(axes, chosen[chosen.epoch == first], UNTRAINED, f"epoch {first}", dashed=True)
+    _line(axes, chosen[chosen.epoch == first], UNTRAINED, moment(chosen, first), dashed=True)
     now = chosen[chosen.epoch == epoch].sort_values("layer_index")
-    _line(axes, now, TRAINED, f"epoch {epoch}")
+    _line(axes, now, TRAINED, moment(chosen, epoch))
     colours = layer_colours(layers_of(rows))
     axes.scatter(now.layer_index, now.value, c=[colours[layer] for layer in now.layer], s=28, zorder=3)
     mark_lower_bounds(axes, chosen[chosen.epoch.isin([first, epoch])])
@@ -130,9 +132,8 @@ def _side_by_side(rows: pd.DataFrame, panels: Panels, epochs: list[int]) -> Figu
     for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
         for epoch in epochs:
             untrained = epoch == chosen.epoch.min()
-            label = "untrained" if untrained and chosen.step.min() == 0 else f"epoch {epoch}"
             colour = UNTRAINED if untrained else TRAINED
-            band(axes, chosen[chosen.epoch == epoch], colour, label, dashed=untrained)
+            band(axes, chosen[chosen.epoch == epoch], colour, moment(chosen, epoch), dashed=untrained)
         axes.set(title=panel_title(measure, about), ylabel=measure.unit)
         above = outstanding_input(chosen)
         shown = chosen if above is None else chosen[chosen.layer_index > 0]

@@ -117,8 +117,14 @@ def outstanding_input(rows: pd.DataFrame) -> float | None:
 def first_and_last(frame: pd.DataFrame) -> list[tuple[int, str, str]]:
     """First and last epoch of a frame, with colour and label."""
     first, last = int(frame.epoch.min()), int(frame.epoch.max())
-    untrained = (first, UNTRAINED, "untrained" if frame.step.min() == 0 else f"epoch {first}")
-    return [untrained] if first == last else [untrained, (last, TRAINED, f"epoch {last}")]
+    untrained = (first, UNTRAINED, moment(frame, first))
+    return [untrained] if first == last else [untrained, (last, TRAINED, moment(frame, last))]
+
+
+def moment(frame: pd.DataFrame, epoch: int) -> str:
+    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
+    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
+    return f"epoch {epoch}" if weights == "trained" else str(weights)
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:

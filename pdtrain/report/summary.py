@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from pdtrain.report.style import moment
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.measures import RECEPTIVE_FIELD, Measure, catalogue_of, foremost_indices, words
 from pdtrain.results.reader import epoch_ends, load
@@ -31,7 +32,7 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
             columns["\n".join(heading.split())] = (_by_place(rows), measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     shown = dict.fromkeys(_legend(measure) for _, measure in columns.values())
-    console.print(f"epoch {first} → epoch {last}: {', '.join(shown)}", highlight=False)
+    console.print(f"{moment(frame, first)} → {moment(frame, last)}: {', '.join(shown)}", highlight=False)
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("layer", no_wrap=True)

@@ -12,6 +12,7 @@ from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.versions import upgraded
 
+PRETRAINED_WEIGHTS = "pretrained"
 _PROBE_SET_NAME = "probe.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
@@ -100,6 +101,14 @@ def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     """What the rows in the folder of a probe set were measured with; None if that is not kept."""
     path = Path(folder) / _PROBE_SET_NAME
     return _loaded(path) if path.is_file() else None
+
+
+def weights_of_run(run_dir: str | Path) -> tuple[str, str]:
+    """What the weights are called that were probed at step 0 and after: "untrained" and "trained", but for others'."""
+    config = load_configuration(run_dir)
+    if config is None or "untrained" not in config:  # a key of `pdtrain-probe`
+        return "untrained", "trained"
+    return "shuffled" if config.untrained == "shuffled" else "untrained", PRETRAINED_WEIGHTS
 
 
 def runs_below(path: str | Path) -> list[Path]:

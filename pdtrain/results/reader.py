@@ -9,7 +9,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.results.configuration import leaves, load_configuration
+from pdtrain.results.configuration import leaves, load_configuration, weights_of_run
 from pdtrain.results.measures import UNIT
 from pdtrain.results.rows import HALF_DIFFERENCES
 from pdtrain.results.run_folder import TRAINING, files_of_rows
@@ -45,7 +45,8 @@ def load(
     -------
     pandas.DataFrame
         Columns of `pdtrain.results.rows.Row` (or `UnitRow`, whose values about properties stand in `information_bits`
-        too) after run, epoch and step. Values that different versions
+        too) after run, epoch, step and weights: "untrained", "shuffled" (permuted within each layer), "trained", or
+        "pretrained", which are from elsewhere. Values that different versions
         of an estimator made are told apart by the column `estimator`, and a warning says so.
 
     Raises
@@ -55,9 +56,12 @@ def load(
     """
     root = Path(path)
     frames = []
-    for file, run in files_of_rows(root, "units" if units else "rows", probe_set):
+    found = list(files_of_rows(root, "units" if units else "rows", probe_set))
+    names = {run: weights_of_run(run) for run in {run for _, run in found}}
+    for file, run in found:
         frame = _read(file)
         frame.insert(0, "run", str(run.relative_to(root)))
+        frame.insert(list(frame).index("step") + 1, "weights", _weights(frame["step"], names[run]))
         if not half_differences:
             frame = frame.drop(columns=HALF_DIFFERENCES, errors="ignore")
         frames.append(frame)
@@ -89,6 +93,11 @@ def _read(file: Path) -> pd.DataFrame:
         return as_of_today(pd.read_parquet(file))
     except (OSError, ValueError) as error:  # pyarrow's errors among them
         raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
+
+
+def _weights(steps: pd.Series, names: tuple[str, str]) -> pd.Series:
+    """What the weights are called, before training and after."""
+    return steps.eq(0).map({True: names[0], False: names[1]})
 
 
 def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:

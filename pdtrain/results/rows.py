@@ -13,6 +13,10 @@ class ProbePoint:
     step: int
 
 
+UNTRAINED = ProbePoint(0, 0)
+PRETRAINED = ProbePoint(1, 1)  # weights from elsewhere, whose training is not known
+
+
 @dataclass(frozen=True)
 class Row:
     """One measured value.

@@ -63,6 +63,11 @@ class Preprocessing:
         """Bytes, as what the network sees."""
         return Normalization(self.mean, self.standard_deviation)(images)
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Preprocessing":
+        """What was given alone, where nothing is published; the whole image where no `resize_to` is."""
+        return cls(pixels=given["pixels"], resize_to=given["pixels"]).changed(given)
+
     def changed(self, given: Mapping[str, Any]) -> "Preprocessing":
         """With what was given in place of its own, None keeping that; another size is resized to in proportion.
 

@@ -245,15 +245,15 @@ class RepeatChannels(nn.Module):
         return images.expand(-1, 3, -1, -1)
 
 
-def check_image_size(network: nn.Module, shape: tuple[int, int, int], *, key: str | None = None) -> None:
-    """Raise InputError if `network` cannot take an image of `shape` (channels, height, width).
+def check_image_size(network: nn.Module, shape: tuple[int, int, int], *, key: str | None = None) -> int:
+    """Number of outputs for an image of `shape` (channels, height, width); raise InputError if `network` takes none.
 
     `key` sets the size; None where it is the data's own, and only another network helps.
     """
     training = [module for module in network.modules() if module.training]
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, *shape))
+            return len(network.eval()(torch.zeros(1, *shape))[0])
     except (RuntimeError, ValueError) as error:
         given = f"model.network: {shape[1]} x {shape[2]} pixels" if key is None else f"{key}={shape[1]}"
         mend = "" if key is None else f"raise {key}, or "

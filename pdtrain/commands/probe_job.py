@@ -1,0 +1,76 @@
+"""What every probing after the fact shares: one network's stimuli, probes and rows, and what is said of them."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from torch import nn
+
+from pdtrain.commands.build import build_prober, build_probes
+from pdtrain.loggers.probed_at_wandb import WandbResults
+from pdtrain.report.summary import print_caveats
+from pdtrain.results.caveats import DEAD_NETWORK, caveats_at, caveats_of_run, label_note_of_run
+from pdtrain.results.configuration import check_measured_alike, keep_configuration
+from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.rows import ProbePoint
+from pdtrain.results.store import ResultsStore
+
+FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
+_MEASURED_WITH = (*FROM_RUN, "state_dict", "match", "preprocessing", "untrained")  # what rows depend on
+
+
+class ProbeJob:
+    """Probes networks of one architecture into one folder; stimuli are made once.
+
+    Parameters
+    ----------
+    config
+        `conf/probe.yaml`, composed.
+    folder
+        Of the rows.
+    data
+        A data set, or what stands for one.
+    network
+        Of the architecture.
+    """
+
+    def __init__(self, config: DictConfig, folder: Path, data: Any, network: nn.Module, console: Console) -> None:
+        self._config, self._folder, self._console = config, folder, console
+        self._probes = build_probes(config)
+        self._store = ResultsStore(folder, probe_set=config.probe_set)
+        self._prober = build_prober(config, data, self._store)
+        self._prober.prepare(network, self._probes)
+        check_measured_alike(self._store.folder, config, _MEASURED_WITH, probe_set=config.probe_set)
+        self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
+        self.written: list[Path] = []
+
+    def __enter__(self) -> "ProbeJob":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._wandb is not None:
+            self._wandb.close()
+
+    def is_done(self, point: ProbePoint) -> bool:
+        """Whether it has rows, which are to be kept."""
+        return not self._config.force and self._store.has(point)
+
+    def measure(self, network: nn.Module, point: ProbePoint, *, of: str) -> None:
+        """Probe a network, named `of` where its rows are announced."""
+        keep_configuration(self._store.folder, self._config, _MEASURED_WITH)
+        rows = self._prober.measure(network, self._probes, point)
+        print_caveats(caveats_at(point, rows), self._console)
+        if self._wandb is not None:
+            self._wandb.send(point, rows)
+        self.written.append(self._store.path(point))
+        self._console.print(f"{of} -> {self.written[-1]}", soft_wrap=True)
+
+    def say_what_must_be_known(self) -> None:
+        """What the points do not say one by one: whether a control has memorised, which labels are meant, mixes."""
+        folder, probe_set = self._folder, self._config.probe_set
+        rows = epoch_ends(load(folder, probe_set=probe_set))
+        if (note := label_note_of_run(folder, rows, probe_set=probe_set)) is not None:
+            self._console.print(note, highlight=False)
+        caveats = caveats_of_run(folder, rows, probe_set=probe_set)
+        print_caveats([caveat for caveat in caveats if caveat.kind != DEAD_NETWORK], self._console)

@@ -1,0 +1,53 @@
+"""Probes recorded neurons, areas in place of layers."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from pdtrain.commands.build import build_probes
+from pdtrain.errors import InputError
+from pdtrain.probes.prober import measured_by
+from pdtrain.report.point_table import point_table
+from pdtrain.responses.areas import measure_areas
+from pdtrain.responses.table import read_responses, read_stimuli
+from pdtrain.results.configuration import check_measured_alike, keep_configuration
+from pdtrain.results.rows import UNTRAINED
+from pdtrain.results.store import ResultsStore
+from pdtrain.stimuli.stimulus_set import IDENTITY
+
+_MEASURED_WITH = ("responses", "stimuli_table", "circular", "discrete", "areas", "neurons", "probes", "seed")
+
+
+def probe_responses(config: DictConfig, console: Console) -> Path:
+    """Measure recorded neurons; return the file written."""
+    for key in ("stimuli_table", "out"):
+        if config[key] is None:
+            raise InputError(f"{key}: give {key}=... with responses=...")
+    neural = read_responses(config.responses)
+    stimuli = read_stimuli(config.stimuli_table, neural.stimuli, circular=config.circular, discrete=config.discrete)
+    _leave_out_unknown_properties(config, [*stimuli.parameters, IDENTITY], console)
+    store = ResultsStore(config.out, probe_set=config.probe_set)
+    probes = build_probes(config)
+    found = measure_areas(neural, stimuli, probes, areas=config.areas, neurons=config.neurons, seed=config.seed)
+    catalogue = measured_by(probes)
+    check_measured_alike(store.folder, config, _MEASURED_WITH, probe_set=config.probe_set)
+    keep_configuration(store.folder, config, _MEASURED_WITH)
+    store.keep(catalogue)
+    path = store.write(UNTRAINED, found.rows, found.unit_rows)
+    console.print(point_table(UNTRAINED, found.rows, catalogue))
+    console.print(f"rows: {path}", soft_wrap=True)
+    return path
+
+
+def _leave_out_unknown_properties(config: DictConfig, known: list[str], console: Console) -> None:
+    """Of images they would be measured, which are not there: what the table of stimuli does not hold is not known."""
+    for name, node in config.probes.items():
+        if not isinstance(node, DictConfig) or "properties" not in node:
+            continue
+        unknown = [property for property in node.properties if property not in known]
+        if unknown:
+            console.print(f"not in the table of stimuli, left out: {', '.join(unknown)}", soft_wrap=True)
+        node.properties = [property for property in node.properties if property in known]
+        if not node.properties:
+            raise InputError(f"stimuli_table={config.stimuli_table}: has none of probes.{name}.properties")

@@ -1,0 +1,134 @@
+"""Probes weights from elsewhere, and beside them the same architecture untrained; needs no data set."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+from torch import nn
+
+from pdtrain.commands.build import built
+from pdtrain.commands.probe_job import ProbeJob
+from pdtrain.errors import InputError
+from pdtrain.results.configuration import holds_run, save_configuration
+from pdtrain.results.rows import PRETRAINED, UNTRAINED
+from pdtrain.results.run_folder import RunFolder
+from pdtrain.stimuli.preprocessing import Preprocessing
+from pdtrain.training.checkpoints import load_weights, network_weights, read_checkpoint
+from pdtrain.training.controls import shuffle_weights
+from pdtrain.training.models import check_image_size
+from pdtrain.training.published import Published, published_of
+from pdtrain.training.state_dicts import outputs_of, renamed
+
+_SHUFFLED = "shuffled"
+_Build = Callable[[int | None], nn.Module]
+
+
+def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console) -> list[Path]:
+    """Probe the untrained network and that with the weights; return the files written.
+
+    Images are shown as the publisher of the weights showed them, unless the `overrides` name a data set, which then
+    says how.
+
+    Raises
+    ------
+    InputError
+        If there is no folder for the rows, or it holds a run that was trained; if the weights do not fit, or nothing
+        says how images are shown to them.
+    """
+    if config.out is None:
+        raise InputError("out: give out=..., the folder for the rows of these weights")
+    if config.untrained not in (True, False, _SHUFFLED):
+        raise InputError(f"untrained={config.untrained}: choose true, false or {_SHUFFLED}")
+    folder = Path(config.out)
+    if RunFolder(folder).status.exists():
+        raise InputError(f"out={folder}: holds a run that was trained; name another folder")
+    lightning.seed_everything(config.seed, verbose=False)
+    data = _data_set(config) if _is_named("data", overrides) else None
+    channels = 3 if data is None else data.shape[0]
+    network = _pretrained(config, channels, console)
+    published = published_of(network)
+    shown = _preprocessing(config, published, console) if data is None else data
+    outputs = check_image_size(network, shown.shape, key="preprocessing.pixels" if data is None else None)
+    with open_dict(config):
+        config.data = config.data if data is not None else None
+        config.published = None if published is None else asdict(published)
+        config.preprocessing = asdict(shown) if data is None else None
+    with ProbeJob(config, folder, shown, network, console) as job:
+        if not holds_run(folder):
+            save_configuration(folder, config)
+        if config.untrained and not job.is_done(UNTRAINED):
+            job.measure(_untrained(config, network, outputs, channels), UNTRAINED, of="untrained")
+        if not job.is_done(PRETRAINED):
+            job.measure(network, PRETRAINED, of="pretrained")
+        if job.written:
+            job.say_what_must_be_known()
+    return job.written
+
+
+def _is_named(group: str, overrides: Sequence[str]) -> bool:
+    return any(override.lstrip("+~").partition("=")[0].partition(".")[0] == group for override in overrides)
+
+
+def _data_set(config: DictConfig) -> Any:
+    data = built(config.data)
+    data.setup()
+    return data
+
+
+def _architecture(config: DictConfig, channels: int) -> _Build:
+    """What builds the network without weights, with so many outputs."""
+    without = {"weights": None} if "weights" in config.model.network else {}
+    return lambda outputs: built(config.model.network, num_classes=outputs, channels=channels, **without)
+
+
+def _pretrained(config: DictConfig, channels: int, console: Console) -> nn.Module:
+    given = config.model.network.get("num_classes")
+    if config.state_dict is None:
+        network: nn.Module = built(config.model.network, num_classes=given, channels=channels)
+        return network
+    weights = network_weights(read_checkpoint(config.state_dict, key="state_dict"))
+    build = _architecture(config, channels)
+    network = build(given or outputs_of(weights, build, match=config.match) or 1000)
+    own = network.state_dict()
+    weights = renamed(weights, own, match=config.match)
+    load_weights(network, weights, config.state_dict, key="state_dict")
+    if config.match == "order":
+        console.print(
+            f"match=order: {len(own)} tensors were paired by their order alone, whatever their names; compare the "
+            "outputs with those of the network that the file is from",
+            style="bold",
+        )
+    return network
+
+
+def _preprocessing(config: DictConfig, published: Published | None, console: Console) -> Preprocessing:
+    """As published, or as the user says; printed."""
+    given: Any = OmegaConf.to_container(config.preprocessing)
+    if published is not None:
+        shown = published.preprocessing.changed(given)
+    elif missing := [key for key in ("pixels", "mean", "standard_deviation") if given[key] is None]:
+        raise InputError(
+            f"preprocessing.{missing[0]}: how images are shown to this network is not known; give it (and "
+            "preprocessing.pixels, mean and standard_deviation, all three), or the data set that it was trained on, as "
+            "in data=objects"
+        )
+    else:
+        shown = Preprocessing.of(given)
+    source = "" if published is None else f" (as {published.weights}, but for what was given)"
+    console.print(f"images: {shown}{source}", soft_wrap=True, highlight=False)
+    return shown
+
+
+def _untrained(config: DictConfig, network: nn.Module, outputs: int, channels: int) -> nn.Module:
+    """The architecture as training would begin with it, or with the weights of each layer permuted."""
+    if config.untrained == _SHUFFLED:
+        shuffled = deepcopy(network)
+        shuffle_weights(shuffled, seed=config.seed)
+        return shuffled
+    lightning.seed_everything(config.seed, verbose=False)
+    return _architecture(config, channels)(outputs)
