@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from pdtrain.commands.probe import probe
+from pdtrain.commands.report import report
+from pdtrain.errors import InputError
+from pdtrain.results.reader import load
+from pdtrain.training.models import torchvision_model
+
+_TINY = (
+    "model=torchvision", "model.network.name=squeezenet1_1", "stimuli=objects", "stimuli.count=120",
+    "preprocessing.pixels=40", "layers.names=[input,'*relu*','*.8']", "layers.max_units=16",
+    "probes.intrinsic_dimension.resamplings=2", "probes.unit_information.properties=[luminance,contrast]",
+    "probes.object_information=null", "probes.index_property=luminance",
+)  # fmt: skip
+
+
+def _probe(*overrides: str) -> list[Path]:
+    given = [*_TINY, *overrides]
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("probe", given)
+    return probe(config, given)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict with 37 outputs."""
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.pth"
+    torch.save(torchvision_model(37, 3, name="squeezenet1_1").state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def probed(weights: Path) -> Path:
+    """The folder of these weights and their untrained twin."""
+    out = weights.parent / "probed"
+    _probe(f"state_dict={weights}", f"out={out}")
+    return out
+
+
+def test_weights_are_probed_beside_their_untrained_twin_without_a_data_set(probed: Path, weights: Path) -> None:
+    rows = load(probed, probe_set="probe", keys=["state_dict", "preprocessing.resize_to"])
+
+    assert dict(zip(rows.epoch, rows.weights, strict=True)) == {0: "untrained", 1: "pretrained"}
+    assert set(rows.state_dict) == {str(weights)} and set(rows["preprocessing.resize_to"]) == {46}
+    values = rows[rows.quantity == "two_nn"].pivot(index="layer", columns="weights", values="value")
+    assert values.loc["input", "untrained"] == values.loc["input", "pretrained"], "the same stimuli"
+    hidden = values.drop("input")
+    assert (hidden.untrained != hidden.pretrained).all(), "and other weights"
+    assert {"active_pruning", "expansion"} <= set(rows.quantity)
+    config = OmegaConf.load(probed / "run.yaml")
+    assert config.data is None and list(config.preprocessing.mean) == [0.485, 0.456, 0.406]
+
+
+def test_the_untrained_twin_is_what_training_begins_with(probed: Path) -> None:
+    """As of the seed, and so another than of another seed."""
+    out = probed.parent / "again"
+    torch.manual_seed(0)
+    torch.save(torchvision_model(37, 3, name="squeezenet1_1").state_dict(), probed.parent / "of_seed_0.pth")
+
+    _probe(f"state_dict={probed.parent}/of_seed_0.pth", f"out={out}", "untrained=false")
+
+    twin, same = (load(folder, probe_set="probe") for folder in (probed, out))
+    twin, same = (rows[(rows.quantity == "two_nn")].set_index("layer").value for rows in (twin[twin.epoch == 0], same))
+    np.testing.assert_allclose(twin, same.loc[twin.index], rtol=1e-6)
+    assert set(load(out, probe_set="probe").epoch) == {1}
+
+
+def test_points_that_are_there_are_not_measured_again(probed: Path, weights: Path) -> None:
+    assert _probe(f"state_dict={weights}", f"out={probed}") == []
+    with pytest.raises(InputError, match=r"preprocessing.pixels=48: the rows of probe_set=probe were measured with 40"):
+        _probe(f"state_dict={weights}", f"out={probed}", "preprocessing.pixels=48")
+
+
+def test_permuted_weights_are_another_control(weights: Path, tmp_path: Path) -> None:
+    _probe(f"state_dict={weights}", f"out={tmp_path}/out", "untrained=shuffled")
+
+    rows = load(tmp_path / "out", probe_set="probe")
+    assert dict(zip(rows.epoch, rows.weights, strict=True)) == {0: "shuffled", 1: "pretrained"}
+
+
+def test_the_report_names_what_was_probed(probed: Path) -> None:
+    page = report(OmegaConf.create({"run_dir": str(probed), "probe_set": None, "out": None, "by": None}))
+
+    text = page.read_text()
+    assert page.parent == probed / "report" / "probe"
+    assert "Indices, pretrained" in text and "Intrinsic dimension pretrained:" in text
+    assert "slider" not in text.partition("</style>")[2].partition("<script>")[0], "it has no epochs"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["state_dict={weights}"], "out: give out="),
+        (["state_dict={weights}", "out={out}", "untrained=no_such"], "untrained=no_such: choose true, false or shuff"),
+        (["state_dict={weights}", "out={out}", "stimuli=held_out"], "held_out: .*data="),
+        (
+            ["state_dict={weights}", "out={out}", "model.network.num_classes=10"],
+            r"state_dict=.*fits but for its last layer, classifier.1, which has 37 outputs there and 10 here; "
+            r"model.network.num_classes=37 keeps it",
+        ),
+        (["state_dict={weights}", "out={out}", "model.network.name=alexnet"], "made by another architecture"),
+        (["state_dict={weights}", "out={out}", "match=size"], "match=size: choose name or order"),
+        (
+            ["state_dict={weights}", "out={out}", "model=small_vgg", "~model.network.name"],
+            "preprocessing.mean: how images are shown to this network is not known",
+        ),
+        (["out={out}"], "run_dir: give run_dir=.*model.network.weights="),
+    ],
+)
+def test_what_cannot_be_probed_is_refused_in_one_line(
+    given: list[str], message: str, weights: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        _probe(*(text.format(weights=weights, out=tmp_path / "out") for text in given))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_a_training_is_not_written_to(copied_run: Path, weights: Path) -> None:
+    with pytest.raises(InputError, match=r"out=.*: holds a run that was trained; name another folder"):
+        _probe(f"state_dict={weights}", f"out={copied_run}")

