@@ -22,6 +22,7 @@ from pdtrain.probes.prober import Prober
 from pdtrain.report.page import write_report
 from pdtrain.results import load
 from pdtrain.results.store import ResultsStore
+from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 
@@ -59,11 +60,11 @@ def main(folder: Path, *, epochs: int = 3, count: int = 500) -> None:
     digits = load_digits()
     pixels = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16  # intensities 0 to 1
     labels = torch.tensor(digits.target)
-    images = (pixels - 0.3) / 0.37  # as the network sees them
-    loader = DataLoader(TensorDataset(images[count:], labels[count:]), batch_size=64, shuffle=True)
+    normalize = Normalization(mean=0.3, standard_deviation=0.37)  # makes of them what the network sees
+    loader = DataLoader(TensorDataset(normalize(pixels[count:]), labels[count:]), batch_size=64, shuffle=True)
 
-    # what is shown: as the network sees it, as properties are measured on it, and what it is of
-    stimuli = StimulusSet(images[:count], pixels[:count], labels[:count])
+    # what is shown: as properties are measured on it, what it is of, and how the network sees it
+    stimuli = StimulusSet(pixels[:count], labels[:count], normalize=normalize)
     prober = Prober(stimuli, ResultsStore(folder))
     callbacks = [
         IntrinsicDimension(["two_nn", "mle"]),

@@ -19,6 +19,7 @@ from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError
 from pdtrain.estimators.projection import SignedFold
+from pdtrain.stimuli.normalization import NormalizedImages
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import random_sample
 
@@ -139,7 +140,7 @@ class Recorder:
     def record(
         self,
         model: nn.Module,
-        images: Float[Tensor, "stimuli channels height width"],
+        images: Float[Tensor, "stimuli channels height width"] | NormalizedImages,
         *,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> list[LayerResponse]:

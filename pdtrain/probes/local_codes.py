@@ -93,7 +93,8 @@ class LocalCodes:
     def _measure(self, response: LayerResponse, stimuli: StimulusSet, name: str, within: bool) -> FieldCodes:
         known = PROPERTIES[name.partition("@")[0]]
         assert response.fields is not None and known.local is not None
-        measured = PropertyValues(known.local(stimuli.pixels, response.fields), known.kind, known.period)
+        values = torch.cat([known.local(portion, response.fields) for portion in stimuli.portions()])
+        measured = PropertyValues(values, known.kind, known.period)
         values = measured.values.float()
         overall = property_codes(values, kind=known.kind, period=known.period, bins=self._bins)
         if not within:

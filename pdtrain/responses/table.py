@@ -118,7 +118,7 @@ def read_stimuli(
         for name in table.columns
         if name != IDENTITY and (name in discrete or pd.api.types.is_numeric_dtype(table[name]))
     }
-    return StimulusSet(blank, blank, labels, parameters, parameter_kinds=kinds, number_key="responses")
+    return StimulusSet(blank, labels, parameters, parameter_kinds=kinds, number_key="responses")
 
 
 def _kinds(

@@ -10,6 +10,7 @@ import numpy as np
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
+from pdtrain.stimuli.normalization import intensities
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _SHOWN = 60
@@ -19,7 +20,7 @@ def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence
     """Write the first stimuli (uint8) and every stimulus's whole-image properties; appears whole or not at all."""
     names = [name for name in properties if "@" not in name]
     values: dict[str, Any] = {f"property_{name}": stimuli.values(name).numpy() for name in names}
-    images = (stimuli.pixels[:_SHOWN] * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    images = (intensities(stimuli.pixels[:_SHOWN]) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     with written_whole(RunFolder(run_dir).stimuli) as temporary:
         np.savez_compressed(temporary, images=images, **values)
 

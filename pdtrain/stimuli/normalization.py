@@ -1,6 +1,6 @@
-"""Normalization of intensities, one mean and deviation for all channels or one for each."""
+"""Normalization of intensities, one mean and deviation for all channels or one for each; of many images in portions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,6 +76,40 @@ def intensities(
     [0.0, 0.20000000298023224, 1.0]
     """
     return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+@dataclass(frozen=True)
+class NormalizedImages:
+    """Images as the network sees them, of which only what is asked for is ever made.
+
+    Attributes
+    ----------
+    pixels
+        As they are kept, shape (images, channels, height, width).
+    normalize
+        Turns them into what the network sees.
+
+    Examples
+    --------
+    >>> import torch
+    >>> images = NormalizedImages(torch.full((5, 1, 2, 2), 255, dtype=torch.uint8), Normalization(0.5, 0.25))
+    >>> len(images), images.shape, images[3:].mean().item()
+    (5, torch.Size([5, 1, 2, 2]), 2.0)
+    """
+
+    pixels: Shaped[Tensor, "images channels height width"]
+    normalize: Callable[[Tensor], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, chosen: int | slice | Tensor) -> Float[Tensor, "*images channels height width"]:
+        return self.normalize(self.pixels[chosen])
+
+    @property
+    def shape(self) -> torch.Size:
+        """(images, channels, height, width)."""
+        return self.pixels.shape
 
 
 def _values(given: int | float | Sequence[float]) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
 """Where stimuli come from: held-out or training images of the data, rendered objects, or an image folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,45 +12,70 @@ from torchvision.transforms import v2
 from pdtrain.errors import InputError
 from pdtrain.stimuli.image_files import read_image
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
-from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
+from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
 
 
 @runtime_checkable
-class HoldsOut(Protocol):
-    """A data set that can give stimuli."""
+class Sees(Protocol):
+    """What says how a network sees images: a data set, or what stands in for one.
+
+    It may have a method `resize`, from an image of any size, uint8 of shape (channels, height, width), to one of
+    `shape`; without it images are scaled to the height and cropped.
+    """
 
     shape: tuple[int, int, int]
-
-    def held_out(self, count: int, *, seed: int) -> StimulusSet:
-        """Choose held-out images."""
 
     def normalize(self, image: Tensor) -> Tensor:
         """Turn uint8 intensities into what the network sees."""
 
 
-class Trains(HoldsOut, Protocol):
+@runtime_checkable
+class HoldsOut(Sees, Protocol):
+    """A data set that can give stimuli."""
+
+    def held_out(self, count: int, *, seed: int) -> StimulusSet:
+        """Choose held-out images."""
+
+
+@runtime_checkable
+class Trains(Sees, Protocol):
     """A data set that can give its training images as stimuli."""
 
     def trained_on(self, count: int, *, labels: str, seed: int) -> StimulusSet:
         """Choose training images."""
 
 
-def held_out(data: HoldsOut, *, count: int, seed: int) -> StimulusSet:
-    """Take held-out images of the training data; their labels are true in every case."""
+def held_out(data: Sees, *, count: int, seed: int) -> StimulusSet:
+    """Take held-out images of the training data; their labels are true in every case.
+
+    Raises
+    ------
+    InputError
+        If there is no data set that holds images out.
+    """
+    if not isinstance(data, HoldsOut):
+        raise InputError("stimuli=held_out: there is no data set to hold images out; choose other stimuli, or a data=")
     return data.held_out(count, seed=seed)
 
 
-def training(data: Trains, *, count: int, seed: int, labels: str = "trained") -> StimulusSet:
+def training(data: Sees, *, count: int, seed: int, labels: str = "trained") -> StimulusSet:
     """Take images that the network was trained on, not augmented.
 
     `labels` are those it was "trained" on or the "true" ones. The two differ where `data.shuffled_labels` is set:
     only these images show what such a network has memorised.
+
+    Raises
+    ------
+    InputError
+        If there is no data set to train on.
     """
+    if not isinstance(data, Trains):
+        raise InputError("stimuli=training: there is no data set that was trained on; choose other stimuli, or a data=")
     return data.trained_on(count, labels=labels, seed=seed)
 
 
 def objects(
-    data: HoldsOut,
+    data: Sees,
     *,
     count: int,
     seed: int,
@@ -69,29 +94,43 @@ def objects(
 
 
 def factorial_objects(
-    data: HoldsOut, *, levels: Mapping[str, Sequence[float]], seed: int, identities: int = 10, background: float = 0.1
+    data: Sees, *, levels: Mapping[str, Sequence[float]], seed: int, identities: int = 10, background: float = 0.1
 ) -> StimulusSet:
     """Render every object at every combination of the levels of its transformations."""
     rendered = render_factorial(levels, identities=identities, pixels=data.shape[1], background=background, seed=seed)
     return replace(_stimuli(data, rendered), number_key="stimuli.levels")
 
 
-def _stimuli(data: HoldsOut, rendered: RenderedObjects) -> StimulusSet:
+def _stimuli(data: Sees, rendered: RenderedObjects) -> StimulusSet:
     images = rendered.images.expand(-1, data.shape[0], -1, -1)
-    return StimulusSet(data.normalize(images), images.float() / 255, rendered.labels, rendered.parameters)
+    return StimulusSet(images, rendered.labels, rendered.parameters, normalize=data.normalize)
 
 
-def image_folder(data: HoldsOut, *, root: str, count: int, seed: int) -> StimulusSet:
+def image_folder(data: Sees, *, root: str, count: int, seed: int) -> StimulusSet:
     """Read images below a folder (class folders or not), resized and cropped to the size of the training images."""
     suffixes = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
     files = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in suffixes)
     if len(files) < count:
         raise InputError(f"stimuli.root={root}: {len(files)} images found, stimuli.count={count} asked for")
     files = [files[i] for i in random_sample(len(files), count, seed=seed)]
-    channels, height, width = data.shape
-    resize = v2.Compose([v2.Resize(height, antialias=True), v2.CenterCrop((height, width))])
-    images = [resize(read_image(file, channels=channels)) for file in files]
+    resize = resizing(data)
+    images = (resize(read_image(file, channels=data.shape[0])) for file in files)
     classes = sorted({file.parent for file in files})
     labels = torch.tensor([classes.index(file.parent) for file in files])
-    pixels = torch.stack(images)
-    return StimulusSet(data.normalize(pixels), pixels.float() / 255, labels)
+    return StimulusSet(stacked(images, (count, *data.shape)), labels, normalize=data.normalize)
+
+
+def resizing(data: Sees) -> Callable[[Tensor], Tensor]:
+    """How the data bring an image to their size; scaled to the height and cropped, unless they have a way of their own.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> import torch
+    >>> data = SimpleNamespace(shape=(3, 8, 8), normalize=torch.Tensor.float)
+    >>> resizing(data)(torch.zeros(3, 20, 10, dtype=torch.uint8)).shape
+    torch.Size([3, 8, 8])
+    """
+    _, height, width = data.shape
+    cropped = v2.Compose([v2.Resize(height, antialias=True), v2.CenterCrop((height, width))])
+    return getattr(data, "resize", cropped)

@@ -1,21 +1,23 @@
 """StimulusSet: the images shown to probe a network, with everything known about them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.discretization import Kind
 from pdtrain.estimators.half_samples import half_samples
-from pdtrain.stimuli.properties import PROPERTIES
+from pdtrain.stimuli.normalization import NormalizedImages, intensities
+from pdtrain.stimuli.properties import PROPERTIES, Property
 
 IDENTITY = "identity"
 RECEPTIVE_FIELD = "receptive_field"
+_PORTION_BYTES = 32 * 2**20  # of intensities in float32 at once; properties take some times as much for their maps
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,13 @@ class PropertyValues:
 class StimulusSet:
     """Stimuli and what is known of them.
 
+    They are held as `pixels` alone; what the network sees and what properties are measured on is made from these in
+    portions, so that bytes stay bytes.
+
     Attributes
     ----------
-    images
-        As shown to the network, shape (stimuli, channels, height, width), float32.
     pixels
-        The same images before normalisation, intensities 0 to 1: properties are measured on these.
+        Shape (stimuli, channels, height, width): bytes, or intensities 0 to 1.
     labels
         Class of each stimulus, shape (stimuli,).
     parameters
@@ -58,18 +61,39 @@ class StimulusSet:
         Kind and period of those parameters that are not continuous.
     number_key
         Key of the configuration that says how many there are, for messages.
+    normalize
+        Turns pixels into what the network sees; intensities 0 to 1 unless told otherwise.
+
+    Examples
+    --------
+    >>> import torch
+    >>> half_white = torch.tensor([0, 255], dtype=torch.uint8).repeat_interleave(4).expand(3, 1, 8, 8)
+    >>> stimuli = StimulusSet(half_white, torch.tensor([0, 0, 1]), normalize=lambda pixels: pixels / 255 - 0.5)
+    >>> stimuli.values("luminance").tolist(), stimuli.images[:1].mean().item()
+    ([0.5, 0.5, 0.5], 0.0)
     """
 
-    images: Float[Tensor, "stimuli channels height width"]
-    pixels: Float[Tensor, "stimuli channels height width"]
+    pixels: UInt8[Tensor, "stimuli channels height width"] | Float[Tensor, "stimuli channels height width"]
     labels: Int[Tensor, " stimuli"]
     parameters: dict[str, Tensor] = field(default_factory=dict)
     label_kind: str = "true"
     parameter_kinds: dict[str, tuple[Kind, float | None]] = field(default_factory=dict)
     number_key: str = "stimuli.count"
+    normalize: Callable[[Tensor], Tensor] = intensities
+    _measured: dict[Property, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.pixels)
+
+    @property
+    def images(self) -> NormalizedImages:
+        """As the network sees them: made of the pixels asked for, when they are asked for."""
+        return NormalizedImages(self.pixels, self.normalize)
+
+    def portions(self, number: int | None = None) -> Iterator[Float[Tensor, "portion channels height width"]]:
+        """Intensities 0 to 1 of consecutive stimuli, `number` at a time; None takes what 32 MiB hold."""
+        number = number or max(1, _PORTION_BYTES // (4 * self.pixels.shape[1:].numel()))
+        return map(intensities, self.pixels.split(number))
 
     @cached_property
     def halves(self) -> Bool[Tensor, "splits stimuli"]:
@@ -79,7 +103,9 @@ class StimulusSet:
     @cached_property
     def fingerprint(self) -> str:
         """A name of these images and labels, alike only for the same ones."""
-        hashed = hashlib.sha256(self.pixels.contiguous().cpu().numpy().tobytes())
+        hashed = hashlib.sha256()
+        for portion in self.portions():
+            hashed.update(portion.contiguous().cpu().numpy().data)
         hashed.update(self.labels.cpu().numpy().tobytes())
         return hashed.hexdigest()[:16]
 
@@ -90,7 +116,9 @@ class StimulusSet:
         if name in self.parameters:
             return PropertyValues(self.parameters[name].float(), *self.parameter_kinds.get(name, ("continuous", None)))
         known = PROPERTIES[name]
-        return PropertyValues(known.whole(self.pixels), known.kind, known.period)
+        if known not in self._measured:
+            self._measured[known] = torch.cat([known.whole(portion) for portion in self.portions()])
+        return PropertyValues(self._measured[known], known.kind, known.period)
 
     def values(self, name: str) -> Float[Tensor, " stimuli"]:
         """Value of a whole-image property, a parameter or the identity, shape (stimuli,)."""
@@ -114,6 +142,21 @@ class StimulusSet:
             if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
                 allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]
                 raise unknown_name(key, name, allowed_names, of="property")
+
+
+def stacked(images: Iterable[UInt8[Tensor, "..."]], shape: tuple[int, ...]) -> UInt8[Tensor, "..."]:
+    """Images put into one tensor of `shape` (images, channels, height, width) as they come, so that none is held twice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> stacked((torch.full((1, 2, 2), i, dtype=torch.uint8) for i in range(3)), (3, 1, 2, 2))[:, 0, 0, 0].tolist()
+    [0, 1, 2]
+    """
+    together = torch.empty(shape, dtype=torch.uint8)
+    for place, image in enumerate(images):
+        together[place] = image
+    return together
 
 
 def random_sample(count: int, size: int, *, seed: int) -> Int[Tensor, " size"]:

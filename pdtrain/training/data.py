@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
 from pdtrain.stimuli.normalization import Normalization
-from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample
+from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
 
 
 class LabelledImages(Dataset[tuple[Tensor, int]]):
@@ -288,10 +288,8 @@ class ImageData(lightning.LightningDataModule):
         return self._stimuli(chosen, chosen.labels, label_kind="shuffled")
 
     def _stimuli(self, images: LabelledImages, labels: Tensor, *, label_kind: str = "true") -> StimulusSet:
-        pixels = torch.stack([images.image(i) for i in range(len(images))])
-        return StimulusSet(
-            self.normalize(pixels), pixels.float() / 255, labels, images.parameters, label_kind=label_kind
-        )
+        pixels = stacked(map(images.image, range(len(images))), (len(images), *self.shape))
+        return StimulusSet(pixels, labels, images.parameters, label_kind=label_kind, normalize=self.normalize)
 
     def _augmentation(self) -> Callable[[Tensor], Tensor]:
         steps: list[nn.Module] = []

@@ -77,7 +77,7 @@ def _images() -> tuple[Tensor, Tensor]:
 def _fit(module: lightning.LightningModule, folder: Path, network: str | None) -> pd.DataFrame:
     lightning.seed_everything(0, verbose=False)
     pixels, labels = _images()
-    prober = Prober(StimulusSet(2 * pixels - 1, pixels, labels), ResultsStore(folder))
+    prober = Prober(StimulusSet(pixels, labels, normalize=lambda shown: 2 * shown - 1), ResultsStore(folder))
     probing = Probing(prober, Schedule(), probes=[DiscriminabilityProbe(folds=2)], network=network)
     information = UnitInformation(["luminance", "luminance@receptive_field", "identity"], bins=4)
     trainer = lightning.Trainer(

@@ -84,11 +84,11 @@ def test_too_few_stimuli_of_neurons_name_the_table_of_responses(tmp_path: Path) 
 def test_labels_that_leave_too_few_stimuli_name_it_too(caplog: pytest.LogCaptureFixture) -> None:
     blank = torch.zeros(40, 1, 1, 1)
     view = {"view": torch.arange(40) % 2.0}
-    alike = StimulusSet(blank, blank, torch.arange(40) % 2, view, number_key="responses")
+    alike = StimulusSet(blank, torch.arange(40) % 2, view, number_key="responses")
 
     with pytest.raises(InputError, match=r"give more of them \(responses\)$"):
         DiscriminabilityProbe(held_out="view", folds=2).check(alike)
-    many = StimulusSet(blank, blank, torch.arange(40), number_key="responses")
+    many = StimulusSet(blank, torch.arange(40), number_key="responses")
     InformationProbe(["identity"], bins=2).check(many)
     assert "give at least 400 (responses)" in caplog.text and "stimuli.count" not in caplog.text
 

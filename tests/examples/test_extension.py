@@ -252,7 +252,7 @@ def test_its_property_is_known_whatever_is_imported_first(name: str) -> None:
 
     image = torch.zeros(1, 1, 8, 8)
     image[..., :4, :] = 0.75
-    stimuli = StimulusSet(image, image, torch.zeros(1, dtype=torch.long))
+    stimuli = StimulusSet(image, torch.zeros(1, dtype=torch.long))
     stimuli.check_properties(["light_from_above"])
     assert stimuli.values("light_from_above").tolist() == [0.75]
 
@@ -287,7 +287,7 @@ def test_its_probe_says_why_there_is_no_value() -> None:
     half = torch.rand(20, 6, generator=torch.Generator().manual_seed(0))
     half[:5] = 0
     responses = [_response(torch.zeros(20, 6)), _response(torch.ones(20, 1)), _response(half)]
-    stimuli = StimulusSet(torch.zeros(20, 1, 4, 4), torch.zeros(20, 1, 4, 4), torch.zeros(20, dtype=torch.long))
+    stimuli = StimulusSet(torch.zeros(20, 1, 4, 4), torch.zeros(20, dtype=torch.long))
 
     rows = probe_of.measure(responses, stimuli).rows
 

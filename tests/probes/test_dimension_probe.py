@@ -16,7 +16,7 @@ def test_a_full_device_memory_moves_the_estimate_to_the_cpu(
     layer = Layer("relu1", "relu1", 1, 0.5, (5,), "activation")
     response = LayerResponse(layer, points, False, torch.arange(5), points, torch.device("cpu"))
     images = torch.zeros(100, 1, 2, 2)
-    stimuli = StimulusSet(images, images, torch.zeros(100, dtype=torch.long))
+    stimuli = StimulusSet(images, torch.zeros(100, dtype=torch.long))
     expected = DimensionProbe().measure([response], stimuli)
     estimate, calls = dimension_probe.intrinsic_dimension, []
 
@@ -58,7 +58,7 @@ def _measured(points: torch.Tensor, **options: object) -> dict[str, str]:
     layer = Layer("relu1", "relu1", 1, 0.5, (points.shape[1],), "activation")
     response = LayerResponse(layer, points, False, torch.arange(points.shape[1]), points, torch.device("cpu"))
     images = torch.zeros(len(points), 1, 2, 2)
-    stimuli = StimulusSet(images, images, torch.arange(len(points)) % 2)
+    stimuli = StimulusSet(images, torch.arange(len(points)) % 2)
     return {row.quantity: row.note for row in DimensionProbe(**options).measure([response], stimuli).rows}
 
 

@@ -9,7 +9,7 @@ from pdtrain.stimuli.stimulus_set import StimulusSet
 
 def _stimuli(size: Tensor, labels: Tensor | None = None) -> StimulusSet:
     blank = torch.zeros(len(size), 1, 1, 1)
-    return StimulusSet(blank, blank, torch.arange(len(size)) % 2 if labels is None else labels, {"size": size})
+    return StimulusSet(blank, torch.arange(len(size)) % 2 if labels is None else labels, {"size": size})
 
 
 def test_a_parameter_that_does_not_vary_is_refused_before_training() -> None:

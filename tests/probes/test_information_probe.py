@@ -20,7 +20,7 @@ def _images(count: int, seed: int, pixels: int = 6) -> Tensor:
 
 def _stimuli(count: int = 400, seed: int = 0, classes: int = 4, label_kind: str = "true") -> StimulusSet:
     images = _images(count, seed)
-    return StimulusSet(images, images, torch.arange(count) % classes, label_kind=label_kind)
+    return StimulusSet(images, torch.arange(count) % classes, label_kind=label_kind)
 
 
 def _response(responses: Tensor, fields: ReceptiveFields | None = None) -> LayerResponse:
@@ -137,7 +137,7 @@ def test_a_unit_that_tells_the_class_alone_tells_nothing_of_the_property_at_fixe
     labels = torch.arange(400) % 4
     within = torch.rand(400, generator=torch.Generator().manual_seed(0))
     images = (labels / 4 + within / 4)[:, None, None, None].expand(-1, 1, 8, 8)  # brighter by class
-    stimuli = StimulusSet(images, images, labels)
+    stimuli = StimulusSet(images, labels)
     noisy = within + 0.1 * torch.randn(400, generator=torch.Generator().manual_seed(1))
     responses = torch.stack([labels.float(), noisy, torch.zeros(400)], 1)
 
@@ -168,7 +168,7 @@ def test_a_recorded_property_is_not_taken_for_its_namesake_of_images() -> None:
     blank = torch.zeros(400, 1, 1, 1)
     found = []
     for kinds in ({"orientation": ("circular", 360.0)}, {}):
-        stimuli = StimulusSet(blank, blank, torch.arange(400) % 4, {"orientation": degrees}, parameter_kinds=kinds)
+        stimuli = StimulusSet(blank, torch.arange(400) % 4, {"orientation": degrees}, parameter_kinds=kinds)
         rows = InformationProbe(["orientation"]).measure([_response(responses)], stimuli).rows
         found.append(_by_quantity(rows)["mean"].value)
 

@@ -14,7 +14,7 @@ from pdtrain.stimuli.stimulus_set import StimulusSet
 
 def _stimuli(labels: Tensor, label_kind: str = "true") -> StimulusSet:
     blank = torch.zeros(len(labels), 1, 1, 1)
-    return StimulusSet(blank, blank, labels, label_kind=label_kind)
+    return StimulusSet(blank, labels, label_kind=label_kind)
 
 
 def _response(responses: Tensor) -> LayerResponse:

@@ -11,6 +11,7 @@ from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformation
 from pdtrain.probes.prober import Prober
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
+from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.objects import render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet
 from pdtrain.training.models import small_vgg
@@ -21,8 +22,7 @@ _START = ProbePoint(0, 0)
 @pytest.fixture(scope="module")
 def stimuli() -> StimulusSet:
     rendered = render_objects(200, identities=4, pixels=16)
-    pixels = rendered.images.float() / 255
-    return StimulusSet((pixels - 0.5) / 0.25, pixels, rendered.labels, rendered.parameters)
+    return StimulusSet(rendered.images, rendered.labels, rendered.parameters, normalize=Normalization(0.5, 0.25))
 
 
 @pytest.fixture

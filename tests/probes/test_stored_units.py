@@ -51,7 +51,7 @@ class _Listener:
 
 def _shown(store: ResultsStore, *, max_units: int = 3) -> dict[str, list[int]]:
     images = torch.rand(8, 1, 16, 16)
-    stimuli = StimulusSet(images, images, torch.arange(8) % 2)
+    stimuli = StimulusSet(images, torch.arange(8) % 2)
     listener = _Listener()
     prober = Prober(stimuli, store, layers=["relu1", "pool1", "output"], max_units=max_units)
     prober.measure(small_vgg(4, 1, widths=(4,), hidden=8), [listener], ProbePoint(1, 10))

@@ -76,7 +76,7 @@ def test_correction_brings_dimension_and_information_towards_those_without_noise
     clean = (latent @ torch.randn(4, 30, generator=generator)).T
     noisy = clean[:, None] + 0.9 * torch.randn(30, 8, 400, generator=generator)
     blank = torch.zeros(400, 1, 1, 1)
-    stimuli = StimulusSet(blank, blank, torch.arange(400) % 4, {"first": latent[:, 0]})
+    stimuli = StimulusSet(blank, torch.arange(400) % 4, {"first": latent[:, 0]})
     names = tuple(str(i) for i in range(400))
     probes = [DimensionProbe(resamplings=0), InformationProbe(["first"])]
 
@@ -106,7 +106,7 @@ def test_areas_of_more_neurons_are_not_more_discriminable_for_that() -> None:
     neural = NeuralResponses(responses, areas, tuple(str(i) for i in range(200)))
 
     def accuracies(neurons: int | None, areas: list[str]) -> list[Row]:
-        stimuli = StimulusSet(blank, blank, labels, {})
+        stimuli = StimulusSet(blank, labels, {})
         found = measure_areas(neural, stimuli, [DiscriminabilityProbe()], areas=areas, neurons=neurons, draws=10)
         return [row for row in found.rows if row.quantity == "accuracy"]
 

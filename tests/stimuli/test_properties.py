@@ -161,7 +161,7 @@ def test_a_property_from_outside_is_one_like_the_others(monkeypatch: pytest.Monk
         return 2 * math.pi * images.amax((1, 2, 3))
 
     pixels = torch.tensor([0.25, 0.5])[:, None, None, None].expand(2, 1, 4, 4)
-    stimuli = StimulusSet(pixels, pixels, torch.tensor([0, 1]))
+    stimuli = StimulusSet(pixels, torch.tensor([0, 1]))
     with pytest.raises(InputError, match="hue: no such property"):
         stimuli.check_properties(["hue"])
 

@@ -1,11 +1,13 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.sources import factorial_objects, image_folder, objects, training
+from pdtrain.stimuli.normalization import Normalization
+from pdtrain.stimuli.sources import factorial_objects, held_out, image_folder, objects, training
 from pdtrain.training.objects_data import ObjectsData
 
 
@@ -21,7 +23,7 @@ def test_rendered_stimuli_know_their_transformations(data: ObjectsData) -> None:
     assert stimuli.values("position_x").abs().max() == 0 and stimuli.values("size").unique().tolist() == [
         pytest.approx(0.7)
     ]
-    torch.testing.assert_close(stimuli.images, (stimuli.pixels - 0.5) / 0.25)
+    torch.testing.assert_close(stimuli.images[:], (stimuli.pixels / 255 - 0.5) / 0.25)
 
 
 def test_factorial_stimuli_have_every_combination(data: ObjectsData) -> None:
@@ -68,3 +70,19 @@ def test_a_folder_of_images_is_read_at_the_size_of_the_data(data: ObjectsData, t
     torch.testing.assert_close(stimuli.values("luminance")[[0, 5]], torch.tensor([40 / 255, 200 / 255]))
     with pytest.raises(InputError, match=r"6 images found, stimuli\.count=7"):
         image_folder(data, root=str(tmp_path / "images"), count=7, seed=0)
+
+
+def test_without_a_data_set_images_are_brought_to_size_as_the_weights_ask_and_none_are_held_out(tmp_path: Path) -> None:
+    def top_left(image: torch.Tensor) -> torch.Tensor:
+        return image[:, :8, :8]
+
+    Image.new("RGB", (50, 30), (40, 200, 0)).save(tmp_path / "one.png")
+    weights = SimpleNamespace(shape=(3, 8, 8), normalize=Normalization(0.5, 0.25), resize=top_left)
+
+    stimuli = image_folder(weights, root=str(tmp_path), count=1, seed=0)
+
+    assert stimuli.pixels[0, :, 0, 0].tolist() == [40, 200, 0] and stimuli.pixels.shape == (1, 3, 8, 8)
+    with pytest.raises(InputError, match=r"stimuli=held_out: there is no data set"):
+        held_out(weights, count=1, seed=0)
+    with pytest.raises(InputError, match=r"stimuli=training: there is no data set"):
+        training(weights, count=1, seed=0)
