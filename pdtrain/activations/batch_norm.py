@@ -8,13 +8,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pdtrain.activations.hooks import bare, evaluating, example_tensor
+from pdtrain.stimuli.normalization import NormalizedImages
 
 STATISTICS = ("initial", "calibrated")
 _IMAGES = 64  # at once: what a batch holds changes its statistics, so that this is no option
 
 
 @contextmanager
-def calibrated(model: nn.Module, images: Float[Tensor, "stimuli channels height width"]) -> Iterator[None]:
+def calibrated(
+    model: nn.Module, images: Float[Tensor, "stimuli channels height width"] | NormalizedImages
+) -> Iterator[None]:
     """Normalize by the mean and variance of `images` while this lasts; then by what was there before.
 
     They are averaged over batches of 64, in each of which layers are normalized by the batch's own statistics, as in
@@ -50,7 +53,7 @@ def calibrated(model: nn.Module, images: Float[Tensor, "stimuli channels height 
             norm.load_state_dict(buffers, strict=False)
 
 
-def _calibrate(model: nn.Module, norms: list[_BatchNorm], images: Tensor) -> None:
+def _calibrate(model: nn.Module, norms: list[_BatchNorm], images: Tensor | NormalizedImages) -> None:
     example = example_tensor(model)
     whole = max(len(images) // _IMAGES, 1)  # a smaller batch would weigh as much as the others
     with evaluating(model):

@@ -49,7 +49,7 @@ def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console
         raise InputError(f"out={folder}: holds a run that was trained; name another folder")
     lightning.seed_everything(config.seed, verbose=False)
     data = _data_set(config) if _is_named("data", overrides) else None
-    channels = 3 if data is None else data.shape[0]
+    channels = len(config.preprocessing.mean or "RGB") if data is None else data.shape[0]
     network = _pretrained(config, channels, console)
     published = published_of(network)
     shown = _preprocessing(config, published, console) if data is None else data

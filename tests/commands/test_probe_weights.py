@@ -10,18 +10,23 @@ from pdtrain.commands.probe import probe
 from pdtrain.commands.report import report
 from pdtrain.errors import InputError
 from pdtrain.results.reader import load
-from pdtrain.training.models import torchvision_model
+from pdtrain.results.status import write_status
+from pdtrain.training.models import small_vgg, torchvision_model
 
 _TINY = (
-    "model=torchvision", "model.network.name=squeezenet1_1", "stimuli=objects", "stimuli.count=120",
-    "preprocessing.pixels=40", "layers.names=[input,'*relu*','*.8']", "layers.max_units=16",
-    "probes.intrinsic_dimension.resamplings=2", "probes.unit_information.properties=[luminance,contrast]",
+    "stimuli=objects", "stimuli.count=120",
+    "preprocessing.pixels=40", "layers.names=[input,features.3,features.8,features.12,classifier.3]",
+    "layers.max_units=16", "probes.intrinsic_dimension.resamplings=2",
+    "probes.unit_information.properties=[luminance,contrast]",
     "probes.object_information=null", "probes.index_property=luminance",
 )  # fmt: skip
 
 
-def _probe(*overrides: str) -> list[Path]:
-    given = [*_TINY, *overrides]
+_NETWORK = ("model=torchvision", "model.network.name=squeezenet1_1")
+
+
+def _probe(*overrides: str, model: tuple[str, ...] = _NETWORK) -> list[Path]:
+    given = [*model, *_TINY, *overrides]
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
         config = compose("probe", given)
     return probe(config, given)
@@ -107,10 +112,6 @@ def test_the_report_names_what_was_probed(probed: Path) -> None:
         ),
         (["state_dict={weights}", "out={out}", "model.network.name=alexnet"], "made by another architecture"),
         (["state_dict={weights}", "out={out}", "match=size"], "match=size: choose name or order"),
-        (
-            ["state_dict={weights}", "out={out}", "model=small_vgg", "~model.network.name"],
-            "preprocessing.mean: how images are shown to this network is not known",
-        ),
         (["out={out}"], "run_dir: give run_dir=.*model.network.weights="),
     ],
 )
@@ -122,6 +123,21 @@ def test_what_cannot_be_probed_is_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_a_training_is_not_written_to(copied_run: Path, weights: Path) -> None:
+def test_how_images_are_shown_must_be_known(tmp_path: Path) -> None:
+    torch.save(small_vgg(4, 3).state_dict(), tmp_path / "weights.pth")
+    given = [f"state_dict={tmp_path}/weights.pth", f"out={tmp_path}/out", "layers.names=[input,relu*,output]"]
+
+    with pytest.raises(InputError, match=r"preprocessing.mean: how images are shown to this network is not known"):
+        _probe(*given, model=("model=small_vgg",))
+    shown = ["preprocessing.mean=[0.5]", "preprocessing.standard_deviation=[0.25]"]
+    torch.save(small_vgg(4, 1).state_dict(), tmp_path / "weights.pth")
+    _probe(*given, *shown, model=("model=small_vgg",))
+
+    assert set(load(tmp_path / "out", probe_set="probe").weights) == {"untrained", "pretrained"}
+
+
+def test_a_folder_of_a_training_is_not_written_to(weights: Path, tmp_path: Path) -> None:
+    write_status(tmp_path, "finished")
+
     with pytest.raises(InputError, match=r"out=.*: holds a run that was trained; name another folder"):
-        _probe(f"state_dict={weights}", f"out={copied_run}")
+        _probe(f"state_dict={weights}", f"out={tmp_path}")
