@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import wandb
 from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 from torch import nn
@@ -83,6 +84,7 @@ def test_a_dead_control_is_said_wherever_its_numbers_are_seen(
     page = (run_dir / "report" / "report.html").read_text()
     banner, note = page.index('<ul class="caveats" role="alert">'), page.index('<p class="note">')
     assert banner < note < page.index("<nav>")
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = list(records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
     sentences = [
         u for r in found if r.HasField("summary") for u in r.summary.update if "caveats" in (u.key, *u.nested_key)
@@ -145,6 +147,7 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
 def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     run_dir = train(configure(*_FEW_PROBES, "logger=csv_wandb"))
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
 
     history, metrics, config = [], [], []
     for record in records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):

@@ -14,7 +14,7 @@ import yaml
 from composing import CONF, choices, composed, keys
 from hydra.utils import get_object
 
-from pdtrain.commands import configuration_check, probe, stored_targets, sweeps
+from pdtrain.commands import configuration_check, probe, probe_job, probe_responses, stored_targets, sweeps
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.probes.prober import Prober
 from pdtrain.results import configuration
@@ -230,10 +230,10 @@ _TABLES: dict[str, Any] = {
     "configuration_check._MAY_BE_NULL": configuration_check._MAY_BE_NULL,
     "configuration._FREE": configuration._FREE,
     "sweeps._FREE": [key.rstrip("=.") for key in sweeps._FREE],
-    "probe._FROM_RUN": probe._FROM_RUN,
+    "probe_job.FROM_RUN": probe_job.FROM_RUN,
     "probe._BUILT": probe._BUILT,
-    "probe._OF_NETWORK": probe._OF_NETWORK,
-    "probe._OF_NEURONS": probe._OF_NEURONS,
+    "probe_job._MEASURED_WITH": probe_job._MEASURED_WITH,
+    "probe_responses._MEASURED_WITH": probe_responses._MEASURED_WITH,
     "stored_targets._OFFERED": stored_targets._OFFERED,
 }
 

@@ -109,6 +109,25 @@ def test_local_information_of_the_pixels_is_their_entropy(
     )
 
 
+def test_statistics_of_batch_norm_are_those_of_the_stimuli_while_the_untrained_network_is_probed(
+    stimuli: StimulusSet, model: nn.Module, tmp_path: Path
+) -> None:
+    found = {}
+    for statistics in ("initial", "calibrated"):
+        prober = Prober(stimuli, ResultsStore(tmp_path / statistics), untrained_batch_norm=statistics)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        for point in (_START, ProbePoint(1, 5)):
+            rows = prober.measure(model, [DimensionProbe(resamplings=0)], point)
+            found[statistics, point.epoch] = {row.layer: row.value for row in rows if row.quantity == "two_nn"}
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+    assert found["initial", 0] == found["initial", 1] == found["calibrated", 1], "of what was trained nothing changes"
+    assert found["calibrated", 0]["input"] == found["initial", 0]["input"]
+    assert found["calibrated", 0]["relu3"] > 1.1 * found["initial", 0]["relu3"]
+    with pytest.raises(InputError, match="untrained_batch_norm=some: choose initial or calibrated"):
+        Prober(stimuli, ResultsStore(tmp_path), untrained_batch_norm="some")
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
