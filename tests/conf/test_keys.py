@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pdtrain.commands import configuration_check, probe, probe_job, probe_respon
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.probes.prober import Prober
 from pdtrain.results import configuration
+from pdtrain.stimuli.preprocessing import Preprocessing
 
 _ROOT = Path(__file__).parents[2]
 _SOURCES = sorted([*(_ROOT / "pdtrain").rglob("*.py"), *(_ROOT / "callbacks").glob("*.py")])
@@ -208,7 +210,7 @@ def _taken() -> dict[str, set[str]]:
 
 def test_every_other_key_is_read() -> None:
     targets = {key for one in composed() for key, _ in one.nodes()}
-    read = {*_read_in_code(), *_interpolated()}
+    read = {*_read_in_code(), *_interpolated(), *(f"preprocessing.{field.name}" for field in fields(Preprocessing))}
     groups = {"model", "logger", "callbacks", "probes", "layers", "paths", "sweep"}
     others = {key for key in keys() if not any(f"{key}.".startswith(f"{target}.") for target in (*targets, "hydra"))}
 
