@@ -63,8 +63,8 @@ which the peak is not clear. Active pruning of the untrained network against its
 
 ## Simulated units and points
 
-20 units that share a part of their noise, over {sets} sets of stimuli each; *deviation* is that of the value over them. With 200
-stimuli, 25 a bin, intervals of information are up to 30% too narrow.
+20 units that share a part of their noise, over {sets} sets of stimuli each; *deviation* is that of the value over them.
+With 200 stimuli, 25 a bin, intervals of information are up to 30% too narrow.
 
 | value | stimuli | mean | deviation | error / deviation | coverage |
 |---|---|---|---|---|---|
