@@ -87,6 +87,8 @@ def _support(unit: torch.Tensor, image: torch.Tensor) -> tuple[int, int, int, in
 def _check(model: nn.Module, shape: tuple[int, int, int], *, stages: int = 10, sample: int = 2) -> int:
     """Compare fields with gradients for some units of some layers; return how many were compared."""
     layers = [layer for layer in trace_layers(model, torch.zeros(1, *shape).double()) if len(layer.shape) == 3][1:]
+    heard = {name for name, _ in model.named_modules()}  # by the hooks below, as functions are not
+    layers = [layer for layer in layers if layer.kind != "gate" and heard & {layer.module, *layer.closes}]
     generator = torch.Generator().manual_seed(0)
     every = max(1, len(layers) // stages)
     units = {la: torch.randint(la.units, (sample,), generator=generator) for la in layers[every - 1 :: every]}
