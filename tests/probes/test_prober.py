@@ -9,6 +9,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
 from pdtrain.probes.prober import Prober
+from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.normalization import Normalization
@@ -74,6 +75,39 @@ def test_every_probe_gives_its_rows_from_one_forward_pass(
     found = _rows(rows, "input", "discriminability")["accuracy", "identity"]
     assert found.lower < found.value < found.upper and found.note == "4 ranges of rotation_depth; true labels"
     assert not {(r.layer, r.probe, r.quantity, r.property) for r in rows if r.value != r.value and not r.note}
+
+
+def test_rows_of_reduced_maps_say_so_and_are_of_channels(
+    stimuli: StimulusSet, model: nn.Module, tmp_path: Path
+) -> None:
+    probes = [DimensionProbe(resamplings=0), InformationProbe(["luminance", "luminance@receptive_field"], bins=4)]
+    prober = Prober(stimuli, ResultsStore(tmp_path), recipe="convolutions", reduce="mean")
+
+    start = prober.measure(model, probes, _START)
+    later = prober.measure(model, probes, ProbePoint(1, 10))
+
+    assert {row.estimator for row in start if row.layer} == {
+        "activity 1, layers.reduce=mean",
+        "intrinsic_dimension 1, layers.reduce=mean",
+        "unit_information 2 permutation, 4 bins, layers.reduce=mean",
+        "unit_information 2 permutation, 4 bins, 4 within classes, layers.reduce=mean",
+    }
+    assert [r.layer for r in start if r.quantity == "two_nn"] == [
+        "input",
+        "conv1",
+        "conv2",
+        "conv3",
+        "conv4",
+        "hidden",
+        "output",
+    ]
+    units = load(tmp_path, units=True)
+    assert units[units["layer"] == "conv3"]["unit"].nunique() == 16, "channels"
+    # a mean sees the whole image
+    found = _rows(start, "conv3", "unit_information")
+    assert found["mean", "luminance"].value == pytest.approx(found["mean", "luminance@receptive_field"].value, abs=1e-3)
+    pruning = [row for row in later if row.quantity == "active_pruning"]
+    assert pruning and all(row.estimator for row in pruning), "trained and untrained are measured alike"
 
 
 def test_projected_layers_say_so_with_their_error(stimuli: StimulusSet, model: nn.Module, tmp_path: Path) -> None:

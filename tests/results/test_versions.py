@@ -104,7 +104,11 @@ def test_a_configuration_of_the_first_version_is_read_under_todays_names() -> No
         "seed": 3,
         "object_information": None,
     }
-    assert today["layers"] == {"names": None, "max_units": 20, "batch_size": 50, "seed": "${probes.seed}"}
+    assert today["layers"] == {
+        **{"names": None, "recipe": "default", "reduce": "none"},
+        **{"max_units": 20, "batch_size": 50, "seed": "${probes.seed}"},
+    }
     assert today["logger"]["csv"]["_target_"] == "pdtrain.loggers.csv_logger.CsvLogger"
-    kept = {"probes": {"unit_information": {"_target_": target, "correction": "none"}}, "layers": {}}
+    layers = {"recipe": "stages", "reduce": "mean"}
+    kept = {"probes": {"unit_information": {"_target_": target, "correction": "none"}}, "layers": layers}
     assert upgraded(kept) == kept and upgraded(today) == today
