@@ -21,6 +21,8 @@ _AT_LEAST = {
     "data.split_seed": 0,
     "layers.max_units": 1,
     "stimuli.identities": 1,
+    "stimuli.objects": 1,
+    "stimuli.views": 1,
     "layers.batch_size": 1,
     "model.network.hidden": 1,
 }
@@ -33,6 +35,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "probes.intrinsic_dimension.projected_features": 512,
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",
+    "stimuli.root": "a path",
 }
 # groups whose files set keys of the others, which are checked like those of the command line
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
