@@ -5,7 +5,7 @@ that they tell nothing of the object, and what a network tells of them it tells 
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -224,7 +224,7 @@ def _of_folder(data: Sees, root: str, count: int, seed: int) -> tuple[Iterator[T
 
 
 def _object(
-    image: UInt8[Tensor, "channels_and_alpha rows columns"], resize: Any
+    image: UInt8[Tensor, "channels_and_alpha rows columns"], resize: Callable[[Tensor], Tensor]
 ) -> Float[Tensor, "channels_and_alpha h w"]:
     opaque = bool((image[-1] == 255).all())
     return _opaque(intensities(resize(image[:-1]))) if opaque else intensities(image)
