@@ -21,6 +21,8 @@ _AT_LEAST = {
     "data.split_seed": 0,
     "layers.max_units": 1,
     "stimuli.identities": 1,
+    "stimuli.objects": 1,
+    "stimuli.views": 1,
     "layers.batch_size": 1,
     "model.network.hidden": 1,
 }
@@ -40,6 +42,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "preprocessing.mean": [0.5],
     "preprocessing.standard_deviation": [0.25],
     "preprocessing.squash": True,
+    "stimuli.root": "a path",
 }
 # words beside true and false
 _WORDS = {"untrained": ("shuffled",)}

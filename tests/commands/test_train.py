@@ -50,6 +50,19 @@ def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) ->
     assert len(list((run_dir / "checkpoints").glob("epoch=*.ckpt"))) == 3
 
 
+def test_a_run_is_probed_with_transformed_images_and_knows_their_parameters(configure: Configure) -> None:
+    tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "trainer.max_epochs=1"]
+    stimuli = ["stimuli=transformed", "stimuli.objects=5", "stimuli.views=20", "probes.object_information=null"]
+    properties = "[object_luminance,luminance,class,identity]"
+    quick = ["model.network.widths=[4,8]", "+trainer.enable_progress_bar=false", "report=false"]
+
+    rows = load(train(configure(*stimuli, f"probes.unit_information.properties={properties}", tiny=[*tiny, *quick])))
+
+    of_input = rows[(rows.layer == "input") & (rows.quantity == "mean") & (rows.epoch == 1)].set_index("property").value
+    assert set(of_input.index) == {"object_luminance", "luminance", "class", "identity"}
+    assert of_input["object_luminance"] > 0.02, "pixels tell how bright the object is made"
+
+
 def test_probing_leaves_the_weights_bit_identical(configure: Configure) -> None:
     augmented = ["data.geometric=1", "data.photometric=0.5"]
     probed = _weights(train(configure(*augmented, run="probed")))

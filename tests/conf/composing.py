@@ -73,7 +73,8 @@ def _every_choice_once() -> Iterator[tuple[str, list[str]]]:
     yield "report", ["run_dir=runs/quickstart"]
     yield "probe", []
     every = choices()
-    yield from (("train", [f"experiment={choice}"]) for choice in every.pop("experiment"))  # it sets the others' keys
+    for group in ("experiment", "sweep"):  # they set the others' keys
+        yield from (("train", [f"{group}={choice}"]) for choice in every.pop(group))
     for place in range(max(map(len, every.values()))):
         yield "train", [f"{group}={names[place % len(names)]}" for group, names in every.items()]
 

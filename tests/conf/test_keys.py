@@ -45,6 +45,7 @@ _OTHERWISE = {
     ("model", "resnet18"): {"small_images"},
     ("model", "resnet50"): {"small_images"},
     ("stimuli", "objects"): {"transformations"},  # none, as a group that one can add to
+    ("stimuli", "transformed"): {"transformations"},
     ("probes", "full"): {
         "estimators", "per_class", "scales", "shuffles", "nearest_neighbors",
         "held_out",

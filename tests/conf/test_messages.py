@@ -41,6 +41,7 @@ class _Data(ImageData):
         ("held_out", {"count": 12}, "stimuli.count"),
         ("training", {"count": 12}, "stimuli.count"),
         ("objects", {"count": 12}, "stimuli.count"),
+        ("transformed", {"objects": 3, "views": 4}, "stimuli.views"),
         ("objects_factorial", {"identities": 3, "levels": {"size": [0.6, 0.7]}}, "stimuli.levels"),
     ],
 )
