@@ -38,7 +38,7 @@ _OTHERWISE = {
     ("data", "cifar10"): {"batch_size"},
     ("data", "cifar100"): {"batch_size"},
     ("data", "fashion_mnist"): {"batch_size"},
-    ("data", "imagefolder"): {"workers", "flip"},
+    ("data", "imagefolder"): {"workers", "flip", "file_lists"},
     ("data", "objects"): {"transformations"},
     ("model", "resnet18"): {"small_images"},
     ("model", "resnet50"): {"small_images"},
