@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import Preempted
 from pdtrain.files import written_whole
 from pdtrain.loggers.resumable import Resumable
@@ -67,8 +68,12 @@ class Resuming(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Save within an epoch if the process must leave; not after the last batch, since validation belongs to it."""
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or not self._asked(trainer):
+        """Save within an epoch if the process must leave.
+
+        Not after the last batch, since validation belongs to it, nor while gradients of several are being added up.
+        """
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if last or not completes_step(trainer) or not self._asked(trainer):
             return
         self._within_epoch = True
         self._save(trainer)
