@@ -23,10 +23,11 @@ _FEW_PROBES = [
 ]  # fmt: skip
 _SMALL = [
     *_FEW_PROBES, "data.pixels=32", "data.resize=36", "data.batch_size=16", "data.workers=2", "stimuli.count=60",
-    "trainer.max_epochs=2",
+    "trainer.max_epochs=1", "trainer.precision=32-true", "callbacks.probing.checkpoints=null",
+    "callbacks.checkpoint=null",
 ]  # fmt: skip
 _RECIPES = {
-    "imagenet_resnet50": ["layers.names=[maxpool,layer4.*.relu,fc]", "callbacks.probing.schedule.every_epochs=1"],
+    "imagenet_resnet50": ["layers.names=[maxpool,layer4.*.relu#2,fc]"],
     # the form for small images, of which 32 pixels are
     "imagenet_vgg16": ["layers.names=[features.30,classifier.*]", "model.network.small_images=true"],
 }
@@ -34,7 +35,7 @@ _RECIPES = {
 
 @pytest.fixture(scope="module")
 def image_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_image_net(tmp_path_factory.mktemp("image_net"), validation=60, noise=60)
+    return make_image_net(tmp_path_factory.mktemp("image_net"), per_class=8, validation=60, noise=60)
 
 
 def _given(experiment: str, root: Path) -> list[str]:
@@ -51,10 +52,10 @@ def test_recipes_of_image_net(
     run_dir = train(config)
 
     rows = load(run_dir)
-    assert sorted(rows.epoch.unique()) == ([0, 1, 2] if "resnet" in experiment else [0, 2])
+    assert sorted(rows.epoch.unique()) == [0, 1]
     assert rows[rows.quantity == "two_nn"].value.notna().all()
     metrics = pd.read_csv(run_dir / "csv" / "metrics.csv")
-    assert np.isfinite(metrics["val/loss"].dropna()).all() and metrics["val/loss"].notna().sum() == 2
+    assert np.isfinite(metrics["val/loss"].dropna()).all() and metrics["val/loss"].notna().sum() == 1
     assert len(list((tmp_path / "data" / "file_lists").iterdir())) == 2
 
 
