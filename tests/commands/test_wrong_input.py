@@ -49,6 +49,9 @@ _TRAIN = [
     ("data.validation_fraction=2", "data.validation_fraction=2"),
     ("data.geometric=2", "data.geometric=2"),
     ("data.photometric=-1", "data.photometric=-1"),
+    ("data.random_resized_crop=2", "data.random_resized_crop=2"),
+    ("data.prefetch_factor=0", "data.prefetch_factor=0"),
+    ("label_smoothing=1.5", "label_smoothing=1.5"),
     ("data.flip=maybe", "data.flip=maybe: true or false"),
     ("data.shuffled_labels=2", "data.shuffled_labels=2"),
     ("data.standard_deviation=0", "data.standard_deviation=0"),
@@ -147,7 +150,7 @@ def _image_folder(path: Path) -> Path:
 
 def _torn_image(path: Path) -> str:
     (_image_folder(path / "images") / "class0" / "bad.png").write_bytes(b"\x89PNG no image")
-    return f"data=imagefolder data.pixels=16 data.root={path}/images"
+    return f"stimuli=imagefolder stimuli.root={path}/images stimuli.count=9"
 
 
 def _empty_folder(path: Path) -> str:
@@ -183,7 +186,7 @@ def _few_stimuli(path: Path) -> str:
 
 _FILES = [
     (_torn_image, "bad.png: corrupt image file"),
-    (_empty_folder, "empty or missing"),
+    (_empty_folder, "empty, or a folder in it is"),
     (_text_as_checkpoint, "bad.ckpt: damaged, or no checkpoint"),
     (_torn_checkpoint, "torn.ckpt: damaged, or no checkpoint"),
     (_list_as_checkpoint, "holds a list"),
