@@ -1,4 +1,4 @@
-"""What training on ImageNet costs: processor time per image of loading, and of networks; prints the tables of docs/scale.md.
+"""What training on ImageNet costs: processor time per image, of loading and of networks; the tables of docs/scale.md.
 
 `python scripts/bench_training.py`; on one thread, so that other work on the machine hardly matters.
 """
