@@ -38,6 +38,12 @@ class Augmentation:
     ------
     InputError
         For a value that cannot be.
+
+    Examples
+    --------
+    >>> steps = Augmentation(random_resized_crop=0.08, flip=True).steps((224, 224))
+    >>> steps(torch.zeros(3, 375, 500, dtype=torch.uint8)).shape
+    torch.Size([3, 224, 224])
     """
 
     random_resized_crop: float | None = None

@@ -67,6 +67,17 @@ def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
     ------
     OSError
         If there is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("cat/1.jpg", "dog/1.jpg", "dog/2.jpg"):
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     (folder / name).touch()
+    >>> listed = list_images(folder)
+    >>> listed.classes, listed.labels.tolist(), listed.names[2].decode()
+    (('cat', 'dog'), [0, 1, 1], 'dog/2.jpg')
     """
     if kept is None:
         return _walk(folder)[0]

@@ -34,6 +34,18 @@ def validation_labels(files: FileList, source: Path, classes: tuple[str, ...]) -
     ------
     InputError
         If `source` is neither, an image has no label, or a label is no class.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pdtrain.training.file_lists import list_images
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "1.jpg").touch(), (folder / "2.jpg").touch()
+    (None, None)
+    >>> (folder / "labels.csv").write_text("file,label\\n2.jpg,cat\\n1.jpg,dog\\n")
+    31
+    >>> validation_labels(list_images(folder), folder / "labels.csv", ("cat", "dog")).tolist()
+    [1, 0]
     """
     named = _of_devkit(source) if source.is_dir() else _of_table(source)
     indices = {name: index for index, name in enumerate(classes)}

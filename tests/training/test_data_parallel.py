@@ -11,6 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from pdtrain.commands.probe import probe
+from pdtrain.commands.train import train
 from pdtrain.results.reader import load
 
 _SMALL = [
@@ -67,8 +68,11 @@ def test_two_hosts_give_the_rows_of_one_process(tmp_path: Path) -> None:
     hosts = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}"]
     launch = [sys.executable, "-m", "torch.distributed.run", *hosts, "--local-addr=localhost"]
     few = ["layers.names=[relu1,output]", "probes.object_information=null", "trainer.max_epochs=1"]
-    single, folder = _train(tmp_path / "single", *few), tmp_path / "hosts"
-    paths = [f"hydra.run.dir={folder}", f"paths.data={tmp_path}/data"]
+    folder, data = tmp_path / "hosts", f"paths.data={tmp_path}/data"
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("train", [*_SMALL, *few, data, f"paths.run_dir={tmp_path}/single", f"paths.runs={tmp_path}"])
+    single = train(config)
+    paths = [f"hydra.run.dir={folder}", data]
     trainer = ["trainer=ddp_sim", "trainer.devices=1", "trainer.num_nodes=2"]
     command = [*launch, "-m", "pdtrain.commands.train", *_SMALL, *paths, *few, *trainer]
 
