@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from pdtrain.activations.fields import receptive_fields
-from pdtrain.activations.layers import select_layers, trace_layers
+from pdtrain.activations.layers import trace_layers
+from pdtrain.activations.recipes import select_layers
 from pdtrain.activations.recorder import Recorder
 from pdtrain.commands.build import build_network, built
 from pdtrain.probes.activity import silent_unit_rows

@@ -63,6 +63,8 @@ def receptive_fields(
             return
         # what no activation goes into, a table of positions for example, is reached from nowhere
         reach = output.reach if isinstance(output, _Activation) else Reach.nowhere(output.shape)
+        if layer.reduction is not None:
+            reach = layer.reduction.reach(reach)
         if reach.shape[1:] != layer.shape:
             raise _refusal(f"layer {layer.name}")
         found[layer.name] = reach.fields(units[layer])
@@ -70,9 +72,9 @@ def receptive_fields(
     example = example_tensor(model)
     image = _Activation(Reach.of_pixels(*image_shape), example.dtype, example.device)
     keep(INPUT, 1, image)
-    modules = list(dict.fromkeys(layer.module for layer in units if layer.module != INPUT))
+    places = list(dict.fromkeys(layer.module for layer in units if layer.module != INPUT))
     try:
-        with listening(model, modules, keep):
+        with listening(model, places, keep):
             model(image)
     except InputError:
         raise

@@ -1,4 +1,4 @@
-"""Listens to modules while a model runs: which output of which call, and hooks that go away whatever happens."""
+"""Listens to modules and functions while a model runs: which output of which call, and hooks that go away after it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,33 +9,40 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from pdtrain.activations.functions import hearing_functions
+
 
 @contextmanager
 def listening(
-    model: nn.Module, modules: Sequence[str], receive: Callable[[str, int, Tensor, Any], None]
+    model: nn.Module, places: Sequence[str] | None, receive: Callable[[str, int, Tensor, Any], None]
 ) -> Iterator[None]:
-    """Call `receive(module name, call, output, inputs)` whenever one of `modules` has run.
+    """Call `receive(place, call, output, inputs)` whenever one of `places` has run.
 
-    Calls count from 1 per forward pass; one that gives no tensor is not heard. The model runs in evaluation mode
-    without gradients, uncompiled, and is left as it was.
+    Places are names of modules, and of functions as `hearing_functions` gives them; None listens to all. Calls count
+    from 1 per forward pass; one that gives no tensor is not heard. The model runs in evaluation mode without gradients,
+    uncompiled, and is left as it was.
     """
     calls: dict[str, int] = {}
-    known = dict(model.named_modules())
+    known = {name: module for name, module in model.named_modules() if name}
+    modules = list(known) if places is None else [place for place in places if place in known]
+    functions = None if places is None else [place for place in places if place not in known]
 
     def hear(name: str, inputs: Any, output: Any) -> None:
         calls[name] = calls.get(name, 0) + 1
         if (tensor := first_tensor(output)) is not None:
-            receive(name, calls[name], tensor, inputs)
+            with torch._C.DisableTorchFunction():  # what listeners compute is no function of the network
+                receive(name, calls[name], tensor, inputs)
 
-    handles = [model.register_forward_pre_hook(lambda module, inputs: calls.clear())]
-    handles += [known[name].register_forward_hook(lambda m, i, o, name=name: hear(name, i, o)) for name in modules]
-    try:
-        # hooks added to compiled modules would not run
-        with evaluating(model), torch.compiler.set_stance("force_eager"):
-            yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hearing_functions(model, functions, hear):
+        handles = [model.register_forward_pre_hook(lambda module, inputs: calls.clear())]
+        handles += [known[name].register_forward_hook(lambda m, i, o, name=name: hear(name, i, o)) for name in modules]
+        try:
+            # hooks added to compiled modules would not run
+            with evaluating(model), torch.compiler.set_stance("force_eager"):
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 @contextmanager

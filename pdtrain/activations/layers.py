@@ -4,22 +4,22 @@ Depth is the number of convolution and linear operations up to a layer over thei
 the input is layer 0. Everything is read off one forward pass of a single image.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pdtrain.activations.functions import ACTIVATIONS
 from pdtrain.activations.hooks import bare, first_tensor, listening
+from pdtrain.activations.places import Reduction, is_channels_last, token_grid
 from pdtrain.errors import InputError, unknown_name
 
 INPUT = "input"
-_log = logging.getLogger(__name__)
+REDUCTIONS = ("none", "mean", "centre", "class_token")
 _WEIGHTED = (nn.Conv2d, nn.Linear)
 # by the names of their classes, as timm has its own of each
 _ACTIVATIONS = {
@@ -36,30 +36,38 @@ _GATES = {
     "SqueezeExcitation", "SqueezeExcite", "SEModule", "SEBlock", "SELayer", "EffectiveSEModule", "EcaModule",
     "CecaModule", "GlobalContext", "CbamModule", "LightCbamModule", "SelectiveKernelAttn",
 }  # fmt: skip
-_FEWEST_ACTIVATIONS = 0.2  # per convolution and linear operation; fewer, and functions stand for the modules
-_LARGEST_BLOCK = 0.25  # share of those operations; a block of more is most of the network, not a stage of it
+_CLASS_TOKENS = {"class_token", "cls_token"}  # names that torchvision and timm give it
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A place in the network that can be probed: one call of one module.
+    """A place in the network that can be probed: one call of one module, or of an activation function or pooling.
 
     Attributes
     ----------
     name
         Module name, or "input"; a module that is called several times has a layer for each call, "relu#1", "relu#2" ...
+        A function is called by the module that calls it and its own name, "conv1.relu".
     module, call
-        The module's name and which of its calls in a forward pass, from 1.
+        The module's or function's name and which of its calls in a forward pass, from 1.
     depth
         Relative depth, 0 to 1.
     shape
-        Shape of one stimulus's response: (channels, rows, columns), (features,) or any other.
+        Shape of one stimulus's response: (channels, rows, columns), (tokens, features), (features,) or any other.
     kind
         "input", "activation", "pooling", "convolution", "linear", "normalization", "gate" (inside
         squeeze-and-excitation and its kin), "block" (a module that contains others and gives something that none of
         them gave) or "other".
     source
         Name of the layer whose output it is given; "" where that is something else.
+    closes
+        Other modules whose output it is, innermost first: "layer1.1" and "layer1" of a ResNet's "layer1.1.relu#2".
+    channels_last
+        Whether its maps are (rows, columns, channels).
+    prefix_tokens
+        Tokens before those of the places: the class token, perhaps registers.
+    reduction
+        What of its places the response is made of; None for all of them.
     """
 
     name: str
@@ -69,6 +77,10 @@ class Layer:
     shape: tuple[int, ...]
     kind: str
     source: str = ""
+    closes: tuple[str, ...] = ()
+    channels_last: bool = False
+    prefix_tokens: int = 0
+    reduction: Reduction | None = None
 
     @property
     def units(self) -> int:
@@ -76,16 +88,24 @@ class Layer:
         return int(torch.Size(self.shape).numel())
 
     @property
-    def map_size(self) -> int:
-        """Number of places (rows times columns) of the layer's maps; 1 where it has none."""
-        return self.shape[1] * self.shape[2] if len(self.shape) == 3 else 1
+    def place_dimensions(self) -> tuple[int, ...]:
+        """Which dimensions of `shape` are places: rows and columns of a map, or tokens; none of a vector."""
+        if len(self.shape) == 3:
+            return (0, 1) if self.channels_last else (1, 2)
+        return (0,) if len(self.shape) == 2 else ()
+
+    @property
+    def places(self) -> int:
+        """Number of places of the layer's maps, or of its tokens; 1 where it has none."""
+        return prod(self.shape[dimension] for dimension in self.place_dimensions)
 
 
 def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
-    """List the calls of the modules of `model` in order, after the input.
+    """List the calls of the modules of `model`, and of activation functions and poolings, in order, after the input.
 
-    Modules that contain others are listed where they do something of their own to what those gave, such as an
-    activation function, a sum or a concatenation.
+    Modules that contain others are listed where they do something of their own to what those gave, such as a sum or a
+    concatenation; and none that passes on what it was given, as dropout does here. What is not one response for each
+    image, such as a table of positions or the windows that some transformers attend within, is no layer either.
 
     Parameters
     ----------
@@ -97,30 +117,94 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
     model = bare(model)
     modules = {name: module for name, module in model.named_modules() if name}
     gates = tuple(f"{name}." for name, module in modules.items() if type(module).__name__ in _GATES)
+    for_each_image = _given_for_each_image(model, image)
     heard: list[_Heard] = []
     outputs = _Outputs()
     outputs.note(INPUT, image)
 
     def hear(name: str, call: int, output: Tensor, inputs: Any) -> None:
-        module, given = modules[name], first_tensor(inputs)
-        leaf = not any(module.children())
-        if not leaf and outputs.name_of(output) is not None:
+        module, given = modules.get(name), first_tensor(inputs)
+        kind = _kind_of_function(name, given, output) if module is None else _kind(module, given, output)
+        known = outputs.name_of(output)
+        if known is not None and kind in ("block", "other"):
+            outputs.closed.setdefault(known, []).append(name)
             return
-        source = outputs.name_of(given) or ""
-        kind = "gate" if name.startswith(gates) else _kind(module, given, output) if leaf else "block"
-        heard.append(_Heard(name, call, tuple(output.shape[1:]), kind, isinstance(module, _WEIGHTED), source))
-        # what passes on what it was given, as dropout does here, leaves the name that it has
-        if outputs.name_of(output) is None:
-            outputs.note(f"{name}#{call}", output)
+        if kind is None:
+            return
+        kind = "gate" if name.startswith(gates) else kind
+        listed = (name, call) in for_each_image and len(output) == 1
+        source = outputs.name_of(given) or outputs.name_before(given, output) or ""
+        heard.append(_Heard(name, call, tuple(output.shape[1:]), kind, isinstance(module, _WEIGHTED), source, listed))
+        if listed:
+            outputs.note(heard[-1].key, output)
 
-    with listening(model, list(modules), hear):
+    with listening(model, None, hear):
         model(image)
-    return _layers(heard, tuple(image.shape[1:]))
+    return _layers(heard, outputs.closed, tuple(image.shape[1:]), _prefix_tokens(model))
+
+
+def _given_for_each_image(model: nn.Module, image: Tensor) -> set[tuple[str, int]]:
+    """Calls that give two responses to two images, unlike tables of positions, and windows in place of images."""
+    found = set()
+
+    def hear(name: str, call: int, output: Tensor, inputs: Any) -> None:
+        if output.shape[:1] == (2,):
+            found.add((name, call))
+
+    with listening(model, None, hear):
+        model(torch.cat([image, image]))
+    return found
+
+
+def reduce_layers(layers: Sequence[Layer], how: str) -> list[Layer]:
+    """Take of each layer the mean over its places, one place, or nothing away.
+
+    Parameters
+    ----------
+    layers
+        All that were traced, the input first, which stays as it is: it is the stimulus.
+    how
+        "none"; "mean" over the places of a map or the tokens of its patches; "centre" for the place in the middle (of
+        an even number, the one after it); "class_token" for that token, and the mean where a layer has none.
+
+    Raises
+    ------
+    InputError
+        For another name, or class_token where no layer has one.
+    """
+    if how not in REDUCTIONS:
+        raise unknown_name("layers.reduce", how, REDUCTIONS, of="reduction")
+    if how == "none":
+        return list(layers)
+    if how == "class_token" and not any(layer.prefix_tokens for layer in layers):
+        raise InputError("layers.reduce=class_token: no layer of this network has one; choose mean or centre")
+    return [layers[0], *(_reduced(layer, how, layers[0].shape) for layer in layers[1:])]
+
+
+def _reduced(layer: Layer, how: str, image_shape: tuple[int, ...]) -> Layer:
+    dimensions = layer.place_dimensions
+    if not dimensions:
+        return layer
+    window = [(0, size) for size in layer.shape]
+    if len(dimensions) == 2:
+        middle = [layer.shape[dimension] // 2 for dimension in dimensions]
+    else:
+        first, tokens = layer.prefix_tokens, layer.shape[0] - layer.prefix_tokens
+        window[0] = (first, first + tokens)
+        rows, columns = token_grid(tokens, image_shape) or (1, tokens)
+        middle = [first + rows // 2 * columns + columns // 2]
+    if how == "centre":
+        for dimension, place in zip(dimensions, middle, strict=True):
+            window[dimension] = (place, place + 1)
+    if how == "class_token" and layer.prefix_tokens:
+        window[0] = (0, 1)
+    reduction = Reduction(tuple(window), dimensions)
+    return replace(layer, shape=reduction.shape, reduction=reduction)
 
 
 @dataclass(frozen=True)
 class _Heard:
-    """A call of a module, as it happened; `source` is the call whose output it was given."""
+    """A call, as it happened; `source` is the call whose output it was given, `listed` whether it is to be a layer."""
 
     name: str
     call: int
@@ -128,12 +212,18 @@ class _Heard:
     kind: str
     weighted: bool
     source: str
+    listed: bool
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}#{self.call}"
 
 
 class _Outputs:
-    """Which call gave a tensor: by its memory, and how often that has been written to."""
+    """Which call gave a tensor: by its memory, and how often that has been written to; and the modules it closes."""
 
     def __init__(self) -> None:
+        self.closed: dict[str, list[str]] = {}
         self._names: dict[tuple[int, int, int], str] = {}
         self._kept: list[Tensor] = []  # memory that is in use is not given to another tensor
 
@@ -144,124 +234,84 @@ class _Outputs:
     def name_of(self, tensor: Tensor | None) -> str | None:
         return None if tensor is None else self._names.get(self._key(tensor))
 
+    def name_before(self, given: Tensor | None, output: Tensor) -> str | None:
+        """Name of what has been written over by the one operation that gave the output."""
+        if given is None or given.data_ptr() != output.data_ptr():
+            return None
+        memory, size, version = self._key(given)
+        return self._names.get((memory, size, version - 1))
+
     def _key(self, tensor: Tensor) -> tuple[int, int, int]:
         return tensor.data_ptr(), tensor.numel(), tensor._version
 
 
-def _layers(heard: Sequence[_Heard], image_shape: tuple[int, ...]) -> list[Layer]:
+def _layers(
+    heard: Sequence[_Heard], closed: Mapping[str, Sequence[str]], image_shape: tuple[int, ...], prefix_tokens: int
+) -> list[Layer]:
     calls = Counter(call.name for call in heard)
-    labels = {f"{h.name}#{h.call}": h.name if calls[h.name] == 1 else f"{h.name}#{h.call}" for h in heard}
+    labels = {h.key: h.name if calls[h.name] == 1 else h.key for h in heard}
     operations, total = 0, sum(call.weighted for call in heard)
     layers = [Layer(INPUT, INPUT, 1, 0.0, image_shape, "input")]
+    channels_last = False
     for h in heard:
         operations += h.weighted
-        label, source = labels[f"{h.name}#{h.call}"], labels.get(h.source, h.source)
-        layers.append(Layer(label, h.name, h.call, operations / max(total, 1), h.shape, h.kind, source))
+        if not h.listed:
+            continue
+        channels_last = is_channels_last(h.shape, image_shape, unless_known=channels_last)
+        layers.append(
+            Layer(
+                labels[h.key],
+                h.name,
+                h.call,
+                operations / max(total, 1),
+                h.shape,
+                h.kind,
+                labels.get(h.source, h.source),
+                tuple(closed.get(h.key, ())),
+                channels_last,
+                prefix_tokens if _has_prefix(h.shape, prefix_tokens, image_shape) else 0,
+            )
+        )
     return layers
 
 
-def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None) -> list[Layer]:
-    """Choose layers by names or glob patterns; None chooses input, activations, poolings and output.
-
-    The name of a module that is called several times chooses all its calls.
-
-    Raises
-    ------
-    InputError
-        If a pattern matches no layer; the message lists the names.
-    """
-    if patterns is None:
-        return _default_layers(layers)
-    if not patterns:
-        raise InputError("layers.names=[]: name at least one layer, or null for the default ones")
-    for pattern in patterns:
-        if not any(_matches(layer, pattern) for layer in layers):
-            raise unknown_name("layers.names", pattern, [layer.name for layer in layers], of="layer")
-    return [layer for layer in layers if any(_matches(layer, pattern) for pattern in patterns)]
+def _prefix_tokens(model: nn.Module) -> int:
+    """How many tokens go before those of the patches: as timm's models say, or one where there is a class token."""
+    said = getattr(model, "num_prefix_tokens", None)
+    if isinstance(said, int):
+        return said
+    return int(any(name.rpartition(".")[2] in _CLASS_TOKENS for name, _ in model.named_parameters()))
 
 
-def _default_layers(layers: Sequence[Layer]) -> list[Layer]:
-    """Input, activations and poolings, the last hidden stage whatever it is, and the output.
-
-    A layer that is pooled, and goes nowhere else, is the same stage as its pooling, which stands for it. Layers of a
-    gate, which scales maps by their averages, are no stages. Where activations are functions, which cannot be listened
-    to, other stages take their place, and that is said.
-    """
-    hidden = [layer for layer in layers[1:] if not _of_a_gate(layer, layers)]
-    stages = [layer for layer in hidden if layer.kind in ("activation", "pooling")]
-    weighted = sum(layer.kind in ("convolution", "linear") for layer in layers[:-1])
-    activations = sum(layer.kind == "activation" for layer in stages)
-    if activations < _FEWEST_ACTIVATIONS * weighted:
-        stages = _last_of_each_depth(_outside_blocks(hidden))
-        _say_once(
-            f"layers.names=null: {activations} activation modules for {weighted} convolutions and linear layers, so "
-            f"that activations are functions, perhaps; probing in their place {', '.join(la.name for la in stages)} "
-            "(convolutions, normalizations and linear layers before their activation); choose others with layers.names"
-        )
-    elif (last := _last_hidden(hidden)) is not None and all(layer.depth < last.depth for layer in stages):
-        stages.append(last)
-        _say_once(
-            "layers.names=null: no activation or pooling module after the last hidden convolution or linear layer; "
-            f"probing {last.name}, before its activation if that is a function; choose others with layers.names"
-        )
-    users = Counter(layer.source for layer in layers if layer.kind not in ("block", "other"))
-    pooled = {layer.source for layer in stages if layer.kind == "pooling" and users[layer.source] == 1}
-    chosen = [layers[0], *(layer for layer in stages if layer.name not in pooled)]
-    return chosen if layers[-1] in chosen else [*chosen, layers[-1]]
-
-
-@cache
-def _say_once(message: str) -> None:
-    """Layers are chosen again for each run of a sweep, and more than once in a run."""
-    _log.warning(message)
-
-
-def _of_a_gate(layer: Layer, layers: Sequence[Layer]) -> bool:
-    """Whether it is inside one that is known, or has a single place while maps are still to come."""
-    if layer.kind == "gate":
-        return True
-    if layer.map_size > 1 or len(layer.shape) == 2:
+def _has_prefix(shape: tuple[int, ...], prefix_tokens: int, image_shape: tuple[int, ...]) -> bool:
+    """In some networks it comes after the first blocks: without it patches are a grid, and with it they are none."""
+    if len(shape) != 2 or not 0 < prefix_tokens < shape[0]:
         return False
-    return any(later.map_size > 1 for later in layers[layers.index(layer) :])
-
-
-def _outside_blocks(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers without what is inside a block, the outermost that holds at most a part of the network."""
-    weighted = [layer for layer in layers if layer.kind in ("convolution", "linear")]
-
-    def share(block: Layer) -> float:
-        return sum(_inside(layer, block) for layer in weighted) / max(len(weighted), 1)
-
-    blocks = [layer for layer in layers if layer.kind == "block" and share(layer) <= _LARGEST_BLOCK]
-    return [layer for layer in layers if not any(_inside(layer, block) for block in blocks)]
-
-
-def _inside(layer: Layer, block: Layer) -> bool:
-    return layer.module.startswith(f"{block.module}.")
-
-
-def _last_of_each_depth(layers: Sequence[Layer]) -> list[Layer]:
-    """The last of the layers after each convolution or linear operation, those of the output left out."""
-    last = {layer.depth: layer for layer in layers if layer.kind != "other" and 0 < layer.depth < 1}
-    return list(last.values())
-
-
-def _last_hidden(layers: Sequence[Layer]) -> Layer | None:
-    stages = _last_of_each_depth(layers)
-    return stages[-1] if stages else None
-
-
-def _matches(layer: Layer, pattern: str) -> bool:
-    return fnmatchcase(layer.name, pattern) or fnmatchcase(layer.module, pattern)
+    return token_grid(shape[0], image_shape) is None and token_grid(shape[0] - prefix_tokens, image_shape) is not None
 
 
 def _kind(module: nn.Module, given: Tensor | None, output: Tensor) -> str:
+    if any(module.children()):
+        return "block"
     names = {kind.__name__ for kind in type(module).__mro__}
     if names & _ACTIVATIONS:
         return "activation"
-    # an adaptive pooling to the size its input has already changes nothing
-    if names & _POOLINGS and (given is None or given.shape != output.shape):
+    if names & _POOLINGS and _has_fewer(output, given):
         return "pooling"
     if isinstance(module, _WEIGHTED):
         return "linear" if isinstance(module, nn.Linear) else "convolution"
     return "normalization" if "Norm" in type(module).__name__ else "other"
+
+
+def _kind_of_function(name: str, given: Tensor | None, output: Tensor) -> str | None:
+    """None for one that is no layer: a mean that is none over all places, a pooling that leaves their number."""
+    function = name.removesuffix("()").rpartition(".")[2]
+    if function in ACTIVATIONS:
+        return "activation"
+    is_vector = function != "mean" or output.dim() == 2
+    return "pooling" if is_vector and _has_fewer(output, given) else None
+
+
+def _has_fewer(output: Tensor, given: Tensor | None) -> bool:
+    """An adaptive pooling to the size that its input has, or a larger one, pools nothing."""
+    return given is None or output.numel() < given.numel()

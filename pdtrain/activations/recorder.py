@@ -163,8 +163,8 @@ class Recorder:
             if (store := by_call.get((name, call))) is not None:
                 store.put(start, output)
 
-        modules = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
-        with shards.same_buffers(model), listening(model, modules, keep):
+        places = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
+        with shards.same_buffers(model), listening(model, places, keep):
             while start < mine.stop:
                 batch = images[start : min(start + self._batch_size, mine.stop)]
                 try:
@@ -202,7 +202,7 @@ class _Kept:
         self._layer, self._units = layer, recorder.units[layer]
         self._fold: SignedFold | None = None
         if features < layer.units:
-            self._fold = SignedFold(layer.units, features, period=layer.map_size, seed=recorder.seed)
+            self._fold = SignedFold(layer.units, features, period=layer.units // layer.shape[0], seed=recorder.seed)
             features = self._fold.features
         self._first = rows.start
         self._responses = torch.empty(len(rows), features)
@@ -212,7 +212,10 @@ class _Kept:
         """Keep the responses to the stimuli from `start` on."""
         step = max(1, _CHUNK_BYTES // (self._layer.units * _FLOAT_BYTES))
         for first in range(0, len(output), step):
-            part = output[first : first + step].detach().flatten(1).float()
+            part = output[first : first + step].detach()
+            if self._layer.reduction is not None:
+                part = self._layer.reduction(part)
+            part = part.flatten(1).float()
             begin = start - self._first + first
             rows = slice(begin, begin + len(part))
             self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()

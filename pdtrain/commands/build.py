@@ -67,6 +67,8 @@ def build_prober(config: DictConfig, data: Any, store: ResultsStore) -> Prober:
         built(config.stimuli, data),
         store,
         layers=config.layers.names,
+        recipe=config.layers.recipe,
+        reduce=config.layers.reduce,
         max_units=config.layers.max_units,
         memory_bytes=config.layers.memory_bytes,
         batch_size=config.layers.batch_size,

@@ -12,7 +12,8 @@ from torch import nn
 from pdtrain.activations.batch_norm import STATISTICS, calibrated
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.hooks import example_tensor
-from pdtrain.activations.layers import Layer, select_layers, trace_layers
+from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
+from pdtrain.activations.recipes import DEFAULT, select_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
 from pdtrain.errors import InputError
@@ -85,7 +86,11 @@ class Prober:
     store
         Receives one set of rows per point.
     layers
-        Names or glob patterns; None chooses the default set.
+        Names or glob patterns; None chooses those of `recipe`.
+    recipe
+        A name of `pdtrain.activations.recipes.RECIPES`.
+    reduce
+        What of a layer's places is measured, as in `reduce_layers`.
     max_units, memory_bytes, batch_size, seed
         As in `Recorder`; a run of pdtrain 0.1.0 goes on with the units that it stored, whatever the seed.
     index_property
@@ -105,6 +110,8 @@ class Prober:
         store: ResultsStore,
         *,
         layers: Sequence[str] | None = None,
+        recipe: str = DEFAULT,
+        reduce: str = "none",
         max_units: int = MOST_UNITS,
         memory_bytes: int = 2**30,
         batch_size: int = 100,
@@ -117,7 +124,7 @@ class Prober:
         self._calibrates = untrained_batch_norm != STATISTICS[0]
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []
-        self._patterns = layers
+        self._patterns, self._recipe, self._reduce = layers, recipe, reduce
         self._recorder_options: dict[str, Any] = {
             "max_units": max_units,
             "memory_bytes": memory_bytes,
@@ -132,12 +139,15 @@ class Prober:
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
         image = self.stimuli.images[:1].to(example_tensor(model))
-        layers = select_layers(trace_layers(model, image), self._patterns)
+        traced = trace_layers(model, image)
+        chosen = {layer.name for layer in select_layers(traced, self._patterns, self._recipe)}
+        layers = [layer for layer in reduce_layers(traced, self._reduce) if layer.name in chosen]
         self.stimuli.check_properties([self._index_property], key="probes.index_property")
         for probe in probes:
             probe.check(self.stimuli)
         self.catalogue = measured_by(probes)
-        units = units_of_first_version(self.store, layers, self._recorder_options["max_units"])
+        whole = [layer for layer in layers if layer.reduction is None]
+        units = units_of_first_version(self.store, whole, self._recorder_options["max_units"])
         self._recorder = Recorder(layers, len(self.stimuli), given_units=units, **self._recorder_options)
         if any(probe.needs_fields for probe in probes):
             channels, height, width = image.shape[1:]
@@ -165,7 +175,9 @@ class Prober:
             if current_shards().rank:
                 return []
             found = [
-                probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
+                self._say_reduction(
+                    probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
+                )
                 for probe in probes
             ]
         rows = [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)]
@@ -176,6 +188,14 @@ class Prober:
         self.store.write(point, rows, unit_rows)
         self.seconds.append(time.perf_counter() - started)
         return rows
+
+    def _say_reduction(self, found: Measurement) -> Measurement:
+        """Values of maps and of what maps are reduced to are not to be pooled: their estimators differ."""
+        if self._reduce == "none":
+            return found
+        said = f", layers.reduce={self._reduce}"
+        rows = [replace(row, estimator=row.estimator + said) for row in found.rows]
+        return Measurement(rows, [replace(row, estimator=row.estimator + said) for row in found.unit_rows])
 
     def _indices(self, rows: list[Row], unit_rows: list[UnitRow], point: ProbePoint) -> list[Row]:
         """Compare this point with the untrained network, as stored."""

@@ -125,6 +125,8 @@ def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     if "batch_size" in probes:
         layers.setdefault("batch_size", probes.pop("batch_size"))
         layers.setdefault("seed", "${probes.seed}")
+    layers.setdefault("recipe", "default")
+    layers.setdefault("reduce", "none")
     return today
 
 

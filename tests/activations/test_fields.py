@@ -105,7 +105,9 @@ def _check(model: nn.Module, shape: tuple[int, int, int], *, stages: int = 10, s
     model(image)
 
     for layer, chosen in units.items():
-        flat, found = outputs[layer.module, layer.call].flatten(1)[0], fields[layer.name]
+        of_module = (layer.module, layer.call)  # a function's output is that of the module that it closes
+        output = outputs[of_module if of_module in outputs else (layer.closes[0], 1)]
+        flat, found = output.flatten(1)[0], fields[layer.name]
         for i, unit in enumerate(chosen):
             ours = tuple(int(side[i]) for side in (found.top, found.bottom, found.left, found.right))
             assert ours == _support(flat[unit], image), (layer.name, int(unit))

@@ -1,29 +1,13 @@
-import logging
-from itertools import pairwise
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pdtrain.activations.layers import Layer, select_layers, trace_layers
+from pdtrain.activations.hooks import listening
+from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
+from pdtrain.activations.recipes import select_layers
 from pdtrain.errors import InputError
-from pdtrain.training.models import small_vgg, timm_model, torchvision_model
-
-
-def test_default_layers_of_small_vgg_run_from_input_to_output() -> None:
-    layers = select_layers(trace_layers(small_vgg(10, 1), torch.zeros(1, 1, 32, 32)), None)
-
-    names = [layer.name for layer in layers]
-    assert names == ["input", "relu1", "pool1", "relu3", "pool2", "relu5", "pool3", "relu7", "output"]
-    assert layers[0].depth == 0 and layers[-1].depth == 1
-
-
-def test_unknown_layer_lists_the_names() -> None:
-    layers = trace_layers(small_vgg(10, 1), torch.zeros(1, 1, 32, 32))
-
-    with pytest.raises(InputError, match=r"layers\.names=conv9.*choose from input, conv1"):
-        select_layers(layers, ["conv9"])
+from pdtrain.training.models import small_vgg, torchvision_model
 
 
 def test_tracing_leaves_the_model_as_it_was() -> None:
@@ -63,114 +47,154 @@ def test_hooks_are_removed_when_the_model_fails() -> None:
     assert not model.first._forward_hooks and not model._forward_pre_hooks and model.training
 
 
-def _chosen(model: nn.Module, *shape: int) -> list[Layer]:
-    return select_layers(trace_layers(model, torch.rand(1, *shape)), None)
+def test_blocks_that_add_something_are_layers_and_those_that_do_not_are_none() -> None:
+    layers = trace_layers(torchvision_model(10, 3, name="googlenet"), torch.rand(1, 3, 64, 64))
+    known = {layer.name: layer for layer in layers}
+
+    assert "inception3a" in known, "a concatenation"
+    assert "conv1" not in known and known["conv1.relu"].closes == ("conv1",), "it ends with a function"
+    assert "inception3a.branch2" not in known, "two blocks one after the other"
+    assert known["inception3a.branch2.1.relu"].closes == ("inception3a.branch2.1", "inception3a.branch2")
 
 
-def _names(model: nn.Module, *shape: int) -> list[str]:
-    return [layer.name for layer in _chosen(model, *shape)]
+def test_modules_that_pass_on_what_they_are_given_are_no_layers() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Dropout(), nn.Flatten(), nn.Linear(8, 3), nn.Identity())
+
+    layers = trace_layers(model, torch.rand(1, 1, 4, 4))
+
+    assert [(layer.name, layer.closes) for layer in layers[1:]] == [("0", ("1", "2")), ("3", ("4",))]
 
 
-def test_the_input_is_there_where_a_network_begins_with_a_pooling() -> None:
-    model = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
-
-    assert _names(model, 1, 16, 16) == ["input", "0", "2", "4"]
-
-
-def test_a_pooling_stands_for_the_layer_that_it_pools_and_for_no_other() -> None:
-    class Branches(nn.Module):
+def test_a_network_of_functions_has_its_activations_and_poolings_at_their_depth() -> None:
+    class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem, self.act, self.pool = nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)
-            self.left, self.act_left, self.right = nn.Conv2d(4, 4, 2, 2), nn.ReLU(), nn.AvgPool2d(2)
-            self.output = nn.Conv2d(8, 2, 4)
+            self.conv, self.relu, self.hidden, self.output = (
+                nn.Conv2d(1, 4, 3),
+                nn.ReLU(),
+                nn.Linear(4, 5),
+                nn.Linear(5, 2),
+            )
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.pool(self.act(self.stem(x)))
-            return self.output(torch.cat([self.act_left(self.left(x)), self.right(x)], 1))
+            x = F.max_pool2d(self.conv(x).relu_(), kernel_size=2)
+            x = F.silu(input=x).mean((2, 3))
+            x = torch.relu(self.relu(self.hidden(x)))
+            return self.output(torch.tanh(F.avg_pool1d(x, 3, 1, 1)) + x.mean())
 
-    assert _names(Branches(), 1, 16, 16) == ["input", "pool", "act_left", "right", "output"]
+    layers = trace_layers(Net(), torch.rand(1, 1, 16, 16))
+
+    assert [(la.name, la.kind, round(la.depth, 2), la.source) for la in layers[1:]] == [
+        ("conv", "convolution", 0.33, "input"),
+        ("relu()#1", "activation", 0.33, "conv"),  # the name is that of a module
+        ("max_pool2d", "pooling", 0.33, "relu()#1"),
+        ("silu", "activation", 0.33, "max_pool2d"),
+        ("mean", "pooling", 0.33, "silu"),
+        ("hidden", "linear", 0.67, "mean"),
+        ("relu", "activation", 0.67, "hidden"),
+        ("relu()#2", "activation", 0.67, "relu"),
+        ("tanh", "activation", 0.67, ""),
+        ("output", "linear", 1.0, ""),
+    ]
 
 
-class _Functional(nn.Module):
-    """LeNet, its activations functions."""
+class _Windows(nn.Module):
+    """Looks at quarters of the image by themselves, and adds a table that no image changes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1, self.norm1, self.conv2 = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 3)
-        self.pool, self.hidden, self.output = nn.MaxPool2d(2), nn.Linear(288, 16), nn.Linear(16, 3)
+        self.inside, self.table, self.act, self.output = nn.Linear(4, 4), nn.Linear(2, 1), nn.ReLU(), nn.Linear(16, 2)
+        self.register_buffer("places", torch.rand(1, 16, 2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu(self.norm1(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        return self.output(F.relu(self.hidden(x.flatten(1))))
+        windows = self.inside(x.reshape(-1, 4)).view(len(x), 16)
+        return self.output(windows + self.act(self.table(self.places)).view(1, 16))
 
 
-def test_where_activations_are_functions_other_stages_take_their_place_and_that_is_said(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    names = _names(_Functional(), 1, 16, 16)
+def test_what_is_not_one_response_for_each_image_is_no_layer() -> None:
+    layers = trace_layers(_Windows(), torch.rand(1, 1, 4, 4))
 
-    assert names == ["input", "norm1", "pool", "hidden", "output"]
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING and "probing in their place norm1, pool, hidden" in record.message
-    assert (
-        record.message.startswith("layers.names=null: 0 activation modules for 3") and "layers.names" in record.message
-    )
+    assert [(layer.name, layer.depth) for layer in layers] == [("input", 0.0), ("output", 1.0)]
+    assert trace_layers(_Windows(), torch.rand(1, 1, 2, 8))[1:] == layers[1:], "whatever the shape of the image"
 
 
-def test_what_is_said_of_the_default_layers_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    model = nn.Sequential(nn.Conv2d(1, 7, 3), nn.Conv2d(7, 5, 3), nn.Flatten(), nn.Linear(5 * 144, 3))
+def test_functions_are_heard_without_changing_what_the_network_computes() -> None:
+    torch.manual_seed(0)
+    model, images = torchvision_model(10, 3, name="googlenet").eval(), torch.rand(2, 3, 64, 64)
+    heard: list[tuple[str, int]] = []
 
-    first, second = (_names(model, 1, 16, 16) for _ in range(2))
+    with torch.no_grad():
+        expected = model(images)
+        with listening(
+            model, ["conv1.relu", "inception3a.branch1.relu"], lambda name, call, *_: heard.append((name, call))
+        ):
+            found = [model(images) for _ in range(2)]
+        after = model(images)
 
-    assert first == second == ["input", "0", "1", "3"] and len(caplog.records) == 1
+    assert all(torch.equal(one, expected) for one in (*found, after))
+    assert heard == [("conv1.relu", 1), ("inception3a.branch1.relu", 1)] * 2
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
-def test_blocks_that_add_a_function_are_layers_and_those_that_do_not_are_none() -> None:
-    names = [layer.name for layer in trace_layers(torchvision_model(10, 3, name="googlenet"), torch.rand(1, 3, 64, 64))]
+def test_a_model_that_fails_within_does_not_confuse_the_next_pass() -> None:
+    class Fails(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Sequential(nn.Conv2d(1, 1, 1))
 
-    assert "conv1" in names, "convolution, normalisation and a ReLU in place"
-    assert "inception3a" in names, "a concatenation"
-    assert "inception3a.branch2" not in names, "two blocks one after the other"
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = F.relu(x)
+            if len(x) > 1:
+                self.inner(x[0, 0, 0])
+            return F.relu(self.inner(x))
+
+    model, heard = Fails(), []
+
+    with listening(model, None, lambda name, call, *_: heard.append(f"{name}#{call}")):
+        with pytest.raises(RuntimeError):
+            model(torch.rand(2, 1, 4, 4))
+        heard.clear()
+        model(torch.rand(1, 1, 4, 4))
+
+    assert heard == ["relu#1", "inner.0#1", "inner#1", "relu#2"]
 
 
-_STAGES = {
-    "googlenet": (torchvision_model, 14, ["maxpool1", "conv2", "inception4a", "avgpool", "fc"]),
-    "inception_v3": (torchvision_model, 18, ["Conv2d_1a_3x3", "maxpool2", "Mixed_5b", "Mixed_7c", "fc"]),
-    "densenet121": (
-        torchvision_model,
-        126,
-        ["features.pool0", "features.denseblock4.denselayer16.relu2", "features.norm5"],
-    ),
-    "efficientnet_b0": (torchvision_model, 35, ["features.0.2", "features.7.0.block.1.2", "avgpool"]),
-    "mobilenet_v3_small": (torchvision_model, 26, ["features.0.2", "avgpool", "classifier.1", "classifier.3"]),
-    "regnet_y_400mf": (torchvision_model, 51, ["stem.2", "trunk_output.block1.block1-0.activation", "avgpool"]),
-    "convnext_tiny": (torchvision_model, 21, ["features.1.0.block.4", "avgpool", "classifier.2"]),
-    "squeezenet1_1": (torchvision_model, 29, ["features.2", "features.3.expand3x3_activation", "classifier.3"]),
-    "shufflenet_v2_x0_5": (torchvision_model, 39, ["maxpool", "stage4.3.branch2.7", "conv5.2", "fc"]),
-    "mnasnet0_5": (torchvision_model, 37, ["layers.2", "layers.16", "classifier.1"]),
-    "tf_efficientnet_b0": (timm_model, 35, ["bn1.act", "blocks.6.0.bn2.act", "global_pool.pool", "classifier"]),
-    "convnext_atto": (timm_model, 15, ["stages.0.blocks.0.mlp.act", "head.global_pool.pool", "head.fc"]),
-    "regnety_002": (timm_model, 42, ["stem.bn.act", "s1.b1.act3", "head.global_pool.pool"]),
+_MAPS = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
+_TOKENS = torch.arange(2 * 21 * 3.0).view(2, 21, 3)
+_REDUCED = {
+    ("channels first", "mean"): (_MAPS, False, 0, _MAPS.mean((2, 3))),
+    ("channels first", "centre"): (_MAPS, False, 0, _MAPS[:, :, 2, 2]),
+    ("channels last", "mean"): (_MAPS.movedim(1, 3), True, 0, _MAPS.mean((2, 3))),
+    ("channels last", "centre"): (_MAPS.movedim(1, 3), True, 0, _MAPS[:, :, 2, 2]),
+    ("tokens", "mean"): (_TOKENS, False, 1, _TOKENS[:, 1:].mean(1)),
+    ("tokens", "centre"): (_TOKENS, False, 1, _TOKENS[:, 1 + 2 * 5 + 2]),  # patches of 4 rows and 5 columns
+    ("tokens", "class_token"): (_TOKENS, False, 1, _TOKENS[:, 0]),
+    ("maps beside tokens", "class_token"): (_MAPS, False, 0, _MAPS.mean((2, 3))),
+    ("vector", "mean"): (_MAPS[:, :, 0, 0], False, 0, _MAPS[:, :, 0, 0]),
 }
 
 
-@pytest.mark.parametrize("name", _STAGES)
-def test_the_default_layers_of_the_usual_networks_are_their_stages(name: str) -> None:
-    build, count, some = _STAGES[name]
+@pytest.mark.parametrize("case", _REDUCED, ids=" ".join)
+def test_places_are_reduced_as_they_say(case: tuple[str, str]) -> None:
+    responses, channels_last, prefix, expected = _REDUCED[case]
+    shape = tuple(responses.shape[1:])
+    whole = Layer("a", "a", 1, 0.5, shape, "activation", channels_last=channels_last, prefix_tokens=prefix)
+    others = [
+        Layer("input", "input", 1, 0.0, (3, 40, 50), "input"),
+        Layer("b", "b", 1, 1.0, (2, 2), "other", prefix_tokens=1),
+    ]
 
-    chosen = _chosen(build(10, 3, name=name), 3, 96, 96)
+    image, layer, _ = reduce_layers([others[0], whole, others[1]], case[1])
 
-    names = [layer.name for layer in chosen]
-    assert names[0] == "input" and len(names) == count and not set(some) - set(names)
-    assert chosen[-1].depth == 1, "the output"
-    # the stages leave no large part of the network out
-    assert max(b.depth - a.depth for a, b in pairwise(chosen)) < 0.2
+    found = responses if layer.reduction is None else layer.reduction(responses)
+    torch.testing.assert_close(found, expected)
+    assert image == others[0] and layer.shape == (3,) and layer.units == 3
 
 
-def test_gates_are_no_stages_at_any_image_size() -> None:
-    chosen = _chosen(torchvision_model(10, 3, name="efficientnet_b0"), 3, 32, 32)
+def test_a_reduction_that_is_not_known_or_not_there_is_refused() -> None:
+    layers = trace_layers(small_vgg(10, 1), torch.zeros(1, 1, 32, 32))
 
-    assert not [layer.name for layer in chosen if ".fc1" in layer.name or layer.name.endswith("block.2.activation")]
-    assert len(chosen) == 35
+    with pytest.raises(InputError, match=r"^layers\.reduce=center: .*did you mean centre\?"):
+        reduce_layers(layers, "center")
+    with pytest.raises(InputError, match=r"^layers\.reduce=class_token: no layer .* choose mean or centre"):
+        reduce_layers(layers, "class_token")

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pdtrain.activations.layers import Layer, select_layers, trace_layers
+from pdtrain.activations.layers import Layer, trace_layers
+from pdtrain.activations.recipes import select_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.errors import InputError
 from pdtrain.training.models import small_vgg, torchvision_model

@@ -132,7 +132,8 @@ def test_defaults_are_those_of_the_signatures() -> None:
     layers = inspect.signature(Prober).parameters
     of_layers = next(one.config["layers"] for one in composed() if one.choices.get("layers") == "default")
     assert {("layers" if name == "names" else name): value for name, value in of_layers.items()} == {
-        name: layers[name].default for name in ("layers", "max_units", "memory_bytes", "batch_size", "seed")
+        name: layers[name].default
+        for name in ("layers", "recipe", "reduce", "max_units", "memory_bytes", "batch_size", "seed")
     }
 
 
