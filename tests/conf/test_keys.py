@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import yaml
 from composing import CONF, choices, composed, keys
 from hydra.utils import get_object
 
-from pdtrain.commands import configuration_check, probe, stored_targets, sweeps
+from pdtrain.commands import configuration_check, probe, probe_job, probe_responses, stored_targets, sweeps
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.probes.prober import Prober
 from pdtrain.results import configuration
+from pdtrain.stimuli.preprocessing import Preprocessing
 
 _ROOT = Path(__file__).parents[2]
 _SOURCES = sorted([*(_ROOT / "pdtrain").rglob("*.py"), *(_ROOT / "callbacks").glob("*.py")])
@@ -206,14 +208,19 @@ def _taken() -> dict[str, set[str]]:
     return taken
 
 
+def _of_preprocessing() -> set[str]:
+    """Keys of the group that is handed on as a whole."""
+    return {f"preprocessing.{field.name}" for field in fields(Preprocessing)}
+
+
 def test_every_other_key_is_read() -> None:
     targets = {key for one in composed() for key, _ in one.nodes()}
     read = {*_read_in_code(), *_interpolated()}
-    groups = {"model", "logger", "callbacks", "probes", "layers", "paths", "sweep"}
+    groups = {"model", "logger", "callbacks", "probes", "layers", "paths", "sweep", "preprocessing"}
     others = {key for key in keys() if not any(f"{key}.".startswith(f"{target}.") for target in (*targets, "hydra"))}
 
     assert {"layers.max_units", "seed", "sweep.metric", "responses", "by", "probes.index_property"} <= others
-    assert others - groups - read == set()
+    assert others - groups - read - _of_preprocessing() == set()
     assert groups <= {part for key in read for part in [key.partition(".")[0]]}
 
 
@@ -230,10 +237,9 @@ _TABLES: dict[str, Any] = {
     "configuration_check._MAY_BE_NULL": configuration_check._MAY_BE_NULL,
     "configuration._FREE": configuration._FREE,
     "sweeps._FREE": [key.rstrip("=.") for key in sweeps._FREE],
-    "probe._FROM_RUN": probe._FROM_RUN,
     "probe._BUILT": probe._BUILT,
-    "probe._OF_NETWORK": probe._OF_NETWORK,
-    "probe._OF_NEURONS": probe._OF_NEURONS,
+    "probe_job._MEASURED_WITH": probe_job._MEASURED_WITH,
+    "probe_responses._MEASURED_WITH": probe_responses._MEASURED_WITH,
     "stored_targets._OFFERED": stored_targets._OFFERED,
 }
 
@@ -316,7 +322,12 @@ _OF_THE_USER = {f"circular.{_OPEN}", "keys"}  # a column of the user's table; an
 
 def _some_exists(key: str) -> bool:
     pattern = re.compile(re.escape(key).replace(re.escape(_OPEN), r"[^.]+"))
-    return _exists(key) or (_OPEN in key and any(pattern.fullmatch(known) for known in keys())) or key in _OF_THE_USER
+    return (
+        _exists(key)
+        or key in choices()
+        or (_OPEN in key and any(pattern.fullmatch(known) for known in keys()))
+        or key in _OF_THE_USER
+    )
 
 
 def test_every_choice_that_a_message_names_exists() -> None:
