@@ -40,6 +40,7 @@ _OTHERWISE = {
     ("data", "cifar10"): {"batch_size"},
     ("data", "cifar100"): {"batch_size"},
     ("data", "fashion_mnist"): {"batch_size"},
+    ("data", "mnist"): {"batch_size"},
     ("data", "imagefolder"): {"workers", "flip"},
     ("data", "objects"): {"transformations"},
     ("model", "resnet18"): {"small_images"},
@@ -357,7 +358,7 @@ def test_ready_made_sweeps_vary_keys_that_exist() -> None:
     varied = {key.removeprefix(prefix) for key in keys() if key.startswith(prefix)}
 
     assert {"seed", "data.geometric", "model.network.widths"} <= varied
-    assert varied <= keys()
+    assert varied <= {*keys(), *choices()}
 
 
 def test_the_sweep_of_wandbs_agents_names_keys_that_exist() -> None:
