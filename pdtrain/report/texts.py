@@ -27,6 +27,7 @@ TITLES = {
     "comparison_dynamics": "Indices over epochs",
 }
 STARS = "A star marks a layer in which the two differ at 5%, paired over stimuli and units, corrected for the number of layers."
+PUBLISHED = "Open markers on dotted lines are digitised from figures of papers, which showed other images to networks of this kind:"
 HOW_TO_READ = {
     "information_at_fixed_identity_slider": "As above, for what a unit tells about the property beyond what the class tells.",
     "information_at_fixed_identity": "Beside the figure above: what a unit tells about the property among images of one class. Where a "
