@@ -56,6 +56,8 @@ _WORDS = {"untrained": ("shuffled",)}
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
 # a value for all, or a list of one for each
 _ONE_OR_SEVERAL = ("data.mean", "data.standard_deviation")
+# entry configurations that have experiments
+_COMMANDS = {"train": "pdtrain-train", "probe": "pdtrain-probe"}
 # libraries' own options, of which many may be null though they have a default
 _MAY_BE_NULL = ("trainer", "callbacks", "logger", "scheduler")
 
@@ -67,9 +69,27 @@ def check_values(config: DictConfig, hydra: HydraConf) -> None:
     ------
     InputError
         For the first value of another type than its default, or below the least it may be. A whole number is a number;
-        a group may be null: it is switched off.
+        a group may be null: it is switched off. For an experiment of another command.
     """
+    _check_experiment(config, hydra)
     _compare(_plain(config), _plain(_defaults(hydra)), "")
+
+
+def _check_experiment(config: DictConfig, hydra: HydraConf) -> None:
+    """An experiment may add what it likes, but not what another command has and this one has not."""
+    chosen, entry = hydra.runtime.choices.get("experiment"), hydra.job.config_name
+    if chosen is None:
+        return
+    added = set(map(str, config)) - set(map(str, compose(entry)))
+    for other in _COMMANDS.keys() - {entry}:
+        if foreign := added & set(map(str, compose(other))):
+            raise other_command(chosen, min(foreign), entry)
+
+
+def other_command(experiment: str, key: str, entry: str | None) -> InputError:
+    """What to say of an experiment that sets or chooses what the command of `entry` has not."""
+    others = " or ".join(command for name, command in _COMMANDS.items() if name != entry)
+    return InputError(f"experiment={experiment}: sets {key}, which this command has not; give it to {others}")
 
 
 def _defaults(hydra: HydraConf) -> DictConfig:

@@ -61,6 +61,8 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
             "run_dir: give run_dir=... (a run or a sweep), or model.network.weights=..., state_dict=... or "
             "responses=... and out=..."
         )
+    if config.run_dir is not None and (given := [word for word in overrides or [] if word.startswith("experiment=")]):
+        raise InputError(f"{given[0]}: is for weights from elsewhere; of a run, name groups, as in layers=ansuini")
     console = Console()
     if config.responses is not None:
         return [probe_responses(config, console)]

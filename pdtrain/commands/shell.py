@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from pdtrain.commands.configuration_check import check_values
+from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.errors import InputError, Preempted, RunError, unknown_name
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
@@ -108,6 +108,8 @@ def _composition_error(error: BaseException, config_name: str) -> tuple[str, int
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, choice = error.missing_cfg_file.rpartition("/")
         return str(unknown_name(group, choice, error.options, of="choice")), _WRONG_INPUT
+    if found := re.search(r"In 'experiment/([^']*)': Could not override '([^']*)'. No match", text):
+        return str(other_command(found[1], found[2], config_name)), _WRONG_INPUT
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _nearest_key(text, config_name) or " ".join(text.split()), _WRONG_INPUT
     return None

@@ -26,6 +26,7 @@ _OFFERED = {
     ),
     "model.network": (
         "pdtrain.training.models.small_vgg",
+        "pdtrain.training.models.mnist_cnn",
         "pdtrain.training.models.torchvision_model",
         "pdtrain.training.models.timm_model",
     ),

@@ -6,6 +6,7 @@ never began.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -33,6 +34,19 @@ class SweepFolder(Callback):
             _choose_folder(config)
         except InputError as error:  # Hydra would only warn of it
             end("pdtrain-train", str(error))
+
+
+class NoSweepFolder(Callback):
+    """Hydra calls it around a sweep whose jobs name their own folders: what it would keep is passing."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Make a folder."""
+        self._folder = TemporaryDirectory()
+        _set_folder(config, Path(self._folder.name))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Remove it."""
+        self._folder.cleanup()
 
 
 def _choose_folder(config: DictConfig) -> None:

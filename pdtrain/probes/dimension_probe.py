@@ -31,7 +31,13 @@ from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _log = logging.getLogger(__name__)
 _FALLING_AS_ONE_OVER_TRIALS = ("two_nn", "two_nn_mle", "mle")
-_TITLES = {DIMENSION.quantity: DIMENSION.title}
+_LINEAR = "pc_id"
+_TITLES = {DIMENSION.quantity: DIMENSION.title, _LINEAR: "linear dimension (PC-ID)"}
+_DRAWN_TOO: dict[str, Any] = {
+    "figure": "linear_dimension",
+    "how_to_read": "How many principal components hold 90% of the variance, the linear control: where it has the same "
+    "shape before and after training, what training does to the intrinsic dimension is no matter of variance.",
+}
 
 
 def _title(estimator: str) -> str:
@@ -102,7 +108,15 @@ class DimensionProbe:
         extrapolates = {name: name in _FALLING_AS_ONE_OVER_TRIALS for name in (first, *others)}
         self.measures = (
             replace(DIMENSION, quantity=first, title=_title(first), extrapolates=extrapolates[first]),
-            *(DIMENSION.of(name, title=_title(name), extrapolates=extrapolates[name]) for name in others),
+            *(
+                DIMENSION.of(
+                    name,
+                    title=_title(name),
+                    extrapolates=extrapolates[name],
+                    **(_DRAWN_TOO if name == _LINEAR else {}),
+                )
+                for name in others
+            ),
         )
 
     def check(self, stimuli: StimulusSet) -> None:

@@ -12,12 +12,13 @@ from scipy.stats import t as student
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.files import written_whole
+from pdtrain.report.comparison_accuracy import against_error, compared_accuracy, correlations
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
-from pdtrain.results.configuration import leaves, load_configuration
+from pdtrain.results.configuration import PRETRAINED_WEIGHTS, leaves, load_configuration
 from pdtrain.results.differences import differences
 from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
@@ -25,6 +26,7 @@ from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
+ACCURACY = "accuracy.csv"
 _CONFIDENCE = 0.95
 _UNIMPORTANT = (
     "seed",
@@ -37,6 +39,9 @@ _UNIMPORTANT = (
     "report",
     "debug",
     "trainer.",
+    # of weights from elsewhere: where their rows lie, and what goes with the network
+    "out",
+    "published",
 )
 
 
@@ -46,6 +51,7 @@ def write_comparison(
     """Write `out`/comparison.html, its figures, and tables (CSV, LaTeX) of indices and layers; return the page's path.
 
     Of two runs that saw the same stimuli, layers that differ are marked, and the tests stand in `out`/differences.csv.
+    Dimension of the last hidden layer and error of each setting stand in `out`/accuracy.csv.
     What there is to say of single runs stands on the page and in `out`/caveats.csv, and the tables count such runs.
 
     Parameters
@@ -82,10 +88,15 @@ def write_comparison(
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
     shown = _indices(foremost_indices(rows))
+    trained = every[every["weights"] != PRETRAINED_WEIGHTS]  # of the others epochs are not known
     figures: dict[str, tuple[Figure | None, Sequence[Measure]]] = {
         "comparison_indices": (compared_indices(shown, summarise(shown)), ()),
-        "comparison_dynamics": (compared_dynamics(summarise(_indices(foremost_indices(every)), also=["epoch"])), ()),
+        "comparison_dynamics": (compared_dynamics(summarise(_indices(foremost_indices(trained)), also=["epoch"])), ()),
     }
+    networks = against_error(rows, {run: load_configuration(run) for run in setting_of})
+    with written_whole(folder / ACCURACY) as temporary:
+        networks.to_csv(temporary, index=False)
+    figures["comparison_accuracy"] = (compared_accuracy(networks), ())
     different = None
     if rows["run"].nunique() == 2:
         different = two_differ(sorted(rows["run"].unique()), catalogue.drawn(rows), probe_set)
@@ -106,7 +117,10 @@ def write_comparison(
             *(f"{line.run}: {line.sentence}" for line in caveats.itertuples()),
             *(caveat.sentence for caveat in mixes_in(every)),
         ],
-        notes=_label_notes(every, setting_of, probe_set),
+        notes=[
+            *_label_notes(every, setting_of, probe_set),
+            *(f"Last hidden dimension and {found.error_of}: {found}." for found in correlations(networks)),
+        ],
         panels=panels,
         table=table.to_dict("records"),
     )
@@ -178,7 +192,17 @@ def _leaves_of(run: str) -> dict[str, Any]:
         raise InputError(f"run_dir={run}: its configuration is missing")
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
-    return dict(leaves(container))
+    return _without_as_published(dict(leaves(container)))
+
+
+def _without_as_published(leaves_of: dict[str, Any]) -> dict[str, Any]:
+    """Images that are shown as the publisher of the weights showed them are no setting: they go with the network."""
+    as_published = "published.preprocessing."
+    return {
+        key: value
+        for key, value in leaves_of.items()
+        if not key.startswith("preprocessing.") or leaves_of.get(f"{as_published}{key.partition('.')[2]}") != value
+    }
 
 
 def _epochs(run_dirs: Sequence[str | Path], probe_set: str) -> pd.DataFrame:

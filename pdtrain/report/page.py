@@ -16,8 +16,9 @@ from omegaconf import OmegaConf
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
 from pdtrain.report.headline import headline, weaknesses
+from pdtrain.report.published import PublishedProfile, published_profiles
 from pdtrain.report.style import estimated, layers_of, moment, save
-from pdtrain.report.texts import HOW_TO_READ, STARS, TITLES
+from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
@@ -49,6 +50,7 @@ class Panel:
     name: str
     frames: list[tuple[str, str]]  # label, image as data URI
     measures: Sequence[Measure] = ()  # what a figure that this package has no text for says of itself
+    published: Sequence[PublishedProfile] = ()  # what stands in it beside
 
     @property
     def title(self) -> str:
@@ -62,6 +64,10 @@ class Panel:
     @property
     def how_to_read(self) -> str:
         """Text beside the figure."""
+        return " ".join([self._of_figure, *self._of_papers()])
+
+    @property
+    def _of_figure(self) -> str:
         if self.name in HOW_TO_READ:
             return HOW_TO_READ[self.name]
         said = ["Move the slider through the epochs."] if len(self.frames) > 1 else []
@@ -72,6 +78,12 @@ class Panel:
         elif over:
             said.append(f"Bars and bands: 95% interval over {over}. {STARS}")
         return " ".join(said)
+
+    def _of_papers(self) -> Iterator[str]:
+        drawn = {measure.quantity for measure in self.measures}
+        shown = [f"{profile.label}: {profile.what}" for profile in self.published if profile.quantity in drawn]
+        if shown:
+            yield f"{PUBLISHED} {'; '.join(shown)}."
 
     @property
     def _compares(self) -> bool:
@@ -96,13 +108,14 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     different = ends_differ(run_dir, catalogue.drawn(shown), probe_set)
     with written_whole(out / DIFFERENCES) as temporary:
         different.to_csv(temporary, index=False)
+    config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
+    published = published_profiles(config, list(rows["weights"].unique()))
     panels = [
-        Panel(name, [("", _saved(figure, out, name))], measures)
-        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set, different)
+        Panel(name, [("", _saved(figure, out, name))], measures, published)
+        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set, different, published)
     ]
     panels += list(_sliders(shown, catalogue))
     last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
-    config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     return write_page(
         folder.page(probe_set),
         template="page.html",
@@ -159,12 +172,17 @@ _Figures = Iterator[tuple[str, Figure, Sequence[Measure]]]
 
 
 def _figures(
-    run_dir: Path, rows: pd.DataFrame, catalogue: Catalogue, probe_set: str, different: pd.DataFrame
+    run_dir: Path,
+    rows: pd.DataFrame,
+    catalogue: Catalogue,
+    probe_set: str,
+    different: pd.DataFrame,
+    published: Sequence[PublishedProfile],
 ) -> _Figures:
     if (metrics := read_metrics(run_dir)) is not None:
         yield "accuracy", dynamics.accuracy(metrics), ()
     for name, measures in catalogue.figures(rows).items():
-        yield name, profiles.profile(rows, measures, different), measures
+        yield name, profiles.profile(rows, measures, different, published), measures
     about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information):

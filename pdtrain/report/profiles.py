@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pdtrain.report.published import PublishedProfile
 from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
@@ -22,6 +23,8 @@ from pdtrain.report.style import (
 )
 from pdtrain.results.measures import Measure
 
+_PUBLISHED = "#D55E00"  # Okabe and Ito
+_OPEN_MARKERS = ("s", "D", "v")
 Panels = list[tuple[Measure, str, pd.DataFrame]]
 
 
@@ -35,16 +38,23 @@ def panels_of(rows: pd.DataFrame, measures: Sequence[Measure]) -> Panels:
     ]
 
 
-def profile(rows: pd.DataFrame, measures: Sequence[Measure], different: pd.DataFrame | None = None) -> Figure:
+def profile(
+    rows: pd.DataFrame,
+    measures: Sequence[Measure],
+    different: pd.DataFrame | None = None,
+    published: Sequence[PublishedProfile] = (),
+) -> Figure:
     """Measures against depth with their 95% intervals: every epoch where there is one panel, else the ends of training.
 
-    Lower bounds are open triangles; layers that `different` says differ between the ends have a star at the top.
+    Lower bounds are open triangles; layers that `different` says differ between the ends have a star at the top. What
+    is `published` of the measures has open markers.
     """
     panels = panels_of(rows, measures)
     if len(panels) > 1:
         figure = _side_by_side(rows, panels, [epoch for epoch, *_ in first_and_last(panels[0][2])])
         for axes, (measure, about, _) in zip(figure.axes, panels, strict=False):
             mark_differences(axes, measure, about, different)
+            mark_published(axes, measure, rows, published)
         return figure
     figure, axes = plt.subplots(figsize=(6, 3.6))
     measure, about, chosen = panels[0]
@@ -56,6 +66,7 @@ def profile(rows: pd.DataFrame, measures: Sequence[Measure], different: pd.DataF
         label = moment(chosen, epoch) if epoch in named else None
         _line(axes, chosen[chosen.epoch == epoch], colour, label, dashed=first)
     mark_lower_bounds(axes, chosen)
+    mark_published(axes, measure, chosen, published)
     _finish(axes, chosen, measure, about)
     mark_differences(axes, measure, about, different)
     return figure
@@ -68,6 +79,20 @@ def mark_differences(axes: plt.Axes, measure: Measure, about: str, different: pd
     of_panel = measure.rows(different[different["property"] == about])
     for layer_index in of_panel[of_panel["differs"].astype(bool)].layer_index:
         axes.annotate("*", (layer_index, 0.98), xycoords=("data", "axes fraction"), ha="center", va="top", fontsize=9)
+
+
+def mark_published(axes: plt.Axes, measure: Measure, rows: pd.DataFrame, published: Sequence[PublishedProfile]) -> None:
+    """Open markers, with deviations where they are known, for what papers found at the layers that rows are of."""
+    of_measure = [profile for profile in published if profile.quantity == measure.quantity]
+    for place, profile in enumerate(of_measure):
+        found = profile.at(rows).sort_values("layer_index")
+        if len(found):
+            marker = _OPEN_MARKERS[place % len(_OPEN_MARKERS)]
+            axes.errorbar(
+                found.layer_index, found.value, found.deviation.fillna(0), color=_PUBLISHED, ls=":", lw=0.8,
+                elinewidth=0.8, marker=marker, ms=5, mfc="white", label=f"{profile.label}, digitised",
+            )  # fmt: skip
+            axes.legend(frameon=False, fontsize=7)
 
 
 def profile_frame(rows: pd.DataFrame, measures: Sequence[Measure], epoch: int) -> Figure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from pdtrain.errors import InputError, unknown_name
@@ -144,8 +144,10 @@ class StimulusSet:
                 raise unknown_name(key, name, allowed_names, of="property")
 
 
-def stacked(images: Iterable[UInt8[Tensor, "..."]], shape: tuple[int, ...]) -> UInt8[Tensor, "..."]:
+def stacked(images: Iterable[Shaped[Tensor, "..."]], shape: tuple[int, ...]) -> Shaped[Tensor, "..."]:
     """Images put into one tensor of `shape` (images, channels, height, width) as they come, so that none is held twice.
+
+    Bytes stay bytes.
 
     Examples
     --------
@@ -155,6 +157,8 @@ def stacked(images: Iterable[UInt8[Tensor, "..."]], shape: tuple[int, ...]) -> U
     """
     together = torch.empty(shape, dtype=torch.uint8)
     for place, image in enumerate(images):
+        if place == 0:
+            together = together.to(image.dtype)
         together[place] = image
     return together
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.luminance_gradient import LUMINANCE_GRADIENT, WithLuminance, luminance_gradient
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
 from pdtrain.training.augmentation import Augmentation, AugmentedImages, EpochOrder
@@ -33,6 +34,8 @@ class ImageData(lightning.LightningDataModule):
         validation part; None takes that part.
     shuffled_labels
         Permute the training labels: a control that can only be memorised.
+    luminance_gradient
+        Strength of a luminance added to each image, of training and validation, see `WithLuminance`; 0 adds none.
     geometric, photometric, flip, random_resized_crop, random_crop_padding, rand_augment
         Augmentation of the training images, see `Augmentation`.
     mean, standard_deviation
@@ -40,8 +43,8 @@ class ImageData(lightning.LightningDataModule):
     seed
         Seed of the order of the images and of augmentation.
     split_seed
-        Seed of what the data are: subset, validation split, label shuffling. The same for all seeds of a sweep, so
-        that they are probed with the same stimuli.
+        Seed of what the data are: subset, validation split, label shuffling, added luminance. The same for all seeds of
+        a sweep, so that they are probed with the same stimuli.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class ImageData(lightning.LightningDataModule):
         subset: int | None = None,
         validation_fraction: float | None = None,
         shuffled_labels: bool = False,
+        luminance_gradient: int | float = 0.0,
         geometric: float = 0.0,
         photometric: float = 0.0,
         flip: bool = False,
@@ -70,6 +74,9 @@ class ImageData(lightning.LightningDataModule):
         self._augmentation = Augmentation(
             random_resized_crop, random_crop_padding, geometric, flip, rand_augment, photometric
         )
+        if luminance_gradient < 0:
+            raise InputError(f"data.luminance_gradient={luminance_gradient}: give 0 or more")
+        self._luminance_gradient = float(luminance_gradient)
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
         self._subset, self._validation_fraction, self.shuffled_labels = subset, validation_fraction, shuffled_labels
         self._prefetch_factor = prefetch_factor
@@ -90,6 +97,9 @@ class ImageData(lightning.LightningDataModule):
         if self.training_set is not None:
             return
         training, validation = self.load()
+        if self._luminance_gradient:
+            training = self._with_luminance(training, seed=2 * self.split_seed)
+            validation = validation and self._with_luminance(validation, seed=2 * self.split_seed + 1)
         self._normalization.check_channels(self.shape[0])
         fraction = self._validation_fraction
         if validation is None or fraction is not None:
@@ -102,6 +112,12 @@ class ImageData(lightning.LightningDataModule):
             order = torch.randperm(len(training), generator=torch.Generator().manual_seed(self.split_seed))
             training.labels = training.labels[order]
         self.training_set, self.validation_set = training, validation
+
+    def _with_luminance(self, images: LabelledImages, *, seed: int) -> LabelledImages:
+        """The images as loaded, each with a luminance that depends on the seed and its index alone."""
+        added = luminance_gradient(len(images), self._luminance_gradient, seed=seed)
+        read = WithLuminance(images.image, added, self._luminance_gradient)
+        return LabelledImages(read, images.labels, self.normalize, images.parameters | {LUMINANCE_GRADIENT: added})
 
     def _split(self, images: LabelledImages, fraction: float) -> tuple[LabelledImages, LabelledImages]:
         held_out = random_sample(len(images), max(1, round(len(images) * fraction)), seed=self.split_seed)

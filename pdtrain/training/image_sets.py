@@ -1,4 +1,4 @@
-"""Data sets of image files: Fashion-MNIST and CIFAR, downloaded where missing, and any folder of class folders."""
+"""Data sets of image files: MNIST and its kin and CIFAR, downloaded where missing, and any folder of class folders."""
 
 import gzip
 from dataclasses import replace
@@ -17,17 +17,17 @@ from pdtrain.training.file_lists import FileList, list_images
 from pdtrain.training.labelled_images import LabelledImages
 from pdtrain.training.validation_labels import validation_labels
 
-_DATA_SETS = ("FashionMNIST", "CIFAR10", "CIFAR100")
+_DATA_SETS = ("MNIST", "FashionMNIST", "CIFAR10", "CIFAR100")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 class TorchvisionData(ImageData):
-    """Fashion-MNIST, CIFAR-10 or CIFAR-100, downloaded where missing.
+    """MNIST, Fashion-MNIST, CIFAR-10 or CIFAR-100, downloaded where missing.
 
     Parameters
     ----------
     name
-        "FashionMNIST", "CIFAR10" or "CIFAR100".
+        "MNIST", "FashionMNIST", "CIFAR10" or "CIFAR100".
     root
         Folder of the files.
     download

@@ -1,4 +1,4 @@
-"""Builds networks: the small default one, and any torchvision classifier, also in small-image form."""
+"""Builds networks: the small default one, one for MNIST, and any torchvision classifier, also in small-image form."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -60,6 +60,31 @@ def small_vgg(
         modules["dropout"] = nn.Dropout(dropout)
     modules["output"] = nn.Linear(hidden, num_classes)
     return nn.Sequential(modules)
+
+
+def mnist_cnn(num_classes: int, channels: int) -> nn.Module:
+    """Build the network that Ansuini et al. (2019) trained on MNIST, for images of 28 pixels: two convolutions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mnist_cnn(10, 1)(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Conv2d(channels, 32, 3),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(32, 64, 3),
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),
+            flatten=nn.Flatten(),
+            hidden=nn.Linear(1600, 128),
+            relu3=nn.ReLU(),
+            output=nn.Linear(128, num_classes),
+        )
+    )
 
 
 def torchvision_model(

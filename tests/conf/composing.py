@@ -1,5 +1,6 @@
 """What conf/ composes to, once for all tests of it: every choice of every group, several groups at a time."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -68,13 +69,20 @@ def choices() -> dict[str, list[str]]:
     return {group.name: sorted(path.stem for path in group.glob("*.yaml")) for group in groups}
 
 
+def command_of(experiment: str) -> str:
+    """The command that an experiment opens with."""
+    found = re.search(r"^# pdtrain-(\w+) ", (CONF / "experiment" / f"{experiment}.yaml").read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
 def _every_choice_once() -> Iterator[tuple[str, list[str]]]:
     """Entries and overrides: the first choices of all groups together, the second ones and so on."""
     yield "report", ["run_dir=runs/quickstart"]
     yield "probe", []
     every = choices()
-    for group in ("experiment", "sweep"):  # they set the others' keys
-        yield from (("train", [f"{group}={choice}"]) for choice in every.pop(group))
+    yield from ((command_of(name), [f"experiment={name}"]) for name in every.pop("experiment"))  # set the others' keys
+    yield from (("train", [f"sweep={choice}"]) for choice in every.pop("sweep"))
     for place in range(max(map(len, every.values()))):
         yield "train", [f"{group}={names[place % len(names)]}" for group, names in every.items()]
 

@@ -45,6 +45,7 @@ _OTHERWISE = {
     ("data", "imagenet"): {
         "workers", "flip", "file_lists", "batch_size", "resize", "random_resized_crop", "mean", "standard_deviation",
     },
+    ("data", "mnist"): {"batch_size"},
     ("data", "objects"): {"transformations"},
     ("model", "resnet18"): {"small_images"},
     ("model", "resnet50"): {"small_images"},
@@ -214,14 +215,19 @@ def _taken() -> dict[str, set[str]]:
     return taken
 
 
+def _of_preprocessing() -> set[str]:
+    """Keys of the group that is handed on as a whole."""
+    return {f"preprocessing.{field.name}" for field in fields(Preprocessing)}
+
+
 def test_every_other_key_is_read() -> None:
     targets = {key for one in composed() for key, _ in one.nodes()}
-    read = {*_read_in_code(), *_interpolated(), *(f"preprocessing.{field.name}" for field in fields(Preprocessing))}
-    groups = {"model", "logger", "callbacks", "probes", "layers", "paths", "sweep"}
+    read = {*_read_in_code(), *_interpolated()}
+    groups = {"model", "logger", "callbacks", "probes", "layers", "paths", "sweep", "preprocessing"}
     others = {key for key in keys() if not any(f"{key}.".startswith(f"{target}.") for target in (*targets, "hydra"))}
 
     assert {"layers.max_units", "seed", "sweep.metric", "responses", "by", "probes.index_property"} <= others
-    assert others - groups - read == set()
+    assert others - groups - read - _of_preprocessing() == set()
     assert groups <= {part for key in read for part in [key.partition(".")[0]]}
 
 
@@ -325,7 +331,12 @@ _OF_THE_USER = {f"circular.{_OPEN}", "keys"}  # a column of the user's table; an
 
 def _some_exists(key: str) -> bool:
     pattern = re.compile(re.escape(key).replace(re.escape(_OPEN), r"[^.]+"))
-    return _exists(key) or (_OPEN in key and any(pattern.fullmatch(known) for known in keys())) or key in _OF_THE_USER
+    return (
+        _exists(key)
+        or key in choices()
+        or (_OPEN in key and any(pattern.fullmatch(known) for known in keys()))
+        or key in _OF_THE_USER
+    )
 
 
 def test_every_choice_that_a_message_names_exists() -> None:
@@ -355,7 +366,7 @@ def test_ready_made_sweeps_vary_keys_that_exist() -> None:
     varied = {key.removeprefix(prefix) for key in keys() if key.startswith(prefix)}
 
     assert {"seed", "data.geometric", "model.network.widths"} <= varied
-    assert varied <= keys()
+    assert varied <= {*keys(), *choices()}
 
 
 def test_the_sweep_of_wandbs_agents_names_keys_that_exist() -> None:
