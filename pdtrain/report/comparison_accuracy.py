@@ -126,7 +126,8 @@ def _published_error(config: DictConfig | None) -> float | None:
     """In percent, where the weights are the publisher's own and not a file's, whose accuracy is not known."""
     if config is None or config.get("published") is None or config.get("state_dict") is not None:
         return None
-    accuracy = config.published.get("accuracy_of_five")
+    published = config.published
+    accuracy = published.accuracy_of_five
     return None if accuracy is None else 100 * (1 - accuracy)
 
 
