@@ -27,7 +27,7 @@ _SMALL = [
     "callbacks.checkpoint=null",
 ]  # fmt: skip
 _RECIPES = {
-    "imagenet_resnet50": ["layers.names=[maxpool,layer4.*.relu#2,fc]"],
+    "imagenet_resnet50": ["layers.names=[maxpool,layer4.2.relu,fc]"],
     # the form for small images, of which 32 pixels are
     "imagenet_vgg16": ["layers.names=[features.30,classifier.*]", "model.network.small_images=true"],
 }
