@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,6 +19,7 @@ from pdtrain.results.metrics import last_values, read_metrics
 PUBLISHED_ERROR = "published top-5 error, ImageNet (%)"
 VALIDATION_ERROR = "validation error (%)"
 _FEWEST = 4  # networks that a correlation is given of
+_FILES = (".pth", ".pt", ".ckpt")
 _COLUMNS = ["setting", "error_of", "error", "dimension", "runs"]
 
 
@@ -122,13 +124,18 @@ def _draw_published(axes: plt.Axes) -> None:
         )  # fmt: skip
 
 
-def _published_error(config: DictConfig | None) -> float | None:
+def _published_error(stored: DictConfig | None) -> float | None:
     """In percent, where the weights are the publisher's own and not a file's, whose accuracy is not known."""
-    if config is None or config.get("published") is None or config.get("state_dict") is not None:
+    if stored is None or stored.get("published") is None or not _is_named(stored):
         return None
-    published = config.published
-    accuracy = published.accuracy_of_five
+    accuracy = stored.published.accuracy_of_five
     return None if accuracy is None else 100 * (1 - accuracy)
+
+
+def _is_named(stored: DictConfig) -> bool:
+    """Whether weights were given by name."""
+    weights = stored.model.network.get("weights")
+    return stored.get("state_dict") is None and weights is not None and Path(weights).suffix not in _FILES
 
 
 def _validation_error(run: str) -> float | None:

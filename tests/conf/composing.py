@@ -82,7 +82,7 @@ def _every_choice_once() -> Iterator[tuple[str, list[str]]]:
     yield "probe", []
     every = choices()
     yield from ((command_of(name), [f"experiment={name}"]) for name in every.pop("experiment"))  # set the others' keys
-    yield from (("train", [f"sweep={choice}"]) for choice in every.pop("sweep"))
+    yield from (("train", [f"sweep={name}"]) for name in every.pop("sweep"))  # and it an experiment
     for place in range(max(map(len, every.values()))):
         yield "train", [f"{group}={names[place % len(names)]}" for group, names in every.items()]
 

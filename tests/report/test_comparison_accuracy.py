@@ -24,11 +24,16 @@ def _rows(dimension: float) -> list[Row]:
     ]
 
 
-def _probed(folder: Path, name: str, *, pixels: int = 224, **changes: object) -> Path:
+def _probed(folder: Path, name: str, *, pixels: int = 224, weights: str = "DEFAULT", **changes: object) -> Path:
     accuracy, dimension = _NETWORKS[name]
     shown = {"pixels": 299 if name == "vgg16" else 224, "mean": [0.5]}
     published = {"accuracy_of_five": accuracy, "weights": f"torchvision's {name}", "preprocessing": shown}
-    given = ["model=torchvision", f"model.network.name={name}", f"out={folder / name}", "stimuli=objects"]
+    given = [
+        "model=torchvision",
+        f"model.network.name={name}",
+        f"out={folder / name}",
+        f"model.network.weights={weights}",
+    ]
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
         config = compose("probe", given)
     with open_dict(config):
@@ -66,7 +71,7 @@ def test_what_the_user_gave_is_a_setting(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("changes", [{"state_dict": "weights.pth"}, {"published": None}])
+@pytest.mark.parametrize("changes", [{"state_dict": "weights.pth"}, {"published": None}, {"weights": "file.pth"}])
 def test_the_error_of_weights_of_a_file_is_not_known(changes: dict, tmp_path: Path) -> None:
     for name in ("resnet18", "resnet34", "vgg16"):
         _probed(tmp_path / "nets", name, **(changes if name == "vgg16" else {}))
