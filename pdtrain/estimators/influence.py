@@ -5,7 +5,7 @@ influence of cells (Hampel 1974; Davison and Hinkley 1997, 2.7) is left what mar
 How many stimuli have a shared value, such as a ReLU's zero, does depend on them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
@@ -15,6 +15,8 @@ from torch import Tensor
 from pdtrain.estimators.contingency import LN2, Tables, bins_of
 from pdtrain.estimators.discretization import stretches
 from pdtrain.estimators.half_samples import half_differences_of_mean, standard_error
+
+Stretches = Sequence[tuple[Int[Tensor, "units rows"], Int[Tensor, "columns bins"]]]  # of each class
 
 MOVED = ("average", "edge")  # who crosses the edges of bins; the wider interval counts
 _RIDGE = 1e-9  # of the number of stimuli: makes margins that stand for the same thing share it
@@ -74,20 +76,54 @@ def half_differences_of_information(
     True
     """
     order = _shuffle(len(responses), labels, seed).to(properties.device)
-    as_shown = (properties, property_values)
-    shuffled = (properties[order], None if property_values is None else property_values[order])
+    stretched = stretches_of(responses, properties, labels, response_values, property_values)
+    as_shown, shuffled = (
+        influence_on_sums(
+            responses,
+            codes,
+            weights,
+            labels,
+            stretched=stretched,
+            paired=paired,
+            moved=MOVED,
+            memory_bytes=memory_bytes,
+        )
+        for codes in (properties, properties[order])  # an order changes no stretch
+    )  # fmt: skip
     widest = torch.zeros(len(halves), *weights.shape[1:])
-    for moved in MOVED:
-        found, by_chance = (
-            influence_on_sums(
-                responses, codes, weights, labels, response_values=response_values, property_values=values,
-                paired=paired, moved=moved, memory_bytes=memory_bytes,
-            )
-            for codes, values in (as_shown, shuffled)
-        )  # fmt: skip
+    for found, by_chance in zip(as_shown, shuffled, strict=True):
         kept = less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
         widest = torch.where(standard_error(kept) > standard_error(widest), kept, widest)
     return widest
+
+
+def stretches_of(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli columns"],
+    labels: Int[Tensor, " stimuli"] | None = None,
+    response_values: Float[Tensor, "stimuli units"] | None = None,
+    property_values: Float[Tensor, "stimuli columns"] | None = None,
+) -> Stretches:
+    """Which bins of responses, and which of properties, share a stretch, in each class; see `stretches`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> values = torch.arange(6.0)[:, None]
+    >>> ((rows, columns),) = stretches_of(values.long() // 2, values.long() // 3, response_values=values)
+    >>> rows.tolist(), columns.tolist()
+    ([[0, 0, 0]], [[0, 1]])
+    """
+    left = responses if response_values is None else response_values
+    right = properties if property_values is None else property_values
+    bins = bins_of(responses), bins_of(properties)
+    return [
+        (
+            stretches(left[members], responses[members], bins[0]),
+            stretches(right[members], properties[members], bins[1]),
+        )
+        for members in _members(labels, len(responses))
+    ]
 
 
 def less_chance(
@@ -115,40 +151,40 @@ def influence_on_sums(
     weights: Float[Tensor, "units properties sums"],
     labels: Int[Tensor, " stimuli"] | None = None,
     *,
-    response_values: Float[Tensor, "stimuli units"] | None = None,
-    property_values: Float[Tensor, "stimuli columns"] | None = None,
+    stretched: Stretches | None = None,
     paired: bool = False,
-    moved: str = "average",
+    moved: Sequence[str] = MOVED[:1],
     memory_bytes: int = 2**28,
-) -> Float[Tensor, "stimuli properties sums"]:
+) -> Float[Tensor, "ways stimuli properties sums"]:
     """Influence of each stimulus on weighted sums of the units' information, bits; its mean over stimuli is zero.
+
+    Of each way in which edges may have been `moved`; `stretched` is from `stretches_of`, and None takes each bin for a
+    stretch of its own.
 
     Examples
     --------
     >>> import torch
     >>> responses = torch.tensor([[0], [0], [0], [1], [1], [1]])
     >>> properties = torch.tensor([[0], [0], [1], [1], [1], [0]])
-    >>> found = influence_on_sums(responses, properties, torch.ones(1, 1, 1))
+    >>> (found,) = influence_on_sums(responses, properties, torch.ones(1, 1, 1))
     >>> [round(bits, 2) for bits in found.flatten().tolist()]
     [0.33, 0.33, -0.67, 0.33, 0.33, -0.67]
     """
     bins = bins_of(responses), bins_of(properties)
-    left_values = responses if response_values is None else response_values
-    right_values = properties if property_values is None else property_values
-    found = torch.zeros(len(responses), *weights.shape[1:], device=responses.device)
+    stretched = stretches_of(responses, properties, labels) if stretched is None else stretched
+    found = torch.zeros(len(moved), len(responses), *weights.shape[1:], device=responses.device)
     of_class = partial(_paired if paired else _shared, moved=moved)
     share = len(properties) / (properties >= 0).sum(0).clamp_min(1)  # of a mean over those that have a property
-    per_unit = 8 * bins[0] * (len(responses) + 10 * bins[1] * weights[0].numel())
+    per_unit = 8 * bins[0] * (len(responses) + 10 * bins[1] * len(moved) * weights[0].numel())
     for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
         block = slice(int(units[0]), int(units[-1]) + 1)
         met = block if paired else slice(None)
-        for members in _members(labels, len(responses)):
-            left, right = responses[members, block], properties[members, met]
-            found[members] += of_class(
-                left,
-                right,
-                stretches(left_values[members, block], left, bins[0]),
-                stretches(right_values[members, met], right, bins[1]),
+        for members, (rows, columns) in zip(_members(labels, len(responses)), stretched, strict=True):
+            found[:, members] += of_class(
+                responses[members, block],
+                properties[members, met],
+                rows[block],
+                columns[met],
                 weights[block].to(found) * (share[block, None, None] if paired else 1),
             )
     return found if paired else found * share[:, None]
@@ -162,21 +198,22 @@ def _members(labels: Tensor | None, stimuli: int) -> Iterator[Tensor | slice]:
 
 
 def _shared(
-    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: str
+    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: Sequence[str]
 ) -> Tensor:
     """Of properties that all units share: matrix products of indicators."""
     (units, of_properties, sums), row_bins, column_bins = weights.shape, rows.shape[1], columns.shape[1]
     left, right = _one_hot(responses, row_bins), _one_hot(properties, column_bins)
     tables = (left.T @ right).view(units, row_bins, of_properties, column_bins).transpose(1, 2)
-    cells = influence_of_cells(tables, rows[:, None], columns, moved=moved).float()
-    weighted = torch.einsum("uprc,upk->urpkc", cells, weights).reshape(units * row_bins, -1)
-    met = (left @ weighted).view(len(responses), of_properties, sums, column_bins)
-    place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, sums, 1)
-    return met.gather(3, place)[..., 0] * (properties >= 0)[..., None]
+    cells = torch.stack([influence_of_cells(tables, rows[:, None], columns, moved=way).float() for way in moved])
+    weighted = torch.einsum("muprc,upk->urpmkc", cells, weights).reshape(units * row_bins, -1)
+    met = (left @ weighted).view(len(responses), of_properties, len(moved) * sums, column_bins)
+    place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, len(moved) * sums, 1)
+    found = met.gather(3, place)[..., 0] * (properties >= 0)[..., None]
+    return found.view(len(responses), of_properties, len(moved), sums).permute(2, 0, 1, 3)
 
 
 def _paired(
-    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: str
+    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: Sequence[str]
 ) -> Tensor:
     """Of each unit's own property: cells are looked up."""
     units, row_bins, column_bins = len(weights), rows.shape[1], columns.shape[1]
@@ -184,9 +221,10 @@ def _paired(
     offset = torch.arange(units, device=responses.device) * (row_bins * column_bins)
     cell = responses.long() * column_bins + properties + offset
     counts = torch.bincount(cell[known], minlength=units * row_bins * column_bins)
-    cells = influence_of_cells(counts.view(units, row_bins, column_bins).double(), rows, columns, moved=moved).float()
-    influence = cells.flatten()[cell.clamp_min(0)] * known
-    return (influence @ weights[:, 0])[:, None]
+    tables = counts.view(units, row_bins, column_bins).double()
+    cells = torch.stack([influence_of_cells(tables, rows, columns, moved=way).float().flatten() for way in moved])
+    influence = cells[:, cell.clamp_min(0)] * known
+    return (influence @ weights[:, 0])[:, :, None]
 
 
 def _one_hot(codes: Tensor, bins: int) -> Tensor:

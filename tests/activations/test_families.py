@@ -80,7 +80,7 @@ _FAMILIES: dict[str, tuple[Callable[..., nn.Module], int, int]] = {
 def _stimuli(pixels: int) -> StimulusSet:
     images = torch.rand(_STIMULI, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
     images *= torch.linspace(0.2, 1, _STIMULI)[:, None, None, None]
-    return StimulusSet(images, images, torch.arange(_STIMULI) % 2)
+    return StimulusSet(images, torch.arange(_STIMULI) % 2)
 
 
 @pytest.mark.parametrize("name", _FAMILIES)

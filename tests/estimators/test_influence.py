@@ -8,7 +8,7 @@ from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.contingency import joint_counts, plugin_information
 from pdtrain.estimators.discretization import discretize, property_codes
 from pdtrain.estimators.half_samples import half_samples, standard_error
-from pdtrain.estimators.influence import half_differences_of_information, influence_on_sums
+from pdtrain.estimators.influence import half_differences_of_information, influence_on_sums, stretches_of
 from pdtrain.estimators.information import information_about
 from pdtrain.estimators.invariance import object_information
 
@@ -20,7 +20,7 @@ def _influence(responses: Tensor, properties: Tensor, labels: Tensor | None = No
     units = responses.shape[1]
     paired = properties.shape[1] == units > 1
     each = torch.eye(units)[:, None]
-    return influence_on_sums(responses, properties, each, labels, paired=paired)[:, 0]
+    return influence_on_sums(responses, properties, each, labels, paired=paired)[0, :, 0]
 
 
 def _units(values: Tensor, units: int, signal: float, generator: torch.Generator, active: float = 1.0) -> Tensor:
@@ -81,7 +81,7 @@ def test_a_unit_that_equals_a_property_cut_at_ranks_is_certain_of_it() -> None:
     values = torch.rand(400, 1, generator=torch.Generator().manual_seed(0))
     codes, each = discretize(values), torch.ones(1, 1, 1)
 
-    certain = influence_on_sums(codes, codes, each, response_values=values, property_values=values)
+    certain = influence_on_sums(codes, codes, each, stretched=stretches_of(codes, codes, None, values, values))
 
     assert certain.abs().max() < 1e-5
 
