@@ -10,9 +10,11 @@ import pytorch_lightning as lightning
 from pytorch_lightning.loggers import WandbLogger
 from torch import nn
 
+from pdtrain.callbacks.averaging import averaged_weights
 from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.callbacks.named_probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
+from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.rows import ProbePoint, Row
@@ -23,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 class Probing(lightning.Callback):
     """Probes a network during training without changing the training.
+
+    Where a callback of Lightning's averages the weights, the averaged ones are probed, as they are validated and kept.
 
     Parameters
     ----------
@@ -74,7 +78,7 @@ class Probing(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         """Probe at log-spaced steps."""
-        if self.schedule.at_step(trainer.global_step):
+        if self.schedule.at_step(trainer.global_step) and completes_step(trainer):
             self._measure(trainer, pl_module, ProbePoint(trainer.current_epoch, trainer.global_step))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -121,9 +125,9 @@ class Probing(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint
     ) -> list[Row] | None:
         try:
-            return self.prober.measure(
-                self._probed(pl_module), self._probes(trainer), point, lambda *how_far: self._tell(trainer, *how_far)
-            )
+            with averaged_weights(trainer, pl_module):
+                network, probes = self._probed(pl_module), self._probes(trainer)
+                return self.prober.measure(network, probes, point, lambda *how_far: self._tell(trainer, *how_far))
         except Exception as error:
             if self._on_error == "stop":
                 raise

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from pdtrain.errors import Preempted
+from pdtrain.callbacks.steps import completes_step
+from pdtrain.errors import Preempted, RunError
 from pdtrain.files import written_whole
 from pdtrain.loggers.resumable import Resumable
 from pdtrain.training.checkpoints import LAST, STATE, resumable_checkpoints
@@ -52,6 +53,7 @@ class Resuming(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Restore what Lightning does not; from now on signals wait for the end of a batch."""
+        _check_same_step(trainer)
         if self._restored is not None:
             _set_random_streams(self._restored["random"][trainer.global_rank])
             _set_metrics(pl_module, self._restored["metrics"])
@@ -67,8 +69,12 @@ class Resuming(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Save within an epoch if the process must leave; not after the last batch, since validation belongs to it."""
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or not self._asked(trainer):
+        """Save within an epoch if the process must leave.
+
+        Not after the last batch, since validation belongs to it, nor while gradients of several are being added up.
+        """
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if last or not completes_step(trainer) or not self._asked(trainer):
             return
         self._within_epoch = True
         self._save(trainer)
@@ -137,6 +143,16 @@ class Resuming(lightning.Callback):
             if number != signal.SIGTERM:
                 self._handlers[number](number, None)  # Lightning's: it saves once more, and requeues the SLURM job
         raise Preempted(f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}")
+
+
+def _check_same_step(trainer: lightning.Trainer) -> None:
+    """A host that does not see the checkpoint would begin anew, beside one that goes on."""
+    first = trainer.strategy.broadcast(trainer.global_step)
+    if not trainer.strategy.reduce_boolean_decision(trainer.global_step == first):
+        raise RunError(
+            f"the processes go on after different steps, this one after step {trainer.global_step}; "
+            "put hydra.run.dir on a disk that all hosts have"
+        )
 
 
 def _name_too(path: Path, name: Path) -> None:

@@ -132,7 +132,7 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
         if kind is None:
             return
         kind = "gate" if name.startswith(gates) else kind
-        listed = (name, call) in for_each_image and len(output) == 1
+        listed = output.shape[:1] == (1,) and (for_each_image is None or (name, call) in for_each_image)
         source = outputs.name_of(given) or outputs.name_before(given, output) or ""
         heard.append(_Heard(name, call, tuple(output.shape[1:]), kind, isinstance(module, _WEIGHTED), source, listed))
         if listed:
@@ -143,16 +143,19 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
     return _layers(heard, outputs.closed, tuple(image.shape[1:]), _prefix_tokens(model))
 
 
-def _given_for_each_image(model: nn.Module, image: Tensor) -> set[tuple[str, int]]:
-    """Calls that give two responses to two images, unlike tables of positions, and windows in place of images."""
+def _given_for_each_image(model: nn.Module, image: Tensor) -> set[tuple[str, int]] | None:
+    """Calls that give two responses to two images, unlike a table of positions; None if the network takes only one."""
     found = set()
 
     def hear(name: str, call: int, output: Tensor, inputs: Any) -> None:
         if output.shape[:1] == (2,):
             found.add((name, call))
 
-    with listening(model, None, hear):
-        model(torch.cat([image, image]))
+    try:
+        with listening(model, None, hear):
+            model(torch.cat([image, image]))
+    except RuntimeError:
+        return None
     return found
 
 

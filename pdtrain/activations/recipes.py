@@ -132,7 +132,7 @@ def _say_once(message: str) -> None:
 
 def _stage_ends(layers: Sequence[Layer]) -> list[Layer]:
     """The last of the blocks, or layers that are in none, of each resolution; all of one that has few resolutions."""
-    maps = [layer for layer in _outside_parts(layers) if layer.places > 1]
+    maps = [layer for layer in _outside_parts(layers) if layer.place_dimensions]
     maps = [layer for layer in maps if layer.kind != "other" or _ends_block(layer)]
     if len({layer.places - layer.prefix_tokens for layer in maps}) < _FEWEST_RESOLUTIONS:
         return [layer for layer in maps if _ends_block(layer) or layer is maps[-1]]
@@ -158,8 +158,8 @@ def _outside_parts(layers: Sequence[Layer]) -> list[Layer]:
         block = next((module for module in _around(layer) if module in blocks), layer.module)
         return block == layer.module or block in layer.closes
 
-    # the head has no blocks, though it may be a small part of the network
-    return [la for la in layers[1:] if (la.places == 1 or is_outer(la)) and not _of_a_gate(la, layers)]
+    # the linear layers of the head are no block, though they may be a small part of the network
+    return [la for la in layers[1:] if (not la.place_dimensions or is_outer(la)) and not _of_a_gate(la, layers)]
 
 
 def _around(layer: Layer) -> Iterator[str]:
@@ -170,10 +170,16 @@ def _around(layer: Layer) -> Iterator[str]:
 
 def _head(layers: Sequence[Layer]) -> list[Layer]:
     """What the last maps are pooled to, and the linear layers after them, each after its activation."""
-    end = max(place for place, layer in enumerate(layers) if layer.places > 1)
-    head = layers[end + 1 :]
+    outer = [layers[0], *_outside_parts(layers)]
+    end = max(index for index, layer in enumerate(outer) if _is_of_maps(layer))
+    head = outer[end + 1 :]
     rectified = {layer.source: layer for layer in head if layer.kind == "activation"}
     return [rectified.get(layer.name, layer) for layer in head if layer.kind in ("pooling", *_WEIGHTED)]
+
+
+def _is_of_maps(layer: Layer) -> bool:
+    """Of a small image, maps of a single place too, which blocks still work on."""
+    return layer.places > 1 or bool(layer.place_dimensions and layer.kind != "pooling" and _ends_block(layer))
 
 
 def _of_a_gate(layer: Layer, layers: Sequence[Layer]) -> bool:

@@ -14,6 +14,8 @@ _AT_LEAST = {
     "trainer.max_epochs": -1,
     "data.batch_size": 1,
     "data.workers": 0,
+    "data.prefetch_factor": 1,
+    "data.random_crop_padding": 0,
     "data.identities": 2,
     "data.pixels": 4,
     "data.training_images": 1,
@@ -21,6 +23,8 @@ _AT_LEAST = {
     "data.split_seed": 0,
     "layers.max_units": 1,
     "stimuli.identities": 1,
+    "stimuli.objects": 1,
+    "stimuli.views": 1,
     "layers.batch_size": 1,
     "model.network.hidden": 1,
 }
@@ -29,6 +33,10 @@ _WHEN_GIVEN: dict[str, Any] = {
     "ckpt_path": "a path",
     "data.subset": 1000,
     "data.validation_fraction": 0.2,
+    "data.random_resized_crop": 0.08,
+    "data.rand_augment": 9,
+    "data.resize": 256,
+    "data.validation_labels": "a path",
     "layers.names": ["relu*"],
     "probes.intrinsic_dimension.projected_features": 512,
     "callbacks.probing.schedule.log_spaced_steps": 1,
@@ -40,6 +48,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "preprocessing.mean": [0.5],
     "preprocessing.standard_deviation": [0.25],
     "preprocessing.squash": True,
+    "stimuli.root": "a path",
 }
 # words beside true and false
 _WORDS = {"untrained": ("shuffled",)}

@@ -36,9 +36,13 @@ _OFFERED = {
         "pdtrain.probes.object_probe.ObjectInformationProbe",
         "pdtrain.probes.object_probe.DiscriminabilityProbe",
     ),
-    "stimuli": tuple(
-        f"pdtrain.stimuli.sources.{name}"
-        for name in ("held_out", "training", "objects", "factorial_objects", "image_folder")
+    "stimuli": (
+        "pdtrain.stimuli.sources.held_out",
+        "pdtrain.stimuli.sources.training",
+        "pdtrain.stimuli.sources.objects",
+        "pdtrain.stimuli.sources.factorial_objects",
+        "pdtrain.stimuli.sources.image_folder",
+        "pdtrain.stimuli.transformed.transformed",
     ),
 }
 _REFERENCE = re.compile(r"(?<!\\)\$\{[A-Za-z_][\w.]*\}")  # to another key

@@ -99,6 +99,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     def fit() -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
+            warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
             trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
 
     if process_rank():  # of a data-parallel run; the first process keeps the books
@@ -129,6 +130,8 @@ def _classifier(config: DictConfig, data: Any) -> Classifier:
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         compile=config.compile,
+        channels_last=config.channels_last,
+        label_smoothing=config.label_smoothing,
     )
 
 

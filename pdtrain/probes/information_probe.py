@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -130,9 +131,10 @@ class InformationProbe:
                 if name != IDENTITY
             }
         overall, beyond = Measurement([], []), Measurement([], [])
-        for index, response in enumerate(responses):
+        seen = [fields for response in responses[:] if (fields := response.fields) is not None]
+        of_layers = self._local_codes.of(seen, self._local, stimuli, within=bool(within)) if self._local else repeat({})
+        for index, (response, local) in enumerate(zip(responses, of_layers, strict=False)):
             _refuse_non_finite(response)
-            local = {n: self._local_codes.of(response, stimuli, n, within=bool(within)) for n in self._local}
             for told in self._overall(response, index, stimuli, shared, {n: of.overall for n, of in local.items()}):
                 overall.rows.extend(told.rows())
                 overall.unit_rows.extend(told.unit_rows())

@@ -175,13 +175,13 @@ class Prober:
             if current_shards().rank:
                 return []
             found = [
-                self._say_reduction(
-                    probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
-                )
+                probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
                 for probe in probes
             ]
-        rows = [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)]
-        unit_rows = [row for measurement in found for row in measurement.unit_rows]
+        rows, unit_rows = self._said(
+            [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)],
+            [row for measurement in found for row in measurement.unit_rows],
+        )
         rows += self._indices(rows, unit_rows, point)
         rows = [replace(row, stimuli=self.stimuli.fingerprint) for row in rows]
         self.store.keep(self.catalogue)
@@ -189,13 +189,15 @@ class Prober:
         self.seconds.append(time.perf_counter() - started)
         return rows
 
-    def _say_reduction(self, found: Measurement) -> Measurement:
-        """Values of maps and of what maps are reduced to are not to be pooled: their estimators differ."""
+    def _said(self, rows: list[Row], unit_rows: list[UnitRow]) -> tuple[list[Row], list[UnitRow]]:
+        """Values of maps and of what maps are reduced to are not to be pooled: their estimators say which they are."""
         if self._reduce == "none":
-            return found
+            return rows, unit_rows
         said = f", layers.reduce={self._reduce}"
-        rows = [replace(row, estimator=row.estimator + said) for row in found.rows]
-        return Measurement(rows, [replace(row, estimator=row.estimator + said) for row in found.unit_rows])
+        return (
+            [replace(row, estimator=row.estimator + said) for row in rows],
+            [replace(row, estimator=row.estimator + said) for row in unit_rows],
+        )
 
     def _indices(self, rows: list[Row], unit_rows: list[UnitRow], point: ProbePoint) -> list[Row]:
         """Compare this point with the untrained network, as stored."""

@@ -40,6 +40,8 @@ def headline(rows: pd.DataFrame, catalogue: Catalogue, different: pd.DataFrame) 
     different
         Layers of the last epoch against the first (`pdtrain.results.differences`).
     """
+    if rows.empty:
+        return []
     last = rows[rows["epoch"] == rows["epoch"].max()]
     when = moment(last, last["epoch"].max()).replace("epoch", "after epoch")
     return [*_of_dimension(last, catalogue, when), *_of_information(last, different), *_of_objects(last, different)]

@@ -25,6 +25,7 @@ DEAD_NETWORK = "dead network"  # kind of a caveat
 DEAD = 0.9  # share of a hidden layer's sampled units that are silent from which on a network counts as dead
 _SILENCE = (SILENT_UNITS, SILENT_FRACTION)  # rows of before 0.2.0 have the latter alone
 _MOST_NAMED = 4
+_AVERAGING = (".EMAWeightAveraging", ".WeightAveraging")  # Lightning's
 _SLACK = 1e-9  # 9 of 10 units are 90%, however they are rounded
 
 
@@ -35,7 +36,8 @@ class Caveat:
     Attributes
     ----------
     kind
-        In two words, as a tag: "not memorised", "memorising unknown", "dead network" or "mixed estimators".
+        In two words, as a tag: "not memorised", "memorising unknown", "averaged weights", "dead network" or "mixed
+        estimators".
     sentence
         What is the matter, where, and what helps.
     """
@@ -69,7 +71,7 @@ def caveats_of(
     metrics
         As `read_metrics` gives them; None where no logger kept any.
     """
-    found = [] if config is None else _memorising(rows, config, last_values(metrics))
+    found = [] if config is None else [*_memorising(rows, config, last_values(metrics)), *_averaged(config)]
     if rows is not None:
         of_silence = pd.concat([measure.rows(rows) for measure in _SILENCE])
         points = {
@@ -197,6 +199,21 @@ def _memorising(rows: pd.DataFrame | None, config: DictConfig, last: Mapping[str
             f"Not memorised: trained on shuffled labels, but its training accuracy is {_percent(last[name])} "
             f"({TRAINING_ACCURACIES[name]}), below {_percent(MEMORISED)}. Nothing here shows what memorising does; "
             "train longer, on fewer images or at a lower rate, as experiment=shuffled_labels does.",
+        )
+    ]
+
+
+def _averaged(config: DictConfig) -> list[Caveat]:
+    callbacks = OmegaConf.to_container(config.get("callbacks") or OmegaConf.create())
+    assert isinstance(callbacks, dict)
+    targets = [str(node.get("_target_")) for node in callbacks.values() if isinstance(node, dict)]
+    if not any(target.endswith(_AVERAGING) for target in targets):
+        return []
+    return [
+        Caveat(
+            "averaged weights",
+            "Averaged weights: what is probed, validated and kept is the average that callbacks.averaging makes of the "
+            "weights while they are trained.",
         )
     ]
 

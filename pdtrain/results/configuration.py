@@ -10,7 +10,7 @@ from yaml import YAMLError
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder, folders_below
-from pdtrain.results.versions import upgraded
+from pdtrain.results.versions import ADDED, upgraded
 
 PRETRAINED_WEIGHTS = "pretrained"
 _PROBE_SET_NAME = "probe.yaml"
@@ -23,6 +23,9 @@ _FREE = (
     "report",
     "paths",
     "data.workers",
+    "data.prefetch_factor",
+    "data.file_lists",
+    "data.validation_labels",
     "data.root",
     "trainer.enable_progress_bar",
     "trainer.default_root_dir",
@@ -127,7 +130,8 @@ def differences(stored: DictConfig, config: DictConfig) -> list[tuple[str, Any, 
     """Keys on which the results depend and that differ, with both values."""
     one, other = dict(leaves(_resolved(stored))), dict(leaves(_resolved(config)))
     keys = [key for key in sorted(one.keys() | other.keys()) if not _is_free(key)]
-    return [(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+    values = [(key, one.get(key, ADDED.get(key)), other.get(key, ADDED.get(key))) for key in keys]
+    return [(key, before, now) for key, before, now in values if before != now]
 
 
 def _resolved(config: DictConfig) -> Any:

@@ -105,6 +105,16 @@ def _mixed(frame: pd.DataFrame) -> pd.Series:
     return named.groupby(keys)["estimator"].transform("nunique") > 1
 
 
+# keys that came after a version, with the values under which all is as it was before them
+ADDED = {
+    "channels_last": False,
+    "label_smoothing": 0.0,
+    "data.random_crop_padding": 0,
+    "trainer.accumulate_grad_batches": 1,
+    "trainer.num_nodes": 1,
+}
+
+
 def upgraded(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration that any version stored, under today's names and with today's groups.
 

@@ -1,14 +1,40 @@
-"""Reads image files as tensors, with a clear error for a damaged one."""
+"""Finds image files, and reads them as tensors, with a clear error for a damaged one."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+from jaxtyping import Int
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.stimulus_set import random_sample
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")  # readers of others run programs
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
+
+
+def sample_files(root: str | Path, count: int, *, seed: int, asked: str) -> list[Path]:
+    """Choose `count` of the image files below a folder, in order; `asked` is what the configuration says of them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer.
+    """
+    files = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in _SUFFIXES)
+    if len(files) < count:
+        raise InputError(f"stimuli.root={root}: {len(files)} images found, {asked} asked for")
+    return [files[place] for place in random_sample(len(files), count, seed=seed)]
+
+
+def classes_of(files: Sequence[Path]) -> Int[Tensor, " files"]:
+    """Number of the folder that each file lies in, in alphabetical order."""
+    folders = sorted({file.parent for file in files})
+    return torch.tensor([folders.index(file.parent) for file in files])
 
 
 def read_image(path: str | Path, *, channels: int) -> Tensor:
@@ -19,8 +45,29 @@ def read_image(path: str | Path, *, channels: int) -> Tensor:
     InputError
         If the file is missing, damaged or no image.
     """
+    with _opened(path) as image:
+        return pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
+
+
+def read_with_alpha(path: str | Path, *, channels: int) -> Tensor:
+    """Read a file as uint8 with its alpha channel last, shape (channels + 1, height, width); 255 where it has none.
+
+    Raises
+    ------
+    InputError
+        As `read_image`.
+    """
+    with _opened(path) as image:
+        transparent = "A" in image.getbands() or "transparency" in image.info
+        whole = image.convert("RGBA" if transparent else "RGB")
+        colours, alpha = whole.convert("L" if channels == 1 else "RGB"), whole.convert("RGBA").getchannel("A")
+        return torch.cat([pil_to_tensor(colours), pil_to_tensor(alpha)])
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
+            yield image
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: corrupt image file; repair or remove it") from error

@@ -6,15 +6,16 @@ depth vanishes: closed form, exact, and the same on any device.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import unknown_name
+from pdtrain.stimuli.noise import pink_noise
+from pdtrain.stimuli.ranges import Ranges
 
 _CHUNK = 100  # images drawn together; fixed, so that the random stream does not depend on memory
 NEUTRAL = {
@@ -30,7 +31,7 @@ _LIGHT = (-0.45, -0.65, 0.62)
 
 
 @dataclass(frozen=True)
-class Transformations:
+class Transformations(Ranges):
     """Ranges of the transformations; each image draws uniformly within them.
 
     Attributes
@@ -56,30 +57,6 @@ class Transformations:
     luminance: tuple[float, float] = (0.4, 1.0)
     contrast: tuple[float, float] = (0.5, 1.0)
     background: float = 0.1
-
-    @classmethod
-    def from_config(cls, ranges: Mapping[str, Any] | None, *, key: str) -> "Transformations":
-        """Build from plain numbers and pairs; `key` is where they stand in the configuration.
-
-        Raises
-        ------
-        InputError
-            For a transformation that does not exist, or a value that is not of its form.
-        """
-        known = {item.name: item.default for item in fields(cls)}
-        values: dict[str, Any] = {}
-        for name, given in (ranges or {}).items():
-            if name not in known:
-                raise unknown_name(key, name, known, of="transformation")
-            paired = isinstance(known[name], tuple)
-            try:
-                values[name] = tuple(float(v) for v in given) if paired else float(given)
-            except (TypeError, ValueError):
-                values[name] = ()
-            if values[name] == () or (paired and (len(values[name]) != 2 or values[name][0] > values[name][1])):
-                form = "a pair [smallest, largest]" if paired else "one number"
-                raise InputError(f"{key}.{name}={given}: give {form}")
-        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -182,7 +159,7 @@ def _draw(
         chunk = slice(start, start + _CHUNK)
         part = {name: values[chunk] for name, values in parameters.items()}
         drawn = _render(lobes, labels[chunk], part, pixels)
-        noise = _pink_noise(len(labels[chunk]), pixels, generator) * background
+        noise = pink_noise(len(labels[chunk]), (pixels, pixels), generator) * background
         image = drawn[:, 0] * drawn[:, 1] + (1 - drawn[:, 1]) * (0.5 + noise)
         images[chunk, 0] = (image.clamp(0, 1) * 255).round().to(torch.uint8)
     return RenderedObjects(images, labels, parameters)
@@ -273,12 +250,3 @@ def _render(lobes: _Lobes, labels: Tensor, parameters: dict[str, Tensor], pixels
     contrast = parameters["object_contrast"][:, None, None]
     intensity = parameters["object_luminance"][:, None, None] * (1 - contrast + contrast * (0.15 + 0.85 * lambert))
     return torch.stack([intensity, coverage], 1)
-
-
-def _pink_noise(count: int, pixels: int, generator: torch.Generator) -> Float[Tensor, "n h w"]:
-    """Noise with the 1/f amplitude spectrum of natural scenes, zero mean and unit variance per image."""
-    white = torch.fft.rfft2(torch.randn(count, pixels, pixels, generator=generator))
-    frequency = torch.hypot(torch.fft.fftfreq(pixels)[:, None], torch.fft.rfftfreq(pixels)[None])
-    frequency[0, 0] = torch.inf
-    noise = torch.fft.irfft2(white / frequency, s=(pixels, pixels))
-    return noise / noise.std((1, 2), keepdim=True)

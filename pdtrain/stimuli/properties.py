@@ -39,7 +39,8 @@ class Property:
 
     To add one, list it in `PROPERTIES` under a name of its own, in any module that is imported before the probes are
     prepared, such as that of a model's `_target_`. `probes.unit_information.properties` then takes its name as those of
-    the package. Its functions are pure: the same images give the same values, whatever was measured before.
+    the package. Its functions are pure: an image gives the same value, whatever was measured before or beside it. They
+    are given a portion of the stimuli at a time.
 
     Attributes
     ----------

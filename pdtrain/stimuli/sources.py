@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.image_files import read_image
+from pdtrain.stimuli.image_files import classes_of, read_image, sample_files
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
-from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
+from pdtrain.stimuli.stimulus_set import StimulusSet, stacked
 
 
 @runtime_checkable
@@ -108,16 +106,10 @@ def _stimuli(data: Sees, rendered: RenderedObjects) -> StimulusSet:
 
 def image_folder(data: Sees, *, root: str, count: int, seed: int) -> StimulusSet:
     """Read images below a folder (class folders or not), resized and cropped to the size of the training images."""
-    suffixes = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
-    files = sorted(p for p in Path(root).rglob("*") if p.suffix.lower() in suffixes)
-    if len(files) < count:
-        raise InputError(f"stimuli.root={root}: {len(files)} images found, stimuli.count={count} asked for")
-    files = [files[i] for i in random_sample(len(files), count, seed=seed)]
+    files = sample_files(root, count, seed=seed, asked=f"stimuli.count={count}")
     resize = resizing(data)
     images = (resize(read_image(file, channels=data.shape[0])) for file in files)
-    classes = sorted({file.parent for file in files})
-    labels = torch.tensor([classes.index(file.parent) for file in files])
-    return StimulusSet(stacked(images, (count, *data.shape)), labels, normalize=data.normalize)
+    return StimulusSet(stacked(images, (count, *data.shape)), classes_of(files), normalize=data.normalize)
 
 
 def resizing(data: Sees) -> Callable[[Tensor], Tensor]:

@@ -10,11 +10,14 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from pdtrain.errors import InputError, RunError
+from pdtrain.training.schedules import step_decay, warmup_cosine
 
 # schedulers that must know the length of the training, and how they call it
 _LENGTH_ARGUMENTS: dict[Any, str] = {
     torch.optim.lr_scheduler.OneCycleLR: "total_steps",
     torch.optim.lr_scheduler.CosineAnnealingLR: "T_max",
+    warmup_cosine: "total_steps",
+    step_decay: "total_steps",
 }
 
 
@@ -33,6 +36,10 @@ class Classifier(lightning.LightningModule):
         Takes an optimiser (and the number of steps, where it needs that), returns a scheduler; or None.
     compile
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
+    channels_last
+        Keep weights and images with their channels last in memory, where convolutions on GPUs are fastest.
+    label_smoothing
+        Share of each label that the training loss spreads over all classes (Szegedy et al. 2016).
     """
 
     def __init__(
@@ -43,9 +50,15 @@ class Classifier(lightning.LightningModule):
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., Any] | None = None,
         compile: bool = False,
+        channels_last: bool = False,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.network = network
+        if not 0 <= label_smoothing < 1:
+            raise InputError(f"label_smoothing={label_smoothing}: give a share from 0 to below 1")
+        self._memory_format = torch.channels_last if channels_last else torch.preserve_format
+        self.network = network.to(memory_format=self._memory_format)
+        self._label_smoothing = label_smoothing
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
@@ -55,7 +68,7 @@ class Classifier(lightning.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (images, classes)."""
-        return self._run[0](images)
+        return self._run[0](images.to(memory_format=self._memory_format))
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch."""
@@ -68,7 +81,8 @@ class Classifier(lightning.LightningModule):
     def _step(self, batch: tuple[Tensor, Tensor], stage: str, label: str) -> Tensor:
         images, labels = batch
         logits = self(images)
-        loss = nn.functional.cross_entropy(logits, labels)
+        smoothing = self._label_smoothing if stage == "fit" else 0.0
+        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         if not bool(torch.isfinite(loss)):
             raise RunError(
                 f"the {label} loss is {float(loss.detach())} at step {self.global_step} (epoch {self.current_epoch}); "

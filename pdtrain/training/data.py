@@ -1,127 +1,19 @@
 """The abstract data module: what all data sets share, from splits and shuffled labels to augmentation and stimuli."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytorch_lightning as lightning
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.transforms import v2
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from pdtrain.errors import InputError
 from pdtrain.stimuli.luminance_gradient import LUMINANCE_GRADIENT, WithLuminance, luminance_gradient
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
-
-
-class LabelledImages(Dataset[tuple[Tensor, int]]):
-    """Images with labels and, where they were rendered, the parameters that made them.
-
-    Parameters
-    ----------
-    read
-        Returns the image at an index, uint8, shape (channels, height, width).
-    labels
-        Class of each image, shape (images,).
-    normalize
-        Turns uint8 intensities into what the network sees.
-    parameters
-        Known transformation parameters, each of shape (images,).
-
-    Attributes
-    ----------
-    true_labels
-        What the images show, shape (images,): differs from `labels` once these are shuffled.
-    """
-
-    def __init__(
-        self,
-        read: Callable[[int], Tensor],
-        labels: Tensor,
-        normalize: Callable[[Tensor], Tensor],
-        parameters: dict[str, Tensor] | None = None,
-    ) -> None:
-        self.labels, self.true_labels, self.parameters = labels, labels, parameters or {}
-        self._read, self._normalize = read, normalize
-        self._places = torch.arange(len(labels))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self._normalize(self.image(index)), int(self.labels[index])
-
-    def image(self, index: int) -> Tensor:
-        """One image as stored, uint8, shape (channels, height, width)."""
-        return self._read(int(self._places[index]))
-
-    def select(self, chosen: Tensor) -> "LabelledImages":
-        """The images at the indices `chosen`, in that order."""
-        parameters = {name: values[chosen] for name, values in self.parameters.items()}
-        selected = LabelledImages(self._read, self.labels[chosen], self._normalize, parameters)
-        selected.true_labels, selected._places = self.true_labels[chosen], self._places[chosen]
-        return selected
-
-
-class AugmentedImages(Dataset[tuple[Tensor, int]]):
-    """Training images, each augmented from the seed that `EpochOrder` draws for it."""
-
-    def __init__(
-        self, images: LabelledImages, augment: Callable[[Tensor], Tensor], normalize: Callable[[Tensor], Tensor]
-    ) -> None:
-        self._images, self._augment, self._normalize = images, augment, normalize
-
-    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = drawn
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            image = self._augment(self._images.image(index))
-        return self._normalize(image), int(self._images.labels[index])
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-
-class EpochOrder(Sampler[tuple[int, int]]):
-    """Order of the images and a seed for each one's augmentation: functions of seed and epoch alone.
-
-    So neither the number of workers nor going on from a checkpoint changes what is trained on. Lightning
-    calls `set_epoch`.
-
-    Parameters
-    ----------
-    count
-        Number of images.
-    seed
-        Seed of the order.
-    start
-        Epoch to begin with, and how many of its images are done already.
-    rank, processes
-        Of a data-parallel run: each process takes every so many-th image, so that their batches together are those of
-        a single process. All get the same number: the first images come twice where they are too few.
-    """
-
-    def __init__(
-        self, count: int, *, seed: int, start: tuple[int, int] = (0, 0), rank: int = 0, processes: int = 1
-    ) -> None:
-        self._count, self._seed, self._rank, self._processes = count, seed, rank, processes
-        self._epoch, self._start = start[0], start
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch (from 0) whose order comes next."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch)
-        order = torch.randperm(self._count, generator=generator)
-        seeds = torch.randint(2**62, (self._count,), generator=generator)
-        done = self._start[1] if self._epoch == self._start[0] else 0
-        mine = torch.arange(done + self._rank, len(self) * self._processes, self._processes) % self._count
-        return zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
-
-    def __len__(self) -> int:
-        return -(-self._count // self._processes)
+from pdtrain.training.augmentation import Augmentation, AugmentedImages, EpochOrder
+from pdtrain.training.labelled_images import LabelledImages
 
 
 class ImageData(lightning.LightningDataModule):
@@ -130,9 +22,11 @@ class ImageData(lightning.LightningDataModule):
     Parameters
     ----------
     batch_size
-        Images per optimiser step, of all processes together.
+        Images per batch, of all processes together; `trainer.accumulate_grad_batches` of them make a step.
     workers
-        Loading processes.
+        Loading processes, which live as long as the training.
+    prefetch_factor
+        Batches that each of them prepares ahead.
     subset
         Number of training images kept, drawn at random; None keeps all.
     validation_fraction
@@ -142,10 +36,8 @@ class ImageData(lightning.LightningDataModule):
         Permute the training labels: a control that can only be memorised.
     luminance_gradient
         Strength of a luminance added to each image, of training and validation, see `WithLuminance`; 0 adds none.
-    geometric, photometric
-        Strength of augmentation, 0 (none) to 1: shifts, scaling and turns; brightness and contrast.
-    flip
-        Mirror images left to right at random.
+    geometric, photometric, flip, random_resized_crop, random_crop_padding, rand_augment
+        Augmentation of the training images, see `Augmentation`.
     mean, standard_deviation
         Normalisation of intensities 0 to 1, of all channels or of each.
     seed
@@ -160,6 +52,7 @@ class ImageData(lightning.LightningDataModule):
         *,
         batch_size: int = 64,
         workers: int = 0,
+        prefetch_factor: int = 2,
         subset: int | None = None,
         validation_fraction: float | None = None,
         shuffled_labels: bool = False,
@@ -167,6 +60,9 @@ class ImageData(lightning.LightningDataModule):
         geometric: float = 0.0,
         photometric: float = 0.0,
         flip: bool = False,
+        random_resized_crop: float | None = None,
+        random_crop_padding: int = 0,
+        rand_augment: int | None = None,
         mean: float | Sequence[float] = 0.5,
         standard_deviation: float | Sequence[float] = 0.25,
         seed: int = 0,
@@ -175,15 +71,15 @@ class ImageData(lightning.LightningDataModule):
         super().__init__()
         if validation_fraction is not None and not 0 < validation_fraction < 1:
             raise InputError(f"data.validation_fraction={validation_fraction}: give a number between 0 and 1, or null")
-        for key, strength in (("geometric", geometric), ("photometric", photometric)):
-            if not 0 <= strength <= 1:
-                raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
+        self._augmentation = Augmentation(
+            random_resized_crop, random_crop_padding, geometric, flip, rand_augment, photometric
+        )
         if luminance_gradient < 0:
             raise InputError(f"data.luminance_gradient={luminance_gradient}: give 0 or more")
         self._luminance_gradient = float(luminance_gradient)
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
         self._subset, self._validation_fraction, self.shuffled_labels = subset, validation_fraction, shuffled_labels
-        self._geometric, self._photometric, self._flip = geometric, photometric, flip
+        self._prefetch_factor = prefetch_factor
         self._normalization = Normalization(mean, standard_deviation)
         self.training_set: LabelledImages | None = None
         self.validation_set: LabelledImages | None = None
@@ -245,7 +141,7 @@ class ImageData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Loader in the order of `EpochOrder`, augmented."""
         assert self.training_set is not None
-        images = AugmentedImages(self.training_set, self._augmentation(), self.normalize)
+        images = AugmentedImages(self.training_set, self._augmentation, self.normalize, self.shape[1:])
         rank, processes = self._process()
         order = EpochOrder(len(images), seed=self.seed, start=self._start, rank=rank, processes=processes)
         return self._loader(images, self.batch_size // processes, order)
@@ -273,7 +169,16 @@ class ImageData(lightning.LightningDataModule):
     def _loader(self, images: Dataset, batch_size: int, order: EpochOrder | None) -> DataLoader:
         # a generator of its own: workers draw their seed from it, not from the stream of the training
         generator = torch.Generator().manual_seed(self.seed)
-        return DataLoader(images, batch_size, sampler=order, num_workers=self.workers, generator=generator)
+        return DataLoader(
+            images,
+            batch_size,
+            sampler=order,
+            num_workers=self.workers,
+            generator=generator,
+            prefetch_factor=self._prefetch_factor if self.workers else None,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
 
     def held_out(self, count: int, *, seed: int) -> StimulusSet:
         """Choose `count` validation images as stimuli.
@@ -306,17 +211,6 @@ class ImageData(lightning.LightningDataModule):
     def _stimuli(self, images: LabelledImages, labels: Tensor, *, label_kind: str = "true") -> StimulusSet:
         pixels = stacked(map(images.image, range(len(images))), (len(images), *self.shape))
         return StimulusSet(pixels, labels, images.parameters, label_kind=label_kind, normalize=self.normalize)
-
-    def _augmentation(self) -> Callable[[Tensor], Tensor]:
-        steps: list[nn.Module] = []
-        if self._geometric:
-            g = self._geometric
-            steps.append(v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g)))
-        if self._flip:
-            steps.append(v2.RandomHorizontalFlip())
-        if self._photometric:
-            steps.append(v2.ColorJitter(brightness=0.5 * self._photometric, contrast=0.5 * self._photometric))
-        return nn.Sequential(*steps)
 
 
 def _chosen(images: LabelledImages, count: int, *, seed: int, of: str) -> LabelledImages:

@@ -1,19 +1,21 @@
 """Data sets of image files: MNIST and its kin and CIFAR, downloaded where missing, and any folder of class folders."""
 
 import gzip
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
-from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.stimuli.image_files import FORMATS, read_image
-from pdtrain.training.data import ImageData, LabelledImages
+from pdtrain.stimuli.image_files import read_image
+from pdtrain.training.data import ImageData
+from pdtrain.training.file_lists import FileList, list_images
+from pdtrain.training.labelled_images import LabelledImages
+from pdtrain.training.validation_labels import validation_labels
 
 _DATA_SETS = ("MNIST", "FashionMNIST", "CIFAR10", "CIFAR100")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
@@ -84,53 +86,92 @@ def read_idx(path: Path) -> Tensor:
 class ImageFolderData(ImageData):
     """Any folder of class folders: `root/train/CLASS/*` and `root/val/CLASS/*`, or `root/CLASS/*` split at random.
 
+    The images of `root/val` may lie in it without class folders, as ImageNet's do.
+
     Parameters
     ----------
     root
         The folder.
     pixels
-        Images are resized and centrally cropped to this side.
+        Side of the images: they are cropped centrally.
+    resize
+        Their shorter side before that; None takes `pixels`.
+    validation_labels
+        Where the images of `root/val` lie in one folder: ILSVRC2012's devkit, or a CSV file, see `validation_labels`.
+    file_lists
+        Where lists of the files are kept, see `list_images`; None keeps none.
     """
 
-    def __init__(self, *, root: str, pixels: int = 224, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        root: str,
+        pixels: int = 224,
+        resize: int | None = None,
+        validation_labels: str | None = None,
+        file_lists: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self._root = Path(root)
+        self._root, self._labels = Path(root), validation_labels
+        self._file_lists = None if file_lists is None else Path(file_lists)
         self.shape = (3, pixels, pixels)
-        self._resize = v2.Compose([v2.Resize(pixels, antialias=True), v2.CenterCrop(pixels)])
+        if resize is not None and resize < pixels:
+            raise InputError(f"data.resize={resize}: give {pixels} (data.pixels) or more, or null")
+        self._resize = v2.Compose([v2.Resize(resize or pixels, antialias=True), v2.CenterCrop(pixels)])
 
     def load(self) -> tuple[LabelledImages, LabelledImages | None]:
-        """List the files and check that each can be opened."""
+        """List the files; each is opened when it is shown, and not before."""
         own_split = (self._root / "train").is_dir() and (self._root / "val").is_dir()
-        folders = [self._root / "train", self._root / "val"] if own_split else [self._root]
-        parts = [self._list(folder) for folder in folders]
-        self.num_classes = max(label for part in parts for _, label in part) + 1
-        return self._part(parts[0]), self._part(parts[1]) if own_split else None
-
-    def _list(self, folder: Path) -> list[tuple[str, int]]:
-        try:
-            files = torchvision.datasets.ImageFolder(str(folder)).samples
-        except (FileNotFoundError, OSError) as error:
+        training = self._list(self._root / "train" if own_split else self._root)
+        self.num_classes = len(training.classes)
+        if not training.classes or 0 in training.labels.bincount(minlength=self.num_classes):
             raise InputError(
-                f"data.root={folder}: empty or missing; give a folder with one folder of images per class"
-            ) from error
-        for path, _ in files:
-            try:
-                with Image.open(path, formats=FORMATS) as image:
-                    image.verify()
-            except (OSError, SyntaxError) as error:
-                raise InputError(f"{path}: corrupt image file; repair or remove it") from error
-        return files
+                f"data.root={training.root}: empty, or a folder in it is; give one folder of images per class"
+            )
+        return self._part(training), self._part(self._validation(training.classes)) if own_split else None
 
-    def _part(self, files: Sequence[tuple[str, int]]) -> LabelledImages:
-        read = _ImageFiles([path for path, _ in files], self._resize)
-        return LabelledImages(read, torch.tensor([label for _, label in files]), self.normalize)
+    def _list(self, folder: Path) -> FileList:
+        """Images in class folders; where there are no such folders, all."""
+        try:
+            found = list_images(folder, kept=self._file_lists)
+        except OSError as error:
+            raise InputError(
+                f"data.root={folder}: missing, or not to be read; give a folder with one folder of images per class"
+            ) from error
+        in_classes = found.labels >= 0
+        return found.select(in_classes, found.labels[in_classes]) if found.classes else found
+
+    def _validation(self, classes: tuple[str, ...]) -> FileList:
+        """Validation images with labels as indices of the training's classes."""
+        found = self._list(self._root / "val")
+        if not len(found.names):
+            raise InputError(f"data.root={found.root}: no images; put them there, or remove the folder")
+        if not found.classes:
+            if self._labels is None:
+                raise InputError(
+                    f"data.validation_labels=null: the images of {found.root} lie in no class folders; give the folder "
+                    "of ILSVRC2012's devkit, or a CSV file of labels"
+                )
+            return replace(found, labels=validation_labels(found, Path(self._labels), classes))
+        if others := sorted(set(found.classes) - set(classes)):
+            raise InputError(f"data.root={found.root}: {others[0]} is no class of the training; rename or remove it")
+        places = torch.tensor([classes.index(name) for name in found.classes])
+        return replace(found, labels=places[found.labels])
+
+    def _part(self, files: FileList) -> LabelledImages:
+        read = _ImageFiles(files, self._resize)
+        return LabelledImages(read, files.labels, self.normalize, read_whole=read.whole)
 
 
 class _ImageFiles:
     """Reads the image at an index; a class, so that worker processes can be sent it."""
 
-    def __init__(self, paths: Sequence[str], resize: nn.Module) -> None:
-        self._paths, self._resize = paths, resize
+    def __init__(self, files: FileList, resize: nn.Module) -> None:
+        self._files, self._resize = files, resize
 
     def __call__(self, index: int) -> Tensor:
-        return self._resize(read_image(self._paths[index], channels=3))
+        return self._resize(self.whole(index))
+
+    def whole(self, index: int) -> Tensor:
+        return read_image(self._files.path(index), channels=3)

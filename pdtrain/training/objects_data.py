@@ -14,7 +14,8 @@ from rich.progress import track
 
 from pdtrain.files import written_whole
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
-from pdtrain.training.data import ImageData, LabelledImages
+from pdtrain.training.data import ImageData
+from pdtrain.training.labelled_images import LabelledImages
 
 _FORMAT = 1  # raise when the renderer changes what it draws
 

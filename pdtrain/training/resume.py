@@ -16,7 +16,7 @@ from pdtrain.results.configuration import differences, holds_run, load_configura
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
 from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
-from pdtrain.training.processes import process_rank
+from pdtrain.training.processes import process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
 
@@ -47,8 +47,13 @@ def find_start(config: DictConfig, console: Console) -> Start:
     ------
     InputError
         If the folder holds a run and `resume` is not set, or one of another configuration, or one that another
-        process is training; or if none of its checkpoints can be read.
+        process is training; if none of its checkpoints can be read; or if several hosts are not told which it is.
     """
+    if _START not in os.environ and started_together() and not _is_named():
+        raise InputError(
+            "hydra.run.dir: the processes that torchrun and srun start must share one folder; give "
+            "hydra.run.dir=FOLDER, on a disk that all hosts have"
+        )
     if process_rank():
         return _start_of_first_process(config)
     start = _decide(config, console)
@@ -61,7 +66,9 @@ def _start_of_first_process(config: DictConfig) -> Start:
     if _START in os.environ:
         folder, checkpoint = os.environ[_START].split("\n")
         return Start(Path(folder), Path(checkpoint) if checkpoint else None)
-    run_dir = Path(config.paths.run_dir)  # srun started them all
+    run_dir = Path(config.paths.run_dir)  # torchrun or srun started them all
+    if _is_to_resume(config) and is_finished(run_dir):
+        return Start(run_dir, finished=True)
     readable = _last_good(RunFolder(run_dir).checkpoints, Console(quiet=True)) if _is_to_resume(config) else None
     return Start(run_dir, readable or _given(config))
 

@@ -15,12 +15,19 @@ _SHAPE = (2, 15, 18)
 Operation = Callable[[torch.Tensor], torch.Tensor]
 
 
+class _Copy(nn.Module):
+    """A layer of its own, as one that passes on what it is given is not."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+
 class _Around(nn.Module):
     """A convolution, the operation under test, and a module after it whose units are looked at."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
-        self.before, self.operation, self.after = nn.Conv2d(2, 4, 3, padding=1), operation, nn.Identity()
+        self.before, self.operation, self.after = nn.Conv2d(2, 4, 3, padding=1), operation, _Copy()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.after(self.operation(self.before(image)))
@@ -188,7 +195,7 @@ _OPERATIONS: dict[str, Operation] = {
     "local response norm": lambda x: F.local_response_norm(x, 3, alpha=1e-9),
     "patches": lambda x: F.unfold(x, (2, 3), padding=1, stride=2),
     "windows by unfolding": lambda x: x.unfold(2, 3, 2).mean(-1),
-    "gather": lambda x: x.gather(2, torch.tensor([4, 0]).view(1, 1, 2, 1).expand(1, 4, 2, 18)),
+    "gather": lambda x: x.gather(2, torch.tensor([4, 0]).view(1, 1, 2, 1).expand(len(x), 4, 2, 18)),
     "index": lambda x: x[:, [3, 0]][..., [1, 1, 5]],
     "repeat": lambda x: x.repeat(1, 2, 1, 2),
     "chunk": lambda x: x.chunk(2, 1)[1] * x.chunk(2, 1)[0],

@@ -9,7 +9,7 @@ from timm.layers.selective_kernel import SelectiveKernelAttn
 from torch import nn
 
 from pdtrain.activations.fields import receptive_fields
-from pdtrain.activations.layers import Layer, trace_layers
+from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.errors import InputError
 from pdtrain.training.models import small_vgg, timm_model, torchvision_model
 
@@ -87,6 +87,8 @@ def _support(unit: torch.Tensor, image: torch.Tensor) -> tuple[int, int, int, in
 def _check(model: nn.Module, shape: tuple[int, int, int], *, stages: int = 10, sample: int = 2) -> int:
     """Compare fields with gradients for some units of some layers; return how many were compared."""
     layers = [layer for layer in trace_layers(model, torch.zeros(1, *shape).double()) if len(layer.shape) == 3][1:]
+    heard = {name for name, _ in model.named_modules()}  # by the hooks below, as functions are not
+    layers = [layer for layer in layers if layer.kind != "gate" and heard & {layer.module, *layer.closes}]
     generator = torch.Generator().manual_seed(0)
     every = max(1, len(layers) // stages)
     units = {la: torch.randint(la.units, (sample,), generator=generator) for la in layers[every - 1 :: every]}
@@ -162,6 +164,25 @@ def test_the_field_of_the_input_is_the_pixel_and_of_the_output_the_image() -> No
     pixel, whole = fields["input"], fields["output"]
     assert (int(pixel.top), int(pixel.bottom), int(pixel.left), int(pixel.right)) == (5, 6, 7, 8)
     assert (int(whole.top), int(whole.bottom), int(whole.left), int(whole.right)) == (0, 32, 0, 32)
+
+
+def test_the_field_of_a_mean_is_that_of_all_its_places_and_of_the_centre_that_place() -> None:
+    model = small_vgg(10, 1)
+    layers = trace_layers(model, torch.zeros(1, 1, 32, 32))
+    relu3 = next(place for place, layer in enumerate(layers) if layer.name == "relu3")
+    whole, mean, centre = (reduce_layers(layers, how)[relu3] for how in ("none", "mean", "centre"))
+
+    of_whole, of_mean, of_centre = (
+        receptive_fields(model, (1, 32, 32), {layer: units})["relu3"]
+        for layer, units in (
+            (whole, torch.tensor([5 * 256 + 8 * 16 + 8])),
+            (mean, torch.tensor([5])),
+            (centre, torch.tensor([5])),
+        )
+    )
+
+    assert [int(side) for side in (of_mean.top, of_mean.bottom, of_mean.left, of_mean.right)] == [0, 32, 0, 32]
+    assert of_centre == of_whole and int(of_centre.bottom - of_centre.top) < 12
 
 
 def test_an_operation_of_unknown_reach_is_named() -> None:

@@ -27,8 +27,8 @@ class _Scaled(nn.Module):
 
 
 def _field(model: nn.Module, layer: str, unit: int, size: int = _SIZE) -> tuple[int, ...]:
-    chosen = next(la for la in trace_layers(model, torch.rand(1, 1, size, size)) if la.name == layer)
-    found = receptive_fields(model, (1, size, size), {chosen: torch.tensor([unit])})[layer]
+    chosen = next(la for la in trace_layers(model, torch.rand(1, 1, size, size)) if layer in (la.name, *la.closes))
+    found = receptive_fields(model, (1, size, size), {chosen: torch.tensor([unit])})[chosen.name]
     return tuple(int(side) for side in (found.top, found.bottom, found.left, found.right))
 
 

@@ -1,9 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pdtrain.activations.layers import Layer, trace_layers
+from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.activations.recipes import select_layers
 from pdtrain.activations.recorder import LayerResponse, Recorder
 from pdtrain.errors import InputError
@@ -56,6 +58,37 @@ def test_small_layers_are_exact_and_large_ones_projected_within_the_budget(
         assert torch.equal(a.unit_responses, b.unit_responses)
     ratio = torch.pdist(tight[1].representation) / torch.pdist(exact[1].representation)
     assert abs(float(ratio.mean()) - 1) < 0.02 and float(ratio.std()) < 0.05
+
+
+@pytest.mark.parametrize(("how", "expected"), [("mean", lambda x: x.mean((2, 3))), ("centre", lambda x: x[:, :, 8, 8])])
+def test_maps_are_reduced_as_they_stream(
+    model: nn.Module, images: torch.Tensor, how: str, expected: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    layers = [
+        la for la in reduce_layers(trace_layers(model, images[:1]), how) if la.name in ("input", "relu3", "output")
+    ]
+    # the maps alone would take 2.3 MB
+    recorder = Recorder(layers, len(images), max_units=5, memory_bytes=400_000, batch_size=30)
+
+    pixels, maps, output = recorder.record(model, images)
+
+    with torch.no_grad():
+        whole = model[: list(dict(model.named_children())).index("relu3") + 1](images)
+    torch.testing.assert_close(maps.representation, expected(whole), atol=1e-5, rtol=1e-5)
+    assert maps.method == "exact" and torch.equal(maps.unit_responses, maps.representation[:, maps.units])
+    assert torch.equal(pixels.representation, images.flatten(1)), "the input stays whole"
+    torch.testing.assert_close(output.representation, model(images).detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_functions_are_recorded_and_projected_like_modules() -> None:
+    torch.manual_seed(0)
+    model, images = torchvision_model(5, 3, name="googlenet").eval(), torch.rand(6, 3, 32, 32)
+
+    whole, again = (_record(model, images, ["conv1.relu"], batch_size=size)[0] for size in (2, 6))
+
+    with torch.no_grad():
+        torch.testing.assert_close(whole.representation, model.conv1(images).flatten(1))
+    torch.testing.assert_close(whole.representation, again.representation)
 
 
 def test_a_budget_that_is_too_small_names_what_would_do(model: nn.Module, images: torch.Tensor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import wandb
 from omegaconf import DictConfig
 
 from pdtrain.commands.train import train
@@ -16,7 +17,9 @@ def run_dir(configure_shared: Callable[..., DictConfig]) -> Path:
     options = ["logger.wandb.tags=[first,second]", "logger.wandb.notes=why", "logger.wandb.group=mine", "report=true"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_MODE", "offline")
-        return train(configure_shared("logger=csv_wandb", "callbacks.wandb_media.every_epochs=2", *options))
+        run_dir = train(configure_shared("logger=csv_wandb", "callbacks.wandb_media.every_epochs=2", *options))
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
+    return run_dir
 
 
 def test_an_offline_run_is_complete(run_dir: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import wandb
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
@@ -25,7 +26,8 @@ _KEYS = ["epoch", "step", "layer", "probe", "quantity", "property"]
 @pytest.fixture(scope="module")
 def finished(configure_shared: Callable[..., DictConfig]) -> Path:
     """A tiny finished run, to be left as it is."""
-    return train(configure_shared("model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3"))
+    options = ["model.network.widths=[4]", "probes=full", "probes.unit_information.shuffles=3"]
+    return train(configure_shared(*options, "untrained_batch_norm=calibrated"))
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_a_plain_state_dict_is_probed(tmp_path: Path) -> None:
     _probe(f"state_dict={tmp_path}/weights.pth", *options)
 
     rows = load(tmp_path / "out", probe_set="probe")
-    assert set(rows[rows.layer != ""].layer) == {"network.fc"} and set(rows.epoch) == {0}
+    assert set(rows[rows.layer != ""].layer) == {"network.fc"} and set(rows.weights) == {"untrained", "pretrained"}
 
     (tmp_path / "weights.pth").rename(tmp_path / "others.pth")
     with pytest.raises(InputError, match=r"state_dict=.*others.pth: the rows of probe_set=probe were measured with"):
@@ -151,6 +153,7 @@ def test_rows_after_the_fact_are_sent_to_wandb(
     before = {path.name for path in run_dir.glob("wandb/offline-run-*")}
 
     _probe(f"run_dir={run_dir}", f"wandb={to}", "probe_set=later")
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
 
     (made,) = [path for path in run_dir.glob("wandb/offline-run-*") if path.name not in before]
     assert ((run_dir / "wandb_id").read_text() in made.name) == (to == "same")

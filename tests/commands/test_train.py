@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import wandb
 from hydra.utils import instantiate
 from omegaconf import DictConfig, open_dict
 from torch import nn
@@ -49,6 +50,19 @@ def test_a_run_probes_every_epoch_and_writes_its_report(configure: Configure) ->
     assert len(list((run_dir / "checkpoints").glob("epoch=*.ckpt"))) == 3
 
 
+def test_a_run_is_probed_with_transformed_images_and_knows_their_parameters(configure: Configure) -> None:
+    tiny = ["data.training_images=160", "data.validation_images=100", "data.pixels=16", "trainer.max_epochs=1"]
+    stimuli = ["stimuli=transformed", "stimuli.objects=5", "stimuli.views=20", "probes.object_information=null"]
+    properties = "[object_luminance,luminance,class,identity]"
+    quick = ["model.network.widths=[4,8]", "+trainer.enable_progress_bar=false", "report=false"]
+
+    rows = load(train(configure(*stimuli, f"probes.unit_information.properties={properties}", tiny=[*tiny, *quick])))
+
+    of_input = rows[(rows.layer == "input") & (rows.quantity == "mean") & (rows.epoch == 1)].set_index("property").value
+    assert set(of_input.index) == {"object_luminance", "luminance", "class", "identity"}
+    assert of_input["object_luminance"] > 0.02, "pixels tell how bright the object is made"
+
+
 def test_probing_leaves_the_weights_bit_identical(configure: Configure) -> None:
     augmented = ["data.geometric=1", "data.photometric=0.5"]
     probed = _weights(train(configure(*augmented, run="probed")))
@@ -83,6 +97,7 @@ def test_a_dead_control_is_said_wherever_its_numbers_are_seen(
     page = (run_dir / "report" / "report.html").read_text()
     banner, note = page.index('<ul class="caveats" role="alert">'), page.index('<p class="note">')
     assert banner < note < page.index("<nav>")
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = list(records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))))
     sentences = [
         u for r in found if r.HasField("summary") for u in r.summary.update if "caveats" in (u.key, *u.nested_key)
@@ -145,6 +160,7 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
 def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     run_dir = train(configure(*_FEW_PROBES, "logger=csv_wandb"))
+    wandb.teardown()  # W&B ends a run before all of it is on the disk
 
     history, metrics, config = [], [], []
     for record in records(next(run_dir.glob("wandb/offline-run-*/*.wandb"))):

@@ -49,6 +49,9 @@ _TRAIN = [
     ("data.validation_fraction=2", "data.validation_fraction=2"),
     ("data.geometric=2", "data.geometric=2"),
     ("data.photometric=-1", "data.photometric=-1"),
+    ("data.random_resized_crop=2", "data.random_resized_crop=2"),
+    ("data.prefetch_factor=0", "data.prefetch_factor=0"),
+    ("label_smoothing=1.5", "label_smoothing=1.5"),
     ("data.flip=maybe", "data.flip=maybe: true or false"),
     ("data.shuffled_labels=2", "data.shuffled_labels=2"),
     ("data.standard_deviation=0", "data.standard_deviation=0"),
@@ -73,6 +76,10 @@ _TRAIN = [
     ("layers.names=5", "layers.names=5"),
     ("layers.names=[conv9]", "layers.names=conv9: no such layer"),
     ("layers.names=[]", "layers.names"),
+    ("layers.recipe=stage", "layers.recipe=stage: no such recipe; did you mean stages?"),
+    ("layers.recipe=5", "layers.recipe=5"),
+    ("layers.reduce=center", "layers.reduce=center: no such reduction; did you mean centre?"),
+    ("layers.reduce=class_token", "layers.reduce=class_token: no layer of this network has one"),
     ("layers.max_units=0", "layers.max_units=0"),
     ("layers.memory_bytes=10", "layers.memory_bytes=10: too little"),
     ("stimuli=films", "stimuli=films: no such choice"),
@@ -147,7 +154,7 @@ def _image_folder(path: Path) -> Path:
 
 def _torn_image(path: Path) -> str:
     (_image_folder(path / "images") / "class0" / "bad.png").write_bytes(b"\x89PNG no image")
-    return f"data=imagefolder data.pixels=16 data.root={path}/images"
+    return f"stimuli=imagefolder stimuli.root={path}/images stimuli.count=9"
 
 
 def _empty_folder(path: Path) -> str:
@@ -183,7 +190,7 @@ def _few_stimuli(path: Path) -> str:
 
 _FILES = [
     (_torn_image, "bad.png: corrupt image file"),
-    (_empty_folder, "empty or missing"),
+    (_empty_folder, "empty, or a folder in it is"),
     (_text_as_checkpoint, "bad.ckpt: damaged, or no checkpoint"),
     (_torn_checkpoint, "torn.ckpt: damaged, or no checkpoint"),
     (_list_as_checkpoint, "holds a list"),

@@ -18,7 +18,7 @@ from hydra.utils import get_object
 from pdtrain.commands import configuration_check, probe, probe_job, probe_responses, stored_targets, sweeps
 from pdtrain.commands.stored_targets import check_targets
 from pdtrain.probes.prober import Prober
-from pdtrain.results import configuration
+from pdtrain.results import configuration, versions
 from pdtrain.stimuli.preprocessing import Preprocessing
 
 _ROOT = Path(__file__).parents[2]
@@ -29,6 +29,7 @@ _HANDED_ON: dict[str, Callable] = {"pdtrain.loggers.wandb_logger.WandbLogger": w
 # what code gives when it builds: the first part of the key, and names of parameters
 _GIVEN = {
     "model": {"num_classes", "channels"},
+    "scheduler": {"optimizer", "total_steps"},
     "stimuli": {"data"},
     "callbacks": {"prober", "probes"},
     "logger": {"sweep", "job"},
@@ -40,17 +41,22 @@ _OTHERWISE = {
     ("data", "cifar10"): {"batch_size"},
     ("data", "cifar100"): {"batch_size"},
     ("data", "fashion_mnist"): {"batch_size"},
+    ("data", "imagefolder"): {"workers", "flip", "file_lists"},
+    ("data", "imagenet"): {
+        "workers", "flip", "file_lists", "batch_size", "resize", "random_resized_crop", "mean", "standard_deviation",
+    },
     ("data", "mnist"): {"batch_size"},
-    ("data", "imagefolder"): {"workers", "flip"},
     ("data", "objects"): {"transformations"},
     ("model", "resnet18"): {"small_images"},
     ("model", "resnet50"): {"small_images"},
     ("stimuli", "objects"): {"transformations"},  # none, as a group that one can add to
+    ("stimuli", "transformed"): {"transformations"},
     ("probes", "full"): {
         "estimators", "per_class", "scales", "shuffles", "nearest_neighbors",
         "held_out",
     },
     ("callbacks", "default"): {"checkpoints"},  # a folder of the run
+    ("callbacks", "averaged"): {"checkpoints"},
     ("logger", "wandb"): {"project", "job_type", "tags"},  # Lightning's and W&B's parameters
     ("logger", "csv_wandb"): {"project", "job_type", "tags"},
 }  # fmt: skip
@@ -237,7 +243,9 @@ _TABLES: dict[str, Any] = {
     "configuration_check._WHEN_GIVEN": configuration_check._WHEN_GIVEN,
     "configuration_check._MAY_BE_NULL": configuration_check._MAY_BE_NULL,
     "configuration._FREE": configuration._FREE,
+    "versions.ADDED": versions.ADDED,
     "sweeps._FREE": [key.rstrip("=.") for key in sweeps._FREE],
+    "probe_job.FROM_RUN": probe_job.FROM_RUN,
     "probe._BUILT": probe._BUILT,
     "probe_job._MEASURED_WITH": probe_job._MEASURED_WITH,
     "probe_responses._MEASURED_WITH": probe_responses._MEASURED_WITH,

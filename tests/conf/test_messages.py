@@ -41,6 +41,7 @@ class _Data(ImageData):
         ("held_out", {"count": 12}, "stimuli.count"),
         ("training", {"count": 12}, "stimuli.count"),
         ("objects", {"count": 12}, "stimuli.count"),
+        ("transformed", {"objects": 3, "views": 4}, "stimuli.views"),
         ("objects_factorial", {"identities": 3, "levels": {"size": [0.6, 0.7]}}, "stimuli.levels"),
     ],
 )
@@ -98,7 +99,7 @@ def wide(num_classes: int, channels: int) -> nn.Module:
     return nn.Conv2d(channels, num_classes, 64)
 
 
-@pytest.mark.parametrize("choice", ["cifar10", "cifar100", "fashion_mnist", "imagefolder", "objects"])
+@pytest.mark.parametrize("choice", ["cifar10", "cifar100", "fashion_mnist", "imagefolder", "imagenet", "objects"])
 def test_images_too_small_name_a_key_only_where_it_sets_their_size(choice: str) -> None:
     config = chosen("data", choice)
     config.model.network = {"_target_": f"{__name__}.wide"}

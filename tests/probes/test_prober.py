@@ -9,6 +9,7 @@ from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
 from pdtrain.probes.prober import Prober
+from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.normalization import Normalization
@@ -76,6 +77,39 @@ def test_every_probe_gives_its_rows_from_one_forward_pass(
     assert not {(r.layer, r.probe, r.quantity, r.property) for r in rows if r.value != r.value and not r.note}
 
 
+def test_rows_of_reduced_maps_say_so_and_are_of_channels(
+    stimuli: StimulusSet, model: nn.Module, tmp_path: Path
+) -> None:
+    probes = [DimensionProbe(resamplings=0), InformationProbe(["luminance", "luminance@receptive_field"], bins=4)]
+    prober = Prober(stimuli, ResultsStore(tmp_path), recipe="convolutions", reduce="mean")
+
+    start = prober.measure(model, probes, _START)
+    later = prober.measure(model, probes, ProbePoint(1, 10))
+
+    assert {row.estimator for row in start if row.layer} == {
+        "activity 1, layers.reduce=mean",
+        "intrinsic_dimension 1, layers.reduce=mean",
+        "unit_information 2 permutation, 4 bins, layers.reduce=mean",
+        "unit_information 2 permutation, 4 bins, 4 within classes, layers.reduce=mean",
+    }
+    assert [r.layer for r in start if r.quantity == "two_nn"] == [
+        "input",
+        "conv1",
+        "conv2",
+        "conv3",
+        "conv4",
+        "hidden",
+        "output",
+    ]
+    units = load(tmp_path, units=True)
+    assert units[units["layer"] == "conv3"]["unit"].nunique() == 16, "channels"
+    # a mean sees the whole image
+    found = _rows(start, "conv3", "unit_information")
+    assert found["mean", "luminance"].value == pytest.approx(found["mean", "luminance@receptive_field"].value, abs=1e-3)
+    pruning = [row for row in later if row.quantity == "active_pruning"]
+    assert pruning and all(row.estimator for row in pruning), "trained and untrained are measured alike"
+
+
 def test_projected_layers_say_so_with_their_error(stimuli: StimulusSet, model: nn.Module, tmp_path: Path) -> None:
     probes = [DimensionProbe()]
     prober = Prober(stimuli, ResultsStore(tmp_path), layers=["relu1", "output"], max_units=10, memory_bytes=500_000)
@@ -107,6 +141,25 @@ def test_local_information_of_the_pixels_is_their_entropy(
     assert _rows(rows, "input", "unit_information")["mean", "luminance@receptive_field"].value == pytest.approx(
         2, abs=0.1
     )
+
+
+def test_statistics_of_batch_norm_are_those_of_the_stimuli_while_the_untrained_network_is_probed(
+    stimuli: StimulusSet, model: nn.Module, tmp_path: Path
+) -> None:
+    found = {}
+    for statistics in ("initial", "calibrated"):
+        prober = Prober(stimuli, ResultsStore(tmp_path / statistics), untrained_batch_norm=statistics)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        for point in (_START, ProbePoint(1, 5)):
+            rows = prober.measure(model, [DimensionProbe(resamplings=0)], point)
+            found[statistics, point.epoch] = {row.layer: row.value for row in rows if row.quantity == "two_nn"}
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+    assert found["initial", 0] == found["initial", 1] == found["calibrated", 1], "of what was trained nothing changes"
+    assert found["calibrated", 0]["input"] == found["initial", 0]["input"]
+    assert found["calibrated", 0]["relu3"] > 1.1 * found["initial", 0]["relu3"]
+    with pytest.raises(InputError, match="untrained_batch_norm=some: choose initial or calibrated"):
+        Prober(stimuli, ResultsStore(tmp_path), untrained_batch_norm="some")
 
 
 @pytest.mark.parametrize(

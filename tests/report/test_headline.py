@@ -41,7 +41,9 @@ def _point(epoch: int) -> list[Row]:
 
 def _frames(*points: list[Row]) -> pd.DataFrame:
     return pd.concat(
-        pd.DataFrame([asdict(row) for row in [*rows, *indices(rows, points[0])]]).assign(epoch=epoch, step=100 * epoch)
+        pd.DataFrame([asdict(row) for row in [*rows, *indices(rows, points[0])]]).assign(
+            epoch=epoch, step=100 * epoch, weights="trained" if epoch else "untrained"
+        )
         for epoch, rows in enumerate(points)
     )
 
@@ -74,7 +76,7 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
     rows = _frames(_point(0), _point(1))
 
     assert len(_said(rows[rows.probe != VIEW_INVARIANT.probe])) == 2
-    assert _said(rows[rows.probe == "discriminability"].assign(epoch=0, step=0)) == []
+    assert _said(rows[rows.probe == "discriminability"].assign(epoch=0, step=0, weights="untrained")) == []
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from pdtrain.results import load
+from pdtrain.results.configuration import differences
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
-from pdtrain.results.versions import apart_by_estimator, as_of_today, mixed_estimators, upgraded
+from pdtrain.results.versions import ADDED, apart_by_estimator, as_of_today, mixed_estimators, upgraded
 
 _OLD = [
     Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1),
@@ -104,7 +107,27 @@ def test_a_configuration_of_the_first_version_is_read_under_todays_names() -> No
         "seed": 3,
         "object_information": None,
     }
-    assert today["layers"] == {"names": None, "max_units": 20, "batch_size": 50, "seed": "${probes.seed}"}
+    assert today["layers"] == {
+        **{"names": None, "recipe": "default", "reduce": "none"},
+        **{"max_units": 20, "batch_size": 50, "seed": "${probes.seed}"},
+    }
     assert today["logger"]["csv"]["_target_"] == "pdtrain.loggers.csv_logger.CsvLogger"
-    kept = {"probes": {"unit_information": {"_target_": target, "correction": "none"}}, "layers": {}}
+    layers = {"recipe": "stages", "reduce": "mean"}
+    kept = {"probes": {"unit_information": {"_target_": target, "correction": "none"}}, "layers": layers}
     assert upgraded(kept) == kept and upgraded(today) == today
+
+
+def test_a_run_of_before_a_key_came_goes_on_where_the_key_leaves_all_as_it_was() -> None:
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        today, smoothed = (
+            compose("train", ["paths.run_dir=x"]),
+            compose("train", ["paths.run_dir=x", "label_smoothing=0.1"]),
+        )
+    before = today.copy()
+    OmegaConf.set_struct(before, False)
+    for key in ADDED:
+        above, _, name = key.rpartition(".")
+        (OmegaConf.select(before, above) if above else before).pop(name, None)
+
+    assert differences(before, today) == []
+    assert differences(before, smoothed) == [("label_smoothing", 0.0, 0.1)]

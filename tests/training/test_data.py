@@ -1,5 +1,6 @@
 import hashlib
 import pickle
+import shutil
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from image_net import make_image_net
 from PIL import Image
 
 from pdtrain.errors import InputError
@@ -115,17 +117,52 @@ def test_image_folder_is_split_and_resized(tmp_path: Path) -> None:
     assert data.training_set[0][0].shape == (3, 16, 16)
 
 
-def test_corrupt_image_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_corrupt_image_is_named_when_it_is_read(tmp_path: Path, workers: int) -> None:
     _image_folder(tmp_path)
     (tmp_path / "cat" / "3.png").write_bytes(b"\x89PNG not really")
+    data = ImageFolderData(root=str(tmp_path), validation_fraction=0.1, pixels=16, workers=workers)
+    data.setup()
 
     with pytest.raises(InputError, match=r"3\.png: corrupt image"):
-        ImageFolderData(root=str(tmp_path)).setup()
+        list(data.train_dataloader())
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"data\.root=.*empty or missing"):
+    with pytest.raises(InputError, match=r"data\.root=.*nowhere: missing"):
         ImageFolderData(root=str(tmp_path / "nowhere")).setup()
+    for empty in ("", "cat"):
+        (tmp_path / "images" / empty).mkdir(parents=True)
+        with pytest.raises(InputError, match=r"data\.root=.*images: empty"):
+            ImageFolderData(root=str(tmp_path / "images")).setup()
+
+
+def test_validation_classes_are_those_of_training_by_name(tmp_path: Path) -> None:
+    _image_folder(tmp_path / "train")
+    _image_folder(tmp_path / "val")
+    shutil.rmtree(tmp_path / "val" / "cat")
+    data = ImageFolderData(root=str(tmp_path), pixels=16)
+    data.setup()
+
+    assert data.validation_set.labels.tolist() == [1] * 5
+
+    (tmp_path / "val" / "dog").rename(tmp_path / "val" / "wolf")
+    with pytest.raises(InputError, match=r"data\.root=.*val: wolf is no class of the training"):
+        ImageFolderData(root=str(tmp_path)).setup()
+
+
+def test_a_flat_validation_folder_needs_labels(tmp_path: Path) -> None:
+    root = make_image_net(tmp_path, per_class=2, validation=6)
+    with pytest.raises(InputError, match=r"data\.validation_labels=null: .*val lie in no class folders"):
+        ImageFolderData(root=str(root)).setup()
+
+    data = ImageFolderData(root=str(root), validation_labels=str(root / "ILSVRC2012_devkit_t12"), pixels=16, resize=20)
+    data.setup()
+
+    assert data.validation_set.labels.tolist() == [1, 2, 0, 1, 2, 0] and data.num_classes == 3
+    assert data.validation_set.image(0).shape == (3, 16, 16)
+    with pytest.raises(InputError, match=r"data\.resize=15: give 16"):
+        ImageFolderData(root=str(root), pixels=16, resize=15)
 
 
 def test_absent_files_without_download_say_what_to_do(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Two real processes that train together give the rows of one."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from pdtrain.commands.probe import probe
+from pdtrain.commands.train import train
 from pdtrain.results.reader import load
 
 _SMALL = [
@@ -56,6 +58,32 @@ def test_two_processes_give_the_rows_of_one_through_the_whole_training(single: P
     assert len(metrics[0]) == len(metrics[1])
     for name in ("val/loss", "train/accuracy_evaluated"):
         np.testing.assert_allclose(metrics[0][name].dropna(), metrics[1][name].dropna(), rtol=1e-5)
+
+
+def test_two_hosts_give_the_rows_of_one_process(tmp_path: Path) -> None:
+    """Two commands, as on two machines, that find each other at an address."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    hosts = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}"]
+    launch = [sys.executable, "-m", "torch.distributed.run", *hosts, "--local-addr=localhost"]
+    few = ["layers.names=[relu1,output]", "probes.object_information=null", "trainer.max_epochs=1"]
+    folder, data = tmp_path / "hosts", f"paths.data={tmp_path}/data"
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("train", [*_SMALL, *few, data, f"paths.run_dir={tmp_path}/single", f"paths.runs={tmp_path}"])
+    single = train(config)
+    paths = [f"hydra.run.dir={folder}", data]
+    trainer = ["trainer=ddp_sim", "trainer.devices=1", "trainer.num_nodes=2"]
+    command = [*launch, "-m", "pdtrain.commands.train", *_SMALL, *paths, *few, *trainer]
+
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said, errors = zip(*(process.communicate() for process in running), strict=True)
+
+    assert [process.returncode for process in running] == [0, 0], errors
+    _assert_equal(load(folder), load(single))
+    assert sum("results: " in one for one in said) == 1
+    lines = [len(pd.read_csv(run / "csv" / "metrics.csv")) for run in (folder, single)]
+    assert lines[0] == lines[1]
 
 
 def test_two_processes_go_on_from_a_checkpoint_as_one_does(single: Path) -> None:

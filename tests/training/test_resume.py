@@ -1,16 +1,21 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 from omegaconf import DictConfig
+from rich.console import Console
 
+from pdtrain.callbacks import Resuming
 from pdtrain.commands.train import train
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, RunError
 from pdtrain.results.status import write_status
+from pdtrain.training import resume
 from pdtrain.training.checkpoints import resumable_checkpoints
+from pdtrain.training.resume import Start, find_start
 
 Configure = Callable[..., DictConfig]
 _FAST = ["model.network.widths=[4]", "probes.unit_information=null", "probes.object_information=null"]
@@ -113,6 +118,37 @@ def test_a_run_that_is_being_trained_is_not_disturbed(configure: Configure, fini
 
     with pytest.raises(InputError, match="is training it"):
         train(configure(*_FAST, "resume=auto"))
+
+
+def test_processes_of_several_hosts_must_be_told_their_folder(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("PDTRAIN_START", raising=False)
+
+    with pytest.raises(InputError, match=r"hydra.run.dir: the processes that torchrun and srun start must share"):
+        train(configure(*_FAST))
+
+
+def test_every_host_finds_what_the_first_one_does(
+    configure: Configure, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PDTRAIN_START", raising=False)
+    monkeypatch.setattr(resume, "process_rank", lambda: 1)
+    config, console = configure(*_FAST, "resume=auto"), Console(quiet=True)
+
+    assert find_start(config, console).finished
+    write_status(finished, "failed")
+
+    assert find_start(config, console) == Start(finished, resumable_checkpoints(finished / "checkpoints")[0])
+
+
+def test_a_host_that_does_not_see_the_checkpoint_ends_the_run() -> None:
+    strategy = SimpleNamespace(broadcast=lambda step: 6, reduce_boolean_decision=lambda decision: decision)
+
+    Resuming("anywhere").on_train_start(SimpleNamespace(global_step=6, strategy=strategy), None)
+    with pytest.raises(RunError, match=r"after different steps, this one after step 0; put hydra.run.dir on a disk"):
+        Resuming("anywhere").on_train_start(SimpleNamespace(global_step=0, strategy=strategy), None)
 
 
 @pytest.mark.parametrize("value", ["never", "true"])

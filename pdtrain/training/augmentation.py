@@ -1,0 +1,147 @@
+"""Training images as they are shown: in an order, and augmented, as seed, epoch and image alone say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+from torchvision.transforms import v2
+
+from pdtrain.errors import InputError
+from pdtrain.training.labelled_images import LabelledImages
+
+_MAGNITUDES = 31  # of RandAugment, the weakest being 0
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to training images at random, in this order.
+
+    Attributes
+    ----------
+    random_resized_crop
+        Smallest share of the whole image's area that a crop covers, which is resized to the size of all images (Szegedy
+        et al. 2015); None takes the image as validation does.
+    random_crop_padding
+        Pixels of zeros around the image, of which a part of its size is taken.
+    geometric
+        Strength, 0 (none) to 1, of shifts, scaling and turns.
+    flip
+        Mirror left to right, one image in two.
+    rand_augment
+        Magnitude, 0 to 30, of two operations drawn at random (Cubuk et al. 2020); None for none.
+    photometric
+        Strength, 0 (none) to 1, of changes of brightness and contrast.
+
+    Raises
+    ------
+    InputError
+        For a value that cannot be.
+
+    Examples
+    --------
+    >>> steps = Augmentation(random_resized_crop=0.08, flip=True).steps((224, 224))
+    >>> steps(torch.zeros(3, 375, 500, dtype=torch.uint8)).shape
+    torch.Size([3, 224, 224])
+    """
+
+    random_resized_crop: float | None = None
+    random_crop_padding: int = 0
+    geometric: float = 0.0
+    flip: bool = False
+    rand_augment: int | None = None
+    photometric: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key in ("geometric", "photometric"):
+            if not 0 <= (strength := getattr(self, key)) <= 1:
+                raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
+        if self.random_resized_crop is not None and not 0 < self.random_resized_crop <= 1:
+            raise InputError(
+                f"data.random_resized_crop={self.random_resized_crop}: give a share above 0, up to 1, or null"
+            )
+        if self.rand_augment is not None and not 0 <= self.rand_augment < _MAGNITUDES:
+            raise InputError(f"data.rand_augment={self.rand_augment}: give a magnitude from 0 to 30, or null")
+
+    def steps(self, size: tuple[int, int]) -> nn.Module:
+        """Build it for images of a height and width, uint8, shape (channels, height, width)."""
+        g, steps = self.geometric, list[nn.Module]()
+        if self.random_resized_crop is not None:
+            steps.append(v2.RandomResizedCrop(size, scale=(self.random_resized_crop, 1.0), antialias=True))
+        if self.random_crop_padding:
+            steps.append(v2.RandomCrop(size, padding=self.random_crop_padding))
+        if g:
+            steps.append(v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g)))
+        if self.flip:
+            steps.append(v2.RandomHorizontalFlip())
+        if self.rand_augment is not None:
+            steps.append(v2.RandAugment(magnitude=self.rand_augment, num_magnitude_bins=_MAGNITUDES))
+        if self.photometric:
+            steps.append(v2.ColorJitter(brightness=0.5 * self.photometric, contrast=0.5 * self.photometric))
+        return nn.Sequential(*steps)
+
+
+class AugmentedImages(Dataset[tuple[Tensor, int]]):
+    """Training images, each augmented from the seed that `EpochOrder` draws for it."""
+
+    def __init__(
+        self,
+        images: LabelledImages,
+        augmentation: Augmentation,
+        normalize: Callable[[Tensor], Tensor],
+        size: tuple[int, int],
+    ) -> None:
+        self._labels, self._augment, self._normalize = images.labels, augmentation.steps(size), normalize
+        self._read = images.image if augmentation.random_resized_crop is None else images.whole_image
+
+    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = drawn
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            image = self._augment(self._read(index))
+        return self._normalize(image), int(self._labels[index])
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+
+class EpochOrder(Sampler[tuple[int, int]]):
+    """Order of the images and a seed for each one's augmentation: functions of seed and epoch alone.
+
+    So neither the number of workers nor going on from a checkpoint changes what is trained on. Lightning
+    calls `set_epoch`.
+
+    Parameters
+    ----------
+    count
+        Number of images.
+    seed
+        Seed of the order.
+    start
+        Epoch to begin with, and how many of its images are done already.
+    rank, processes
+        Of a data-parallel run: each process takes every so many-th image, so that their batches together are those of
+        a single process. All get the same number: the first images come twice where they are too few.
+    """
+
+    def __init__(
+        self, count: int, *, seed: int, start: tuple[int, int] = (0, 0), rank: int = 0, processes: int = 1
+    ) -> None:
+        self._count, self._seed, self._rank, self._processes = count, seed, rank, processes
+        self._epoch, self._start = start[0], start
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch (from 0) whose order comes next."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(1_000_003 * self._seed + self._epoch)
+        order = torch.randperm(self._count, generator=generator)
+        seeds = torch.randint(2**62, (self._count,), generator=generator)
+        done = self._start[1] if self._epoch == self._start[0] else 0
+        mine = torch.arange(done + self._rank, len(self) * self._processes, self._processes) % self._count
+        return zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+    def __len__(self) -> int:
+        return -(-self._count // self._processes)
