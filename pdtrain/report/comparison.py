@@ -23,7 +23,7 @@ from pdtrain.results.differences import differences
 from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
-from pdtrain.results.versions import apart_by_estimator
+from pdtrain.results.versions import ADDED, apart_by_estimator
 
 CAVEATS = "caveats.csv"
 ACCURACY = "accuracy.csv"
@@ -192,7 +192,7 @@ def _leaves_of(run: str) -> dict[str, Any]:
         raise InputError(f"run_dir={run}: its configuration is missing")
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
-    return _without_as_published(dict(leaves(container)))
+    return _without_as_published(ADDED | dict(leaves(container)))
 
 
 def _without_as_published(leaves_of: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Figures that compare settings: profiles along depth, and indices, with intervals over seeds."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ from pdtrain.report.profiles import mark_differences
 from pdtrain.report.style import grid, label_layers, mark_lower_bounds, panel_title
 from pdtrain.results.measures import INDICES, Measure
 
+_LABEL_WIDTH = 40  # longer names of settings are broken
 _STYLES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
@@ -70,7 +72,7 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
                 axes.plot([row["mean"]] * 2, [place - 0.25, place + 0.25], color=colour, lw=2)
                 axes.plot([row["lower"], row["upper"]], [place] * 2, color=colour, lw=1)
         axes.set(title=measure.title_of(""), xlabel=measure.unit)
-    drawn[0][0].set_yticks(range(len(settings)), settings, fontsize=7)
+    drawn[0][0].set_yticks(range(len(settings)), [fill(setting, _LABEL_WIDTH) for setting in settings], fontsize=7)
     drawn[0][0].invert_yaxis()
     return figure
 

@@ -110,6 +110,7 @@ ADDED = {
     "channels_last": False,
     "label_smoothing": 0.0,
     "data.random_crop_padding": 0,
+    "data.luminance_gradient": 0.0,
     "trainer.accumulate_grad_batches": 1,
     "trainer.num_nodes": 1,
 }

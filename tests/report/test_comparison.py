@@ -209,6 +209,7 @@ def test_a_configuration_of_the_first_version_is_no_setting_of_its_own(sweep: Pa
         config.probes.unit_information.gaussian_copula = False
         config.probes.unit_information.correction = "panzeri_treves"
         del config.probes.unit_information.nearest_neighbors
+        del config.data.luminance_gradient
     save_configuration(sweep / "0", config)
 
     assert settings([str(sweep / "0"), str(sweep / "1")], None) == {
