@@ -20,7 +20,7 @@ from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.preprocessing import Preprocessing
 from pdtrain.training.checkpoints import load_weights, network_weights, read_checkpoint
 from pdtrain.training.controls import shuffle_weights
-from pdtrain.training.models import check_image_size
+from pdtrain.training.models import AUXILIARY, NORMALIZING, check_image_size
 from pdtrain.training.published import Published, published_of
 from pdtrain.training.state_dicts import outputs_of, renamed
 
@@ -87,11 +87,13 @@ def _architecture(config: DictConfig, channels: int) -> _Build:
 
 
 def _pretrained(config: DictConfig, channels: int, console: Console) -> nn.Module:
+    _refuse_other_forms(config)
     given = config.model.network.get("num_classes")
     if config.state_dict is None:
         network: nn.Module = built(config.model.network, num_classes=given, channels=channels)
         return network
     weights = network_weights(read_checkpoint(config.state_dict, key="state_dict"))
+    weights = {name: value for name, value in weights.items() if name.partition(".")[0] not in AUXILIARY}
     build = _architecture(config, channels)
     network = build(given or outputs_of(weights, build, match=config.match) or 1000)
     own = network.state_dict()
@@ -104,6 +106,21 @@ def _pretrained(config: DictConfig, channels: int, console: Console) -> nn.Modul
             style="bold",
         )
     return network
+
+
+def _refuse_other_forms(config: DictConfig) -> None:
+    """Raise InputError where the network would be another than that of the weights, though they fit."""
+    node = config.model.network
+    if node.get("small_images") and node.get("weights") is not None:
+        raise InputError(
+            f"model.network.small_images=true: the first layer of {node.name} is then not that of its weights; give "
+            "false, or the file of a network that was trained in this form as state_dict"
+        )
+    if node.get("name") in NORMALIZING and config.state_dict is not None and "transform_input" not in node:
+        raise InputError(
+            f"model.network.transform_input: {node.name} may normalize images itself, and the file does not say; give "
+            "+model.network.transform_input=true for torchvision's own weights, false for those of a training of yours"
+        )
 
 
 def _preprocessing(config: DictConfig, published: Published | None, console: Console) -> Preprocessing:
@@ -131,4 +148,8 @@ def _untrained(config: DictConfig, network: nn.Module, outputs: int, channels: i
         shuffle_weights(shuffled, seed=config.seed)
         return shuffled
     lightning.seed_everything(config.seed, verbose=False)
-    return _architecture(config, channels)(outputs)
+    twin = _architecture(config, channels)(outputs)
+    for ours, theirs in zip(twin.modules(), network.modules(), strict=True):
+        if hasattr(theirs, "transform_input"):  # which normalizes, and is no weight
+            ours.transform_input = theirs.transform_input
+    return twin

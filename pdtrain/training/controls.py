@@ -2,8 +2,9 @@
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
-_WEIGHTED = (nn.Conv2d, nn.Linear)
+_WEIGHTED = (_ConvNd, nn.Linear, nn.MultiheadAttention)
 
 
 def shuffle_weights(network: nn.Module, *, seed: int) -> None:
@@ -23,7 +24,10 @@ def shuffle_weights(network: nn.Module, *, seed: int) -> None:
     """
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
-        if isinstance(module, _WEIGHTED):
-            weights = module.weight.detach().flatten()
-            order = torch.randperm(len(weights), generator=generator).to(weights.device)
-            module.weight.data = weights[order].view_as(module.weight)
+        # of attention's three linear maps the weights are one tensor
+        name = "in_proj_weight" if isinstance(module, nn.MultiheadAttention) else "weight"
+        if not isinstance(module, _WEIGHTED) or getattr(module, name) is None:
+            continue
+        weights = getattr(module, name).detach()
+        order = torch.randperm(weights.numel(), generator=generator).to(weights.device)
+        getattr(module, name).data = weights.flatten()[order].view_as(weights)

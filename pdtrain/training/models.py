@@ -130,18 +130,22 @@ def torchvision_model(
         _make_small(network, name)
     if channels != 3:
         network = nn.Sequential(OrderedDict(repeat=RepeatChannels(), network=network))
-    network.published = published_by_torchvision(name, weights)
+    # of another form nothing is published
+    network.published = None if small_images else published_by_torchvision(name, weights)
     return network
 
 
 _OF_IMAGENET = 1000  # classes
 _WEIGHT_FILES = (".pth", ".pt", ".ckpt")
-_WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")
+NORMALIZING = _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")  # their own weights want `transform_input`
+AUXILIARY = ("aux1", "aux2", "AuxLogits")  # outputs that are for training alone
 
 
 def _pretrained(name: str, weights: str, options: dict[str, Any]) -> tuple[nn.Module, int]:
     """The network with its weights, and how many outputs these have."""
     if Path(weights).suffix in _WEIGHT_FILES:
+        if name in NORMALIZING:
+            options = {"transform_input": True, "init_weights": False, **options}
         return _from_file(weights, lambda outputs: torchvision.models.get_model(name, num_classes=outputs, **options))
     known = [w.name for w in torchvision.models.get_model_weights(name)] + ["DEFAULT"]
     if weights.rpartition(".")[2] not in known:
@@ -223,7 +227,7 @@ def timm_model(
 def _drop_auxiliary_outputs(network: Any) -> None:
     """Make GoogLeNet and Inception return logits alone while training, as all other models do."""
     network.aux_logits = False
-    for auxiliary in ("aux1", "aux2", "AuxLogits"):
+    for auxiliary in AUXILIARY:
         if hasattr(network, auxiliary):
             setattr(network, auxiliary, None)
 

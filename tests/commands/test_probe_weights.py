@@ -112,6 +112,10 @@ def test_the_report_names_what_was_probed(probed: Path) -> None:
         ),
         (["state_dict={weights}", "out={out}", "model.network.name=alexnet"], "made by another architecture"),
         (["state_dict={weights}", "out={out}", "match=size"], "match=size: choose name or order"),
+        (
+            ["state_dict={weights}", "out={out}", "model.network.name=googlenet"],
+            r"model.network.transform_input: googlenet may normalize images itself, .*\+model.network.transform_input",
+        ),
         (["out={out}"], "run_dir: give run_dir=.*model.network.weights="),
     ],
 )
@@ -134,6 +138,16 @@ def test_how_images_are_shown_must_be_known(tmp_path: Path) -> None:
     _probe(*given, *shown, model=("model=small_vgg",))
 
     assert set(load(tmp_path / "out", probe_set="probe").weights) == {"untrained", "pretrained"}
+
+
+def test_a_form_for_small_images_has_no_weights_of_its_publisher(tmp_path: Path) -> None:
+    network = ("model=resnet18", "model.network.weights=DEFAULT")  # its form for about 32 pixels
+
+    with pytest.raises(InputError, match=r"small_images=true: the first layer of resnet18 is then not that of its"):
+        _probe(f"out={tmp_path}/out", model=network)
+    torch.save(torchvision_model(4, 3, name="resnet18", small_images=True).state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"preprocessing.mean: how images are shown to this network is not known"):
+        _probe(f"state_dict={tmp_path}/weights.pth", f"out={tmp_path}/out", model=("model=resnet18",))
 
 
 def test_a_folder_of_a_training_is_not_written_to(weights: Path, tmp_path: Path) -> None:

