@@ -18,7 +18,8 @@ def _rows(notes: list[list[str | None]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "epoch": epoch, "step": epoch, "weights": "trained" if epoch else "untrained", "layer": f"relu{i}", "layer_index": i, "depth": i / 2,
+                "epoch": epoch, "step": epoch, "weights": "trained" if epoch else "untrained",
+                "layer": f"relu{i}", "layer_index": i, "depth": i / 2,
                 "probe": "intrinsic_dimension", "quantity": "two_nn", "property": "",
                 "value": 10.0 * epoch + i, "lower": 9.0 * epoch, "upper": 11.0 * epoch + 2, "note": note,
             }
