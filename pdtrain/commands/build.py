@@ -12,6 +12,7 @@ from pdtrain.activations.batch_norm import STATISTICS
 from pdtrain.errors import InputError
 from pdtrain.probes.indices import DEFAULT_PROPERTY
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.results.configuration import begins_from_weights
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.models import check_image_size
 
@@ -74,8 +75,15 @@ def build_prober(config: DictConfig, data: Any, store: ResultsStore) -> Prober:
         batch_size=config.layers.batch_size,
         seed=config.layers.seed,
         index_property=config.probes.get("index_property", DEFAULT_PROPERTY),
-        untrained_batch_norm=config.get("untrained_batch_norm", STATISTICS[0]),
+        untrained_batch_norm=_statistics(config),
     )
+
+
+def _statistics(config: DictConfig) -> str:
+    """Of batch norm, before training: a network that begins from weights has statistics of its own."""
+    trains = "fingerprint" not in config  # of weights from elsewhere, whose twin is untrained
+    initial: str = STATISTICS[0]
+    return initial if trains and begins_from_weights(config) else config.get("untrained_batch_norm", initial)
 
 
 def measured_properties(probes: Sequence[Probe]) -> list[str]:

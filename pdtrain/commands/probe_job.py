@@ -17,7 +17,7 @@ from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
 
 FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
-_MEASURED_WITH = (*FROM_RUN, "state_dict", "match", "preprocessing", "untrained")  # what rows depend on
+_MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained", "fingerprint")  # what rows depend on
 
 
 class ProbeJob:

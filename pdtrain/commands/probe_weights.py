@@ -1,5 +1,6 @@
 """Probes weights from elsewhere, and beside them the same architecture untrained; needs no data set."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
+import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from torch import nn
@@ -14,7 +16,7 @@ from torch import nn
 from pdtrain.commands.build import built
 from pdtrain.commands.probe_job import ProbeJob
 from pdtrain.errors import InputError
-from pdtrain.results.configuration import holds_run, save_configuration
+from pdtrain.results.configuration import check_same_weights, holds_run, save_configuration
 from pdtrain.results.rows import PRETRAINED, UNTRAINED
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.preprocessing import Preprocessing
@@ -25,6 +27,7 @@ from pdtrain.training.published import Published, published_of
 from pdtrain.training.state_dicts import outputs_of, renamed
 
 _SHUFFLED = "shuffled"
+_OF_WEIGHTS = ("model", "match", "preprocessing", "untrained", "seed", "fingerprint")  # and of what is beside them
 _Build = Callable[[int | None], nn.Module]
 
 
@@ -52,12 +55,14 @@ def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console
     channels = len(config.preprocessing.mean or "RGB") if data is None else data.shape[0]
     network = _pretrained(config, channels, console)
     published = published_of(network)
-    shown = _preprocessing(config, published, console) if data is None else data
+    shown = _preprocessing(config, published, console) if data is None else _as_data(data, published, console)
     outputs = check_image_size(network, shown.shape, key="preprocessing.pixels" if data is None else None)
     with open_dict(config):
         config.data = config.data if data is not None else None
         config.published = None if published is None else asdict(published)
         config.preprocessing = asdict(shown) if data is None else None
+        config.fingerprint = _fingerprint(network)
+    check_same_weights(folder, config, _OF_WEIGHTS)
     with ProbeJob(config, folder, shown, network, console) as job:
         if not holds_run(folder):
             save_configuration(folder, config)
@@ -67,6 +72,8 @@ def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console
             job.measure(network, PRETRAINED, of="pretrained")
         if job.written:
             job.say_what_must_be_known()
+        else:
+            console.print(f"{folder}: measured already; force=true measures again", soft_wrap=True)
     return job.written
 
 
@@ -75,6 +82,11 @@ def _is_named(group: str, overrides: Sequence[str]) -> bool:
 
 
 def _data_set(config: DictConfig) -> Any:
+    if given := [key for key, value in config.preprocessing.items() if value is not None]:
+        raise InputError(
+            f"preprocessing.{given[0]}: the data set says how its images are shown; give data.mean, "
+            "data.standard_deviation and the like in its place, or leave out data="
+        )
     data = built(config.data)
     data.setup()
     return data
@@ -139,6 +151,25 @@ def _preprocessing(config: DictConfig, published: Published | None, console: Con
     source = "" if published is None else f" (as {published.weights}, but for what was given)"
     console.print(f"images: {shown}{source}", soft_wrap=True, highlight=False)
     return shown
+
+
+def _as_data(data: Any, published: Published | None, console: Console) -> Any:
+    """The data set, which says how its images are shown; said where something else is published."""
+    if published is not None:
+        console.print(
+            f"images: as data= shows them (data.mean and so on), not as {published.weights}: {published.preprocessing}",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
+    return data
+
+
+def _fingerprint(network: nn.Module) -> str:
+    """A name of the weights, alike only for the same ones, whatever their file is called."""
+    hashed = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        hashed.update(name.encode())
+        hashed.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return hashed.hexdigest()[:16]
 
 
 def _untrained(config: DictConfig, network: nn.Module, outputs: int, channels: int) -> nn.Module:

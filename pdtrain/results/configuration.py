@@ -90,6 +90,21 @@ def check_measured_alike(folder: str | Path, config: DictConfig, groups: Sequenc
         )
 
 
+def check_same_weights(run_dir: str | Path, config: DictConfig, groups: Sequence[str]) -> None:
+    """Compare the `groups` of `config` with those of the weights from elsewhere whose rows are in `run_dir`, if any.
+
+    Raises
+    ------
+    InputError
+        If they differ: all probe sets of a folder are of the same weights.
+    """
+    stored = load_configuration(run_dir)
+    if stored is None:
+        return
+    for key, before, now in differences(_part(stored, groups), _part(config, groups)):
+        raise InputError(f"out={run_dir}: holds rows of other weights ({key}={before}, now {now}); name another folder")
+
+
 def keep_configuration(folder: str | Path, config: DictConfig, groups: Sequence[str]) -> None:
     """Keep what the rows of a probe set are measured with: the `groups` of `config`."""
     with written_whole(Path(folder) / _PROBE_SET_NAME) as temporary:
@@ -106,11 +121,16 @@ def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     return _loaded(path) if path.is_file() else None
 
 
+def begins_from_weights(config: DictConfig | None) -> bool:
+    """Whether what is trained is not initialised at random, so that it is nowhere untrained."""
+    return config is not None and OmegaConf.select(config, "model.network.weights") is not None
+
+
 def weights_of_run(run_dir: str | Path) -> tuple[str, str]:
     """What the weights are called that were probed at step 0 and after: "untrained" and "trained", but for others'."""
     config = load_configuration(run_dir)
     if config is None or "untrained" not in config:  # a key of `pdtrain-probe`
-        return "untrained", "trained"
+        return "initial" if begins_from_weights(config) else "untrained", "trained"
     return "shuffled" if config.untrained == "shuffled" else "untrained", PRETRAINED_WEIGHTS
 
 

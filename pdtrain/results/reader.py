@@ -45,9 +45,9 @@ def load(
     -------
     pandas.DataFrame
         Columns of `pdtrain.results.rows.Row` (or `UnitRow`, whose values about properties stand in `information_bits`
-        too) after run, epoch, step and weights: "untrained", "shuffled" (permuted within each layer), "trained", or
-        "pretrained", which are from elsewhere. Values that different versions
-        of an estimator made are told apart by the column `estimator`, and a warning says so.
+        too) after run, epoch, step and weights: "untrained", "shuffled" (permuted within each layer), "initial" (given,
+        where a training began with such), "trained", or "pretrained", which are from elsewhere. Values that different
+        versions of an estimator made are told apart by the column `estimator`, and a warning says so.
 
     Raises
     ------

@@ -79,8 +79,35 @@ def test_the_untrained_twin_is_what_training_begins_with(probed: Path) -> None:
 
 def test_points_that_are_there_are_not_measured_again(probed: Path, weights: Path) -> None:
     assert _probe(f"state_dict={weights}", f"out={probed}") == []
-    with pytest.raises(InputError, match=r"preprocessing.pixels=48: the rows of probe_set=probe were measured with 40"):
-        _probe(f"state_dict={weights}", f"out={probed}", "preprocessing.pixels=48")
+    for given, key in (
+        ("preprocessing.pixels=48", "preprocessing.pixels=40, now 48"),
+        ("untrained=shuffled", "untrained="),
+    ):
+        with pytest.raises(InputError, match=rf"out=.*: holds rows of other weights \({key}"):
+            _probe(f"state_dict={weights}", f"out={probed}", "probe_set=again", given)
+
+
+def test_other_weights_in_the_same_file_are_not_taken_for_those_of_before(weights: Path, tmp_path: Path) -> None:
+    state = torch.load(weights, weights_only=True)
+    torch.save(state, tmp_path / "weights.pth")
+    given = (f"state_dict={tmp_path}/weights.pth", f"out={tmp_path}/out", "untrained=false")
+    _probe(*given)
+
+    state["features.0.weight"][0, 0, 0, 0] += 1
+    torch.save(state, tmp_path / "weights.pth")
+
+    with pytest.raises(InputError, match=r"holds rows of other weights \(fingerprint="):
+        _probe(*given)
+
+
+def test_a_data_set_says_how_its_images_are_shown(weights: Path, tmp_path: Path) -> None:
+    of_data = ("data=objects", "data.pixels=32", "data.training_images=10", "data.validation_images=40")
+    given = (f"state_dict={weights}", f"out={tmp_path}/out", f"paths.data={tmp_path}", *of_data)
+
+    with pytest.raises(
+        InputError, match=r"preprocessing.pixels: the data set says how its images are shown; give data"
+    ):
+        _probe(*given)
 
 
 def test_permuted_weights_are_another_control(weights: Path, tmp_path: Path) -> None:
