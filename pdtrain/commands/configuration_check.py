@@ -116,7 +116,8 @@ def _compare(value: Any, default: Any, key: str) -> None:
     if default is None:
         default = value if value is None else _WHEN_GIVEN.get(key)
     if not _suits(value, default, key):
-        raise InputError(f"{key}={_shown(value)}: {_NAMES[type(default)]} is needed, such as {_shown(default)}")
+        words = "".join(f" or {word}" for word in _WORDS.get(key, ()))
+        raise InputError(f"{key}={_shown(value)}: {_NAMES[type(default)]}{words} is needed, such as {_shown(default)}")
     if isinstance(value, list) and isinstance(default, list) and default:
         for item in value:
             _compare(item, default[0], key)

@@ -12,6 +12,8 @@ from torchvision.transforms.v2.functional import InterpolationMode
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.stimuli.normalization import Normalization
 
+_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")  # that torchvision has of tensors
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -79,16 +81,21 @@ class Preprocessing:
         values = {key: value for key, value in given.items() if value is not None}
         if "pixels" in values:
             values.setdefault("resize_to", round(self.resize_to * values["pixels"] / self.pixels))
-        values |= {key: tuple(values[key]) for key in ("mean", "standard_deviation") if key in values}
+        values |= {key: tuple(map(float, values[key])) for key in ("mean", "standard_deviation") if key in values}
         changed = replace(self, **values)
         changed._check()
         return changed
 
     def _check(self) -> None:
-        known = [mode.value for mode in InterpolationMode]
-        if self.interpolation not in known:
-            raise unknown_name("preprocessing.interpolation", self.interpolation, known, of="interpolation")
-        if not 0 < self.pixels <= self.resize_to:
+        if self.interpolation not in _INTERPOLATIONS:
+            raise unknown_name("preprocessing.interpolation", self.interpolation, _INTERPOLATIONS, of="interpolation")
+        if self.pixels < 1:
+            raise InputError(f"preprocessing.pixels={self.pixels}: give 1 or more")
+        if min(self.standard_deviation) <= 0:
+            raise InputError(f"preprocessing.standard_deviation={list(self.standard_deviation)}: give numbers above 0")
+        if len(self.mean) not in (1, 3):
+            raise InputError(f"preprocessing.mean={list(self.mean)}: give 3 values, or 1 for grey images")
+        if self.pixels > self.resize_to:
             raise InputError(
                 f"preprocessing.resize_to={self.resize_to}: {self.pixels} pixels are cut out of it; give at least that"
             )

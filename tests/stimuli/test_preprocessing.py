@@ -59,6 +59,13 @@ def test_what_is_given_counts() -> None:
     ("given", "message"),
     [
         ({"interpolation": "cubic"}, "preprocessing.interpolation=cubic: no such interpolation; did you mean bicubic"),
+        ({"interpolation": "box"}, "preprocessing.interpolation=box: no such interpolation"),
+        ({"pixels": 0}, "preprocessing.pixels=0: give 1 or more"),
+        (
+            {"standard_deviation": [0, 1, 1]},
+            r"preprocessing.standard_deviation=\[0.0, 1.0, 1.0\]: give numbers above 0",
+        ),
+        ({"mean": [0.5] * 2, "standard_deviation": [1, 1]}, r"preprocessing.mean=\[0.5, 0.5\]: give 3 values, or 1"),
         ({"pixels": 300, "resize_to": 200}, "preprocessing.resize_to=200: 300 pixels are cut out of it"),
         ({"mean": [0.5]}, "preprocessing.mean: give as many values as preprocessing.standard_deviation has"),
     ],
