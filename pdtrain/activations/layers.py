@@ -134,7 +134,8 @@ def trace_layers(model: nn.Module, image: Tensor) -> list[Layer]:
         kind = "gate" if name.startswith(gates) else kind
         listed = output.shape[:1] == (1,) and (for_each_image is None or (name, call) in for_each_image)
         source = outputs.name_of(given) or outputs.name_before(given, output) or ""
-        heard.append(_Heard(name, call, tuple(output.shape[1:]), kind, isinstance(module, _WEIGHTED), source, listed))
+        weighted, last = isinstance(module, _WEIGHTED), _gives_channels_last(module)
+        heard.append(_Heard(name, call, tuple(output.shape[1:]), kind, weighted, source, listed, last))
         if listed:
             outputs.note(heard[-1].key, output)
 
@@ -207,7 +208,11 @@ def _reduced(layer: Layer, how: str, image_shape: tuple[int, ...]) -> Layer:
 
 @dataclass(frozen=True)
 class _Heard:
-    """A call, as it happened; `source` is the call whose output it was given, `listed` whether it is to be a layer."""
+    """A call, as it happened.
+
+    `source` is the call whose output it was given, `listed` whether it is to be a layer, `channels_last` what its
+    module alone says of its maps; None for nothing.
+    """
 
     name: str
     call: int
@@ -216,6 +221,7 @@ class _Heard:
     weighted: bool
     source: str
     listed: bool
+    channels_last: bool | None
 
     @property
     def key(self) -> str:
@@ -256,11 +262,14 @@ def _layers(
     operations, total = 0, sum(call.weighted for call in heard)
     layers = [Layer(INPUT, INPUT, 1, 0.0, image_shape, "input")]
     channels_last = False
+    of_source: dict[str, bool] = {}
     for h in heard:
         operations += h.weighted
         if not h.listed:
             continue
-        channels_last = is_channels_last(h.shape, image_shape, unless_known=channels_last)
+        # a block may turn its maps within and gives them as it was given them
+        likely = of_source.get(h.source, channels_last) if h.channels_last is None else h.channels_last
+        channels_last = of_source[h.key] = is_channels_last(h.shape, image_shape, unless_known=likely)
         layers.append(
             Layer(
                 labels[h.key],
@@ -276,6 +285,15 @@ def _layers(
             )
         )
     return layers
+
+
+def _gives_channels_last(module: nn.Module | None) -> bool | None:
+    """What its operation works on says so; kinds of `LayerNorm` by other names turn maps within."""
+    if isinstance(module, nn.Conv2d):
+        return False
+    if isinstance(module, nn.LayerNorm) and type(module).__name__ == "LayerNorm":
+        return True if len(module.normalized_shape) == 1 else None
+    return True if isinstance(module, nn.Linear) else None
 
 
 def _prefix_tokens(model: nn.Module) -> int:

@@ -183,12 +183,17 @@ def _is_of_maps(layer: Layer) -> bool:
 
 
 def _of_a_gate(layer: Layer, layers: Sequence[Layer]) -> bool:
-    """Whether it is inside one that is known, or has a single place while maps are still to come."""
+    """Whether it is inside one that is known, or has a single place while maps are still to come.
+
+    Of a small image the pooling before a VGG's linear layers repeats the only place, which makes no maps.
+    """
     if layer.kind == "gate":
         return True
     if layer.places > 1:
         return False
-    return any(later.places > 1 for later in layers[layers.index(layer) :])
+    single = {known.name for known in layers if known.places == 1}
+    later = layers[layers.index(layer) :]
+    return any(la.places > 1 and not (la.kind == "other" and la.source in single) for la in later)
 
 
 def _outside_blocks(layers: Sequence[Layer]) -> list[Layer]:

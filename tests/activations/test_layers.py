@@ -159,6 +159,28 @@ def test_a_model_that_fails_within_does_not_confuse_the_next_pass() -> None:
     assert heard == ["relu#1", "inner.0#1", "inner#1", "relu#2"]
 
 
+class _TurnedWithin(nn.Module):
+    """A block of ConvNeXt, with as many channels as rows and columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(4, 4, 3, padding=1), nn.LayerNorm(4)
+        self.wide, self.act, self.narrow = nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.narrow(self.act(self.wide(self.norm(self.conv(x).movedim(1, 3))))).movedim(3, 1)
+
+
+def test_a_block_that_turns_its_maps_within_gives_them_as_it_was_given_them() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 2, 2), _TurnedWithin(), _TurnedWithin())
+
+    found = {layer.name: layer.channels_last for layer in trace_layers(network, torch.rand(1, 3, 8, 8))}
+
+    within = {"conv": False, "norm": True, "wide": True, "act": True, "narrow": True}
+    blocks = {f"{i}.{name}": last for i in (1, 2) for name, last in within.items()}
+    assert found == {"input": False, "0": False, "1": False, "2": False, **blocks}
+
+
 _MAPS = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
 _TOKENS = torch.arange(2 * 21 * 3.0).view(2, 21, 3)
 _REDUCED = {

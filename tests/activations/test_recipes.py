@@ -199,6 +199,14 @@ def test_the_stages_of_blocks_end_before_the_maps_shrink() -> None:
     )
 
 
+def test_a_pooling_to_one_place_is_no_gate_where_the_next_enlarges_it() -> None:
+    head = [nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 3)]
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), *head)
+
+    assert _by_recipe(network, "default", 1, 4, 4) == ["input", "2", "6", "7"]
+    assert _by_recipe(network, "ansuini", 1, 4, 4) == ["input", "2", "6", "7"]
+
+
 def test_patterns_choose_what_they_match_in_each_network(caplog: pytest.LogCaptureFixture) -> None:
     resnet = trace_layers(torchvision_model(10, 3, name="resnet18"), torch.rand(1, 3, 64, 64))
     vgg = trace_layers(small_vgg(10, 1), torch.rand(1, 1, 32, 32))
