@@ -95,7 +95,7 @@ class ImageFolderData(ImageData):
     pixels
         Side of the images: they are cropped centrally.
     resize
-        Their shorter side before that; None takes `pixels`.
+        Their shorter side before that; None takes `pixels`. Stimuli from other folders are brought to size alike.
     validation_labels
         Where the images of `root/val` lie in one folder: ILSVRC2012's devkit, or a CSV file, see `validation_labels`.
     file_lists
@@ -118,7 +118,7 @@ class ImageFolderData(ImageData):
         self.shape = (3, pixels, pixels)
         if resize is not None and resize < pixels:
             raise InputError(f"data.resize={resize}: give {pixels} (data.pixels) or more, or null")
-        self._resize = v2.Compose([v2.Resize(resize or pixels, antialias=True), v2.CenterCrop(pixels)])
+        self.resize = v2.Compose([v2.Resize(resize or pixels, antialias=True), v2.CenterCrop(pixels)])
 
     def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """List the files; each is opened when it is shown, and not before."""
@@ -160,7 +160,7 @@ class ImageFolderData(ImageData):
         return replace(found, labels=places[found.labels])
 
     def _part(self, files: FileList) -> LabelledImages:
-        read = _ImageFiles(files, self._resize)
+        read = _ImageFiles(files, self.resize)
         return LabelledImages(read, files.labels, self.normalize, read_whole=read.whole)
 
 
