@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from PIL import Image
@@ -43,7 +44,7 @@ def read_image(path: str | Path, *, channels: int) -> Tensor:
     Raises
     ------
     InputError
-        If the file is missing, damaged or no image.
+        If the file is missing, damaged or no image, or nothing says which of its intensities is white.
     """
     with _opened(path) as image:
         return pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
@@ -68,6 +69,19 @@ def read_with_alpha(path: str | Path, *, channels: int) -> Tensor:
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=FORMATS) as image:
-            yield image
+            yield _of_eight_bits(image, path)
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: corrupt image file; repair or remove it") from error
+
+
+def _of_eight_bits(image: Image.Image, path: str | Path) -> Image.Image:
+    """Scale 16 bits to 8; by itself Pillow cuts off what is above 255."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):  # I in Pillow's older releases
+        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise InputError(
+            f"{path}: its intensities are of 32 bits, and nothing says which is white; save it with 8 or 16"
+        )
+    return image

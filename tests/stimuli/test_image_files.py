@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pdtrain.errors import InputError
+from pdtrain.stimuli.image_files import read_image, read_with_alpha
+
+_LEVELS = np.array([[0, 128, 255], [1, 100, 254]])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_sixteen_bits_are_scaled_to_eight(suffix: str, tmp_path: Path) -> None:
+    Image.fromarray((_LEVELS * 257).astype(np.uint16)).save(tmp_path / f"image.{suffix}")
+
+    for channels in (1, 3):
+        image = read_image(tmp_path / f"image.{suffix}", channels=channels)
+        with_alpha = read_with_alpha(tmp_path / f"image.{suffix}", channels=channels)
+
+        assert torch.equal(image, torch.from_numpy(_LEVELS).byte().expand(channels, -1, -1))
+        assert torch.equal(with_alpha[:-1], image) and (with_alpha[-1] == 255).all()
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_intensities_of_unknown_range_are_refused(kind: type, tmp_path: Path) -> None:
+    Image.fromarray(_LEVELS.astype(kind)).save(tmp_path / "image.tiff")
+
+    for read in (read_image, read_with_alpha):
+        with pytest.raises(InputError, match=r"image\.tiff: its intensities are of 32 bits, and nothing says which is"):
+            read(tmp_path / "image.tiff", channels=3)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK"])
+def test_images_of_every_other_mode_are_read(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / ("image.tiff" if mode == "CMYK" else "image.png")
+    Image.new("RGB", (4, 3), (255, 255, 255)).convert(mode).save(path)
+
+    assert (read_image(path, channels=3) == 255).all() and (read_with_alpha(path, channels=1) == 255).all()
