@@ -122,7 +122,7 @@ class ImageFolderData(ImageData):
 
     def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """List the files; each is opened when it is shown, and not before."""
-        own_split = (self._root / "train").is_dir() and (self._root / "val").is_dir()
+        own_split = self._has_own_split()
         training = self._list(self._root / "train" if own_split else self._root)
         self.num_classes = len(training.classes)
         if not training.classes or 0 in training.labels.bincount(minlength=self.num_classes):
@@ -130,6 +130,17 @@ class ImageFolderData(ImageData):
                 f"data.root={training.root}: empty, or a folder in it is; give one folder of images per class"
             )
         return self._part(training), self._part(self._validation(training.classes)) if own_split else None
+
+    def _has_own_split(self) -> bool:
+        train, val = self._root / "train", self._root / "val"
+        if train.is_dir() and not val.is_dir() and any(path.is_dir() for path in train.iterdir()):  # else it is a class
+            others = sorted(path.name for path in self._root.iterdir() if path.is_dir() and path != train)
+            raise InputError(
+                f"data.root={self._root}: there are folders of classes in train, and no val beside it (but "
+                f"{', '.join(others[:5]) or 'nothing'}); name the folder of validation images val, or give "
+                f"data.root={train}, to be split at random"
+            )
+        return train.is_dir() and val.is_dir()
 
     def _list(self, folder: Path) -> FileList:
         """Images in class folders; where there are no such folders, all."""
