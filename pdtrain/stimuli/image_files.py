@@ -16,6 +16,7 @@ from pdtrain.stimuli.stimulus_set import random_sample
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")  # readers of others run programs
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
+_MID_GREY = (128, 128, 128, 255)
 
 
 def sample_files(root: str | Path, count: int, *, seed: int, asked: str) -> list[Path]:
@@ -41,12 +42,17 @@ def classes_of(files: Sequence[Path]) -> Int[Tensor, " files"]:
 def read_image(path: str | Path, *, channels: int) -> Tensor:
     """Read a file as uint8, shape (channels, height, width); 1 channel is grey, 3 are RGB.
 
+    What is transparent is seen before mid-grey, not in the colour that happens to be hidden there.
+
     Raises
     ------
     InputError
         If the file is missing, damaged or no image, or nothing says which of its intensities is white.
     """
     with _opened(path) as image:
+        if _is_transparent(image):
+            grey = Image.new("RGBA", image.size, _MID_GREY)
+            image = Image.alpha_composite(grey, image.convert("RGBA"))
         return pil_to_tensor(image.convert("L" if channels == 1 else "RGB"))
 
 
@@ -59,10 +65,13 @@ def read_with_alpha(path: str | Path, *, channels: int) -> Tensor:
         As `read_image`.
     """
     with _opened(path) as image:
-        transparent = "A" in image.getbands() or "transparency" in image.info
-        whole = image.convert("RGBA" if transparent else "RGB")
+        whole = image.convert("RGBA" if _is_transparent(image) else "RGB")
         colours, alpha = whole.convert("L" if channels == 1 else "RGB"), whole.convert("RGBA").getchannel("A")
         return torch.cat([pil_to_tensor(colours), pil_to_tensor(alpha)])
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 @contextmanager

@@ -38,3 +38,13 @@ def test_images_of_every_other_mode_are_read(mode: str, tmp_path: Path) -> None:
     Image.new("RGB", (4, 3), (255, 255, 255)).convert(mode).save(path)
 
     assert (read_image(path, channels=3) == 255).all() and (read_with_alpha(path, channels=1) == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_is_mid_grey(mode: str, tmp_path: Path) -> None:
+    image = Image.new("RGBA", (2, 1), (255, 255, 255, 0))
+    image.putpixel((1, 0), (200, 200, 200, 255))
+    image.convert(mode).save(tmp_path / "image.png")
+
+    assert read_image(tmp_path / "image.png", channels=3)[:, 0].tolist() == [[128, 200]] * 3
+    assert read_image(tmp_path / "image.png", channels=1)[:, 0].tolist() == [[128, 200]]
