@@ -81,6 +81,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
             yield _of_eight_bits(image, path)
     except InputError:
         raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: larger than any photograph ({error}); make it smaller") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: corrupt image file; repair or remove it") from error
 

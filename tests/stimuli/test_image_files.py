@@ -48,3 +48,11 @@ def test_what_is_transparent_is_mid_grey(mode: str, tmp_path: Path) -> None:
 
     assert read_image(tmp_path / "image.png", channels=3)[:, 0].tolist() == [[128, 200]] * 3
     assert read_image(tmp_path / "image.png", channels=1)[:, 0].tolist() == [[128, 200]]
+
+
+def test_a_file_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (50, 50)).save(tmp_path / "image.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+
+    with pytest.raises(InputError, match=r"image\.png: larger than any photograph"):
+        read_image(tmp_path / "image.png", channels=3)
