@@ -43,6 +43,8 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
         raise InputError(f"{key}={path}: damaged, or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise InputError(f"{key}={path}: holds a {type(content).__name__}, not a checkpoint or state dict")
+    if not isinstance(state := content.get("state_dict", {}), dict):
+        raise InputError(f"{key}={path}: its state_dict is a {type(state).__name__}, not tensors by name")
     return content
 
 

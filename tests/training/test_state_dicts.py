@@ -6,6 +6,7 @@ import torchvision
 from torch import nn
 
 from pdtrain.errors import InputError
+from pdtrain.training.checkpoints import read_checkpoint
 from pdtrain.training.models import timm_model, torchvision_model
 from pdtrain.training.state_dicts import outputs_of, renamed
 
@@ -70,3 +71,13 @@ def test_real_weights_of_another_package_give_its_logits() -> None:
     images = torch.randn(2, 3, 240, 240, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(network(images), reference(images), atol=1e-4)
+
+
+@pytest.mark.parametrize(("held", "kind"), [(None, "NoneType"), (5, "int"), ([1.0], "list")])
+def test_a_state_dict_that_is_none_is_refused(held: object, kind: str, tmp_path: Path) -> None:
+    torch.save({"state_dict": held}, tmp_path / "weights.pth")
+
+    with pytest.raises(
+        InputError, match=rf"state_dict=.*weights\.pth: its state_dict is a {kind}, not tensors by name"
+    ):
+        read_checkpoint(tmp_path / "weights.pth", key="state_dict")
