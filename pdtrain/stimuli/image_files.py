@@ -15,7 +15,7 @@ from pdtrain.errors import InputError
 from pdtrain.stimuli.stimulus_set import random_sample
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")  # readers of others run programs
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"}
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")  # of these formats
 _MID_GREY = (128, 128, 128, 255)
 
 
@@ -27,10 +27,23 @@ def sample_files(root: str | Path, count: int, *, seed: int, asked: str) -> list
     InputError
         If there are fewer.
     """
-    files = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in _SUFFIXES)
+    names = (path.relative_to(root) for path in Path(root).rglob("*"))
+    shown = (name for name in names if not any(folder.startswith(".") for folder in name.parts[:-1]))
+    files = sorted(Path(root, name) for name in shown if is_image(name.name))
     if len(files) < count:
         raise InputError(f"stimuli.root={root}: {len(files)} images found, {asked} asked for")
     return [files[place] for place in random_sample(len(files), count, seed=seed)]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is an image that can be read; hidden files, as macOS adds them, are none.
+
+    Examples
+    --------
+    >>> [is_image(name) for name in ("1.PNG", "._1.png", "1.ppm")]
+    [True, False, False]
+    """
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
 
 
 def classes_of(files: Sequence[Path]) -> Int[Tensor, " files"]:

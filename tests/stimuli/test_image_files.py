@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.image_files import read_image, read_with_alpha
+from pdtrain.stimuli.image_files import read_image, read_with_alpha, sample_files
 
 _LEVELS = np.array([[0, 128, 255], [1, 100, 254]])
 
@@ -56,3 +56,13 @@ def test_a_file_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises(InputError, match=r"image\.png: larger than any photograph"):
         read_image(tmp_path / "image.png", channels=3)
+
+
+def test_hidden_files_are_no_stimuli(tmp_path: Path) -> None:
+    for name in ("a/1.tif", "a/._1.tif", ".cache/1.png", "a/1.ppm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert sample_files(tmp_path, 1, seed=0, asked="stimuli.count=1") == [tmp_path / "a" / "1.tif"]
+    with pytest.raises(InputError, match="1 images found, stimuli.count=2 asked for"):
+        sample_files(tmp_path, 2, seed=0, asked="stimuli.count=2")
