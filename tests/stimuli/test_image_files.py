@@ -64,5 +64,5 @@ def test_hidden_files_are_no_stimuli(tmp_path: Path) -> None:
         (tmp_path / name).touch()
 
     assert sample_files(tmp_path, 1, seed=0, asked="stimuli.count=1") == [tmp_path / "a" / "1.tif"]
-    with pytest.raises(InputError, match="1 images found, stimuli.count=2 asked for"):
+    with pytest.raises(InputError, match=r"1 images found, stimuli\.count=2 asked for"):
         sample_files(tmp_path, 2, seed=0, asked="stimuli.count=2")
