@@ -105,7 +105,7 @@ def _pretrained(config: DictConfig, channels: int, console: Console) -> nn.Modul
         network: nn.Module = built(config.model.network, num_classes=given, channels=channels)
         return network
     weights = network_weights(read_checkpoint(config.state_dict, key="state_dict"))
-    weights = {name: value for name, value in weights.items() if name.partition(".")[0] not in AUXILIARY}
+    weights = {name: value for name, value in weights.items() if AUXILIARY.isdisjoint(name.split("."))}
     build = _architecture(config, channels)
     network = build(given or outputs_of(weights, build, match=config.match) or 1000)
     own = network.state_dict()

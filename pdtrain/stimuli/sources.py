@@ -105,7 +105,10 @@ def _stimuli(data: Sees, rendered: RenderedObjects) -> StimulusSet:
 
 
 def image_folder(data: Sees, *, root: str, count: int, seed: int) -> StimulusSet:
-    """Read images below a folder (class folders or not), resized and cropped to the size of the training images."""
+    """Read images below a folder (class folders or not), resized and cropped to the size of the training images.
+
+    What is transparent in them is mid-grey.
+    """
     files = sample_files(root, count, seed=seed, asked=f"stimuli.count={count}")
     resize = resizing(data)
     images = (resize(read_image(file, channels=data.shape[0])) for file in files)

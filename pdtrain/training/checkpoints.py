@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
+from pdtrain.training.state_dicts import wrapped_alike
 
 LAST = "last.ckpt"  # another name of the newest checkpoint to go on from
 STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
@@ -28,11 +30,17 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
     """
     if not Path(path).is_file():
         raise InputError(f"{key}={path}: no such file")
+    if Path(path).suffix == ".safetensors":
+        raise InputError(
+            f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
+            "'weights.pth') makes one that is"
+        )
     with Path(path).open("rb") as file:
         if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
             raise InputError(f"{key}={path}: damaged, or no checkpoint")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([Namespace]):  # torchvision's training keeps its arguments
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "GLOBAL" in str(error):
             raise InputError(
@@ -43,13 +51,15 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
         raise InputError(f"{key}={path}: damaged, or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise InputError(f"{key}={path}: holds a {type(content).__name__}, not a checkpoint or state dict")
+    if not isinstance(state := content.get("state_dict", {}), dict):
+        raise InputError(f"{key}={path}: its state_dict is a {type(state).__name__}, not tensors by name")
     return content
 
 
 def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Weights of the network in a Lightning checkpoint of ours, or in a plain state dict."""
+    """Weights of the network in a Lightning checkpoint of ours, in torchvision's own, or in a plain state dict."""
     if "state_dict" not in content:
-        return dict(content)
+        return dict(content["model"] if isinstance(content.get("model"), Mapping) else content)
     state = content["state_dict"]
     ours = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
     return ours or dict(state)
@@ -80,7 +90,9 @@ def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path"
 
 def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Path, *, key: str) -> None:
     """Load weights, which were read from `path`, into `network`."""
-    check_architecture(network.state_dict(), weights, path, key=key)
+    own = network.state_dict()
+    weights = wrapped_alike(weights, own)
+    check_architecture(own, weights, path, key=key)
     network.load_state_dict(weights)
 
 

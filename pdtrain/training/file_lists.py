@@ -14,11 +14,11 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from pdtrain.files import written_whole
+from pdtrain.stimuli.image_files import is_image
 
-_FORMAT = 1  # raise when the file holds something else
+_FORMAT = 2  # raise when the file holds something else
 _SETTLED = 2 * 10**9  # nanoseconds after which a change would show in a folder's time, however coarse its clock
 
 
@@ -53,7 +53,7 @@ class FileList:
 
 
 def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
-    """List the images in `folder` and below its class folders; hidden folders are left out.
+    """List the images in `folder` and below its class folders; hidden files and folders are left out.
 
     Parameters
     ----------
@@ -98,23 +98,23 @@ def _walk(root: Path) -> tuple[FileList, dict[str, int]]:
     with os.scandir(root) as entries:
         inside = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     classes = [name for name, is_folder in inside if is_folder]
-    names = [name for name, is_folder in inside if not is_folder and _is_image(name)]
+    names = [name for name, is_folder in inside if not is_folder and is_image(name)]
     labels, changed = [-1] * len(names), {"": root.stat().st_mtime_ns}
     for label, name in enumerate(track(classes, f"listing {root}", transient=True, disable=not Console().is_terminal)):
         for folder, files in _folders(root / name):
             below = os.path.relpath(folder, root)
             changed[below] = os.stat(folder).st_mtime_ns
-            names += [f"{below}/{file}" for file in sorted(files) if _is_image(file)]
+            names += [f"{below}/{file}" for file in sorted(files) if is_image(file)]
         labels += [label] * (len(names) - len(labels))
     return FileList(root, tuple(classes), _as_bytes(names), torch.tensor(labels, dtype=torch.long)), changed
 
 
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
-    yield from sorted((folder, files) for folder, _, files in os.walk(root, followlinks=True))
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMG_EXTENSIONS)
+    found = []
+    for folder, within, files in os.walk(root, followlinks=True):
+        within[:] = [name for name in within if not name.startswith(".")]  # where it goes on
+        found.append((folder, files))
+    yield from sorted(found)
 
 
 def _as_bytes(names: list[str]) -> np.ndarray:

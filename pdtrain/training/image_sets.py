@@ -95,7 +95,7 @@ class ImageFolderData(ImageData):
     pixels
         Side of the images: they are cropped centrally.
     resize
-        Their shorter side before that; None takes `pixels`.
+        Their shorter side before that; None takes `pixels`. Stimuli from other folders are brought to size alike.
     validation_labels
         Where the images of `root/val` lie in one folder: ILSVRC2012's devkit, or a CSV file, see `validation_labels`.
     file_lists
@@ -118,11 +118,11 @@ class ImageFolderData(ImageData):
         self.shape = (3, pixels, pixels)
         if resize is not None and resize < pixels:
             raise InputError(f"data.resize={resize}: give {pixels} (data.pixels) or more, or null")
-        self._resize = v2.Compose([v2.Resize(resize or pixels, antialias=True), v2.CenterCrop(pixels)])
+        self.resize = v2.Compose([v2.Resize(resize or pixels, antialias=True), v2.CenterCrop(pixels)])
 
     def load(self) -> tuple[LabelledImages, LabelledImages | None]:
         """List the files; each is opened when it is shown, and not before."""
-        own_split = (self._root / "train").is_dir() and (self._root / "val").is_dir()
+        own_split = self._has_own_split()
         training = self._list(self._root / "train" if own_split else self._root)
         self.num_classes = len(training.classes)
         if not training.classes or 0 in training.labels.bincount(minlength=self.num_classes):
@@ -130,6 +130,17 @@ class ImageFolderData(ImageData):
                 f"data.root={training.root}: empty, or a folder in it is; give one folder of images per class"
             )
         return self._part(training), self._part(self._validation(training.classes)) if own_split else None
+
+    def _has_own_split(self) -> bool:
+        train, val = self._root / "train", self._root / "val"
+        if train.is_dir() and not val.is_dir() and any(path.is_dir() for path in train.iterdir()):  # else it is a class
+            others = sorted(path.name for path in self._root.iterdir() if path.is_dir() and path != train)
+            raise InputError(
+                f"data.root={self._root}: there are folders of classes in train, and no val beside it (but "
+                f"{', '.join(others[:5]) or 'nothing'}); name the folder of validation images val, or give "
+                f"data.root={train}, to be split at random"
+            )
+        return train.is_dir() and val.is_dir()
 
     def _list(self, folder: Path) -> FileList:
         """Images in class folders; where there are no such folders, all."""
@@ -160,7 +171,7 @@ class ImageFolderData(ImageData):
         return replace(found, labels=places[found.labels])
 
     def _part(self, files: FileList) -> LabelledImages:
-        read = _ImageFiles(files, self._resize)
+        read = _ImageFiles(files, self.resize)
         return LabelledImages(read, files.labels, self.normalize, read_whole=read.whole)
 
 

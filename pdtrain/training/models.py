@@ -136,9 +136,9 @@ def torchvision_model(
 
 
 _OF_IMAGENET = 1000  # classes
-_WEIGHT_FILES = (".pth", ".pt", ".ckpt")
+_WEIGHT_FILES = (".pth", ".pt", ".ckpt", ".tar", ".safetensors")
 NORMALIZING = _WITH_AUXILIARY_OUTPUTS = ("googlenet", "inception_v3")  # their own weights want `transform_input`
-AUXILIARY = ("aux1", "aux2", "AuxLogits")  # outputs that are for training alone
+AUXILIARY = frozenset({"aux1", "aux2", "AuxLogits"})  # outputs that are for training alone
 
 
 def _pretrained(name: str, weights: str, options: dict[str, Any]) -> tuple[nn.Module, int]:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from pdtrain.errors import InputError
 
 _COUNTER = "num_batches_tracked"  # of batch norm: missing in some files, and used by nothing here
+
+_WRAPPINGS = ("module.", "network.")  # torch's DataParallel; ours of a network that sees grey images in three channels
 
 
 def outputs_of(weights: Mapping[str, Tensor], build: Callable[[int], nn.Module], *, match: str = "name") -> int | None:
@@ -45,8 +48,8 @@ def renamed(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], *, match: 
     weights, own
         State dicts of one architecture.
     match
-        "name" where the names are the same; "order" where only the order of the tensors is; or a CSV file whose lines
-        are the two names of a tensor, theirs and ours.
+        "name" where the names are the same, but for a wrapping (`wrapped_alike`); "order" where only the order of the
+        tensors is; or a CSV file whose lines are the two names of a tensor, theirs and ours.
 
     Raises
     ------
@@ -61,13 +64,30 @@ def renamed(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], *, match: 
     {'weight': tensor([1., 1.])}
     """
     if match == "name":
-        found = dict(weights)
+        found = wrapped_alike(weights, own)
     elif match == "order":
         found = dict(zip(_without_counters(own), _paired(weights, own), strict=True))
     else:
         found = {ours: weights[theirs] for theirs, ours in _table(match, weights)}
     counters = {name: torch.tensor(0) for name in own if name.endswith(_COUNTER) and name not in found}
     return found | counters
+
+
+def wrapped_alike(weights: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the names of `weights` the beginning that all of `own` have, or take it off where only they have it.
+
+    Examples
+    --------
+    >>> wrapped_alike({"module.conv1.weight": 1}, {"conv1.weight": 2})
+    {'conv1.weight': 1}
+    """
+    for beginning in _WRAPPINGS:
+        theirs, ours = (bool(names) and all(name.startswith(beginning) for name in names) for names in (weights, own))
+        if theirs and not ours:
+            weights = {name.removeprefix(beginning): value for name, value in weights.items()}
+        elif ours and not any(name.startswith(beginning) for name in weights):
+            weights = {beginning + name: value for name, value in weights.items()}
+    return dict(weights)
 
 
 def _paired(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Tensor]:

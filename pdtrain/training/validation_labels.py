@@ -7,9 +7,9 @@ import numpy as np
 import scipy.io
 import torch
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from pdtrain.errors import InputError
+from pdtrain.stimuli.image_files import is_image
 from pdtrain.training.file_lists import FileList
 
 _KEY = "data.validation_labels"
@@ -61,7 +61,7 @@ def validation_labels(files: FileList, source: Path, classes: tuple[str, ...]) -
 
 
 def _without_suffix(name: str) -> str:
-    return Path(name).stem if name.lower().endswith(IMG_EXTENSIONS) else name
+    return Path(name).stem if is_image(name) else name
 
 
 def _of_table(file: Path) -> dict[str, str]:

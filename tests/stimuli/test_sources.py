@@ -8,6 +8,7 @@ from PIL import Image
 from pdtrain.errors import InputError
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.sources import factorial_objects, held_out, image_folder, objects, training
+from pdtrain.training.image_sets import ImageFolderData
 from pdtrain.training.objects_data import ObjectsData
 
 
@@ -70,6 +71,19 @@ def test_a_folder_of_images_is_read_at_the_size_of_the_data(data: ObjectsData, t
     torch.testing.assert_close(stimuli.values("luminance")[[0, 5]], torch.tensor([40 / 255, 200 / 255]))
     with pytest.raises(InputError, match=r"6 images found, stimuli\.count=7"):
         image_folder(data, root=str(tmp_path / "images"), count=7, seed=0)
+
+
+def test_a_file_is_seen_alike_as_held_out_image_and_from_a_folder(tmp_path: Path) -> None:
+    for name in ("train/a/0.png", "val/a/0.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        noise = torch.randint(256, (40, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        Image.fromarray(noise.numpy()).save(tmp_path / name)
+    data = ImageFolderData(root=str(tmp_path), pixels=16, resize=24)
+    data.setup()
+
+    stimuli = image_folder(data, root=str(tmp_path / "val"), count=1, seed=0)
+
+    assert torch.equal(stimuli.pixels, data.held_out(1, seed=0).pixels)
 
 
 def test_without_a_data_set_images_are_brought_to_size_as_the_weights_ask_and_none_are_held_out(tmp_path: Path) -> None:

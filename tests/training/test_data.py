@@ -151,6 +151,21 @@ def test_validation_classes_are_those_of_training_by_name(tmp_path: Path) -> Non
         ImageFolderData(root=str(tmp_path)).setup()
 
 
+def test_parts_of_the_data_are_not_taken_for_classes(tmp_path: Path) -> None:
+    for part in ("train", "validation", "test"):
+        _image_folder(tmp_path / part)
+    with pytest.raises(
+        InputError, match=r"no val beside it \(but test, validation\); name .* data\.root=.*/train, to be"
+    ):
+        ImageFolderData(root=str(tmp_path)).setup()
+
+    _image_folder(tmp_path / "vehicles")
+    (tmp_path / "vehicles" / "dog").rename(tmp_path / "vehicles" / "train")
+    data = ImageFolderData(root=str(tmp_path / "vehicles"), pixels=16)
+    data.setup()
+    assert data.num_classes == 2, "train is a class where images lie in it"
+
+
 def test_a_flat_validation_folder_needs_labels(tmp_path: Path) -> None:
     root = make_image_net(tmp_path, per_class=2, validation=6)
     with pytest.raises(InputError, match=r"data\.validation_labels=null: .*val lie in no class folders"):

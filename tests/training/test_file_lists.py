@@ -13,7 +13,8 @@ from pdtrain.training.file_lists import FileList, list_images
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes, one of which has a folder within."""
-    for name in ("cat/1.png", "cat/more/0.JPEG", "dog/2.jpg", "dog/notes.txt", ".thumbnails/0.png", "loose.png"):
+    hidden = (".thumbnails/0.png", "cat/._1.png", "cat/.cache/1.png", "dog/1.ppm")  # and one that is not read
+    for name in ("cat/1.png", "cat/more/0.JPEG", "dog/2.jpg", "dog/notes.txt", "loose.png", *hidden):
         (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "images" / name).touch()
     settle(tmp_path / "images")
@@ -30,7 +31,8 @@ def test_files_lie_in_the_order_of_torchvision_and_loose_ones_have_no_class(fold
     assert listed.classes == ("cat", "dog")
     assert _names(listed) == ["loose.png", "cat/1.png", "cat/more/0.JPEG", "dog/2.jpg"]
     assert listed.labels.tolist() == [-1, 0, 0, 1]
-    (folder / ".thumbnails" / "0.png").unlink()
+    for name in (".thumbnails/0.png", "cat/._1.png", "cat/.cache/1.png", "dog/1.ppm"):
+        (folder / name).unlink()
     (folder / ".thumbnails").rmdir()
     assert [(listed.path(i), int(listed.labels[i])) for i in range(1, 4)] == ImageFolder(folder).samples
 

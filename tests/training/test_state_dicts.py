@@ -1,3 +1,4 @@
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,9 @@ import torchvision
 from torch import nn
 
 from pdtrain.errors import InputError
+from pdtrain.training.checkpoints import load_network, read_checkpoint
 from pdtrain.training.models import timm_model, torchvision_model
-from pdtrain.training.state_dicts import outputs_of, renamed
+from pdtrain.training.state_dicts import outputs_of, renamed, wrapped_alike
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "mobilenet_v3_small"])
@@ -70,3 +72,46 @@ def test_real_weights_of_another_package_give_its_logits() -> None:
     images = torch.randn(2, 3, 240, 240, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(network(images), reference(images), atol=1e-4)
+
+
+@pytest.mark.parametrize(("held", "kind"), [(None, "NoneType"), (5, "int"), ([1.0], "list")])
+def test_a_state_dict_that_is_none_is_refused(held: object, kind: str, tmp_path: Path) -> None:
+    torch.save({"state_dict": held}, tmp_path / "weights.pth")
+
+    with pytest.raises(
+        InputError, match=rf"state_dict=.*weights\.pth: its state_dict is a {kind}, not tensors by name"
+    ):
+        read_checkpoint(tmp_path / "weights.pth", key="state_dict")
+
+
+def test_weights_are_found_whatever_their_network_was_wrapped_in(tmp_path: Path) -> None:
+    """As torchvision, torch's example of ImageNet and its DataParallel keep them."""
+    source = torchvision_model(5, 3, name="squeezenet1_1")
+    plain = source.state_dict()
+    parallel = {f"module.{name}": value for name, value in plain.items()}
+    for content in (
+        plain,
+        parallel,
+        {"state_dict": parallel, "epoch": 3, "arch": "squeezenet1_1"},
+        {"model": plain, "epoch": 3, "args": Namespace(lr=0.1)},
+        {f"network.{name}": value for name, value in plain.items()},
+    ):
+        torch.save(content, tmp_path / "weights.pth.tar")
+        colour = torchvision_model(None, 3, name="squeezenet1_1", weights=str(tmp_path / "weights.pth.tar"))
+        grey = torchvision_model(5, 1, name="squeezenet1_1")
+
+        load_network(grey, tmp_path / "weights.pth.tar")
+
+        for found in (colour, grey.network):
+            assert all(torch.equal(value, plain[name]) for name, value in found.state_dict().items())
+    own = dict.fromkeys(["module.a", "module.b"], 0)
+    assert wrapped_alike(own, own) == own and wrapped_alike({"module.a": 1, "b": 2}, {"a": 0, "b": 0}) == {
+        "module.a": 1, "b": 2
+    }, "where not all are, it is a name of theirs"  # fmt: skip
+
+
+def test_safetensors_are_refused_with_the_way_to_convert_them(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(bytes(8))
+
+    with pytest.raises(InputError, match=r"model\.network\.weights=.*safetensors files are not read; torch\.save"):
+        torchvision_model(5, 3, name="squeezenet1_1", weights=str(tmp_path / "weights.safetensors"))
