@@ -214,9 +214,7 @@ def _of_data(data: Sees, count: int, seed: int) -> tuple[Iterator[Tensor], Int[T
     except InputError as error:
         raise InputError(f"stimuli.objects={count}: {str(error).partition(': ')[2]}") from None
     if held_out.pixels.is_floating_point():
-        raise InputError(
-            "stimuli=transformed: shows bytes; leave out data.luminance_gradient, or give a folder of images"
-        )
+        raise InputError("stimuli=transformed: leave out data.luminance_gradient, or give a folder of images")
     return (_opaque(intensities(image)) for image in held_out.pixels), held_out.labels
 
 
