@@ -170,9 +170,9 @@ def _around(layer: Layer) -> Iterator[str]:
 
 def _head(layers: Sequence[Layer]) -> list[Layer]:
     """What the last maps are pooled to, and the linear layers after them, each after its activation."""
-    outer = [layers[0], *_outside_parts(layers)]
-    end = max(index for index, layer in enumerate(outer) if _is_of_maps(layer))
-    head = outer[end + 1 :]
+    known = [layer for layer in layers if not _of_a_gate(layer, layers)]
+    end = max(index for index, layer in enumerate(known) if _is_of_maps(layer))
+    head = known[end + 1 :]  # one module or several
     rectified = {layer.source: layer for layer in head if layer.kind == "activation"}
     return [rectified.get(layer.name, layer) for layer in head if layer.kind in ("pooling", *_WEIGHTED)]
 

@@ -207,6 +207,14 @@ def test_a_pooling_to_one_place_is_no_gate_where_the_next_enlarges_it() -> None:
     assert _by_recipe(network, "ansuini", 1, 4, 4) == ["input", "2", "6", "7"]
 
 
+def test_the_pooled_vector_is_a_stage_where_the_head_is_a_module() -> None:
+    for name in ("regnety_002", "convnext_atto"):
+        layers = trace_layers(timm_model(10, 3, name=name), torch.rand(1, 3, 64, 64))
+        for recipe in ("stages", "ansuini"):
+            chosen = [layer.name for layer in select_layers(layers, None, recipe)]
+            assert chosen[-2:] == ["head.global_pool.pool", "head.fc"] and not chosen[-3].startswith("head.")
+
+
 def test_patterns_choose_what_they_match_in_each_network(caplog: pytest.LogCaptureFixture) -> None:
     resnet = trace_layers(torchvision_model(10, 3, name="resnet18"), torch.rand(1, 3, 64, 64))
     vgg = trace_layers(small_vgg(10, 1), torch.rand(1, 1, 32, 32))
