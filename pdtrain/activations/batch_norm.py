@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,7 +12,7 @@ from pdtrain.activations.hooks import bare, evaluating, example_tensor
 from pdtrain.stimuli.normalization import NormalizedImages
 
 STATISTICS = ("initial", "calibrated")
-_IMAGES = 64  # at once: what a batch holds changes its statistics, so that this is no option
+_IMAGES = 64  # about so many at once: what a batch holds changes its statistics, so that this is no option
 
 
 @contextmanager
@@ -20,8 +21,8 @@ def calibrated(
 ) -> Iterator[None]:
     """Normalize by the mean and variance of `images` while this lasts; then by what was there before.
 
-    They are averaged over batches of 64, in each of which layers are normalized by the batch's own statistics, as in
-    training.
+    They are averaged over batches of about 64 mixed images, in each of which layers are normalized by the batch's own
+    statistics, as in training.
 
     Parameters
     ----------
@@ -55,13 +56,15 @@ def calibrated(
 
 def _calibrate(model: nn.Module, norms: list[_BatchNorm], images: Tensor | NormalizedImages) -> None:
     example = example_tensor(model)
-    whole = max(len(images) // _IMAGES, 1)  # a smaller batch would weigh as much as the others
+    # a folder may have its images sorted; and a batch that is smaller would weigh as much as the others
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    batches = order.tensor_split(max(round(len(images) / _IMAGES), 1))
     with evaluating(model):
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # averages over all batches
             norm.training = True
-        for batch in range(whole):
-            model(images[batch * _IMAGES : (batch + 1) * _IMAGES].to(example))
+        for batch in batches:
+            model(images[batch].to(example))
         for norm in norms:
             norm.training = False

@@ -53,7 +53,7 @@ def default(layers: Sequence[Layer]) -> list[Layer]:
     gate, which scales maps by their averages, are no stages. Where activations cannot be heard, as in scripted code,
     other stages take their place, and that is said.
     """
-    hidden = [layer for layer in layers[1:] if not _of_a_gate(layer, layers)]
+    hidden = [layer for layer in _before_other_outputs(layers)[1:] if not _of_a_gate(layer, layers)]
     stages = [layer for layer in hidden if layer.kind in ("activation", "pooling")]
     weighted = sum(layer.kind in _WEIGHTED for layer in layers[:-1])
     activations = sum(layer.kind == "activation" for layer in stages)
@@ -106,7 +106,7 @@ def all_relu(layers: Sequence[Layer]) -> list[Layer]:
 
 def convolutions(layers: Sequence[Layer]) -> list[Layer]:
     """Input and every convolution and linear layer as it is given, before normalization and activation; no gates."""
-    return _in_order(layers, [layer for layer in layers if layer.kind in _WEIGHTED])
+    return _in_order(layers, [layer for layer in _before_other_outputs(layers) if layer.kind in _WEIGHTED])
 
 
 RECIPES: dict[str, Callable[[Sequence[Layer]], list[Layer]]] = {
@@ -122,6 +122,21 @@ def _in_order(layers: Sequence[Layer], chosen: Sequence[Layer]) -> list[Layer]:
     """The input, the chosen ones and the output, as they come in the network."""
     wanted = {layers[0], *chosen, layers[-1]}
     return [layer for layer in layers if layer in wanted]
+
+
+def _before_other_outputs(layers: Sequence[Layer]) -> Sequence[Layer]:
+    """All layers; of a network of two heads, as distilled ones are, those before the outputs that are not the last.
+
+    These are the linear layers at the end that give as much as the network does, to nothing that follows.
+    """
+    used = {layer.source for layer in layers}
+    others = len(layers)
+    for index, layer in reversed(list(enumerate(layers[:-1]))):
+        if layer.kind in _WEIGHTED:
+            if layer.place_dimensions or layer.shape != layers[-1].shape or layer.name in used:
+                break
+            others = index
+    return layers[:others]
 
 
 @cache
@@ -170,9 +185,9 @@ def _around(layer: Layer) -> Iterator[str]:
 
 def _head(layers: Sequence[Layer]) -> list[Layer]:
     """What the last maps are pooled to, and the linear layers after them, each after its activation."""
-    outer = [layers[0], *_outside_parts(layers)]
-    end = max(index for index, layer in enumerate(outer) if _is_of_maps(layer))
-    head = outer[end + 1 :]
+    known = [layer for layer in _before_other_outputs(layers) if not _of_a_gate(layer, layers)]
+    end = max(index for index, layer in enumerate(known) if _is_of_maps(layer))
+    head = known[end + 1 :]  # one module or several
     rectified = {layer.source: layer for layer in head if layer.kind == "activation"}
     return [rectified.get(layer.name, layer) for layer in head if layer.kind in ("pooling", *_WEIGHTED)]
 

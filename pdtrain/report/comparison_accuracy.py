@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pdtrain.results.metrics import last_values, read_metrics
 PUBLISHED_ERROR = "published top-5 error, ImageNet (%)"
 VALIDATION_ERROR = "validation error (%)"
 _FEWEST = 4  # networks that a correlation is given of
+_FEW_OPERATIONS = 4  # convolutions and linear layers; of more, the last hidden layer has a depth of 0.8 or above
+_SAME_DEPTH = 0.01
 _FILES = (".pth", ".pt", ".ckpt")
 _COLUMNS = ["setting", "error_of", "error", "dimension", "runs"]
 
@@ -60,12 +63,15 @@ def against_error(rows: pd.DataFrame, configurations: Mapping[str, DictConfig | 
     Returns
     -------
     pandas.DataFrame
-        Columns setting, error_of, error, dimension, runs; no line for runs whose error is not known.
+        Columns setting, error_of, error, dimension, runs; no line for runs whose error is not known, or whose last
+        hidden layer was not probed.
     """
     hidden = DIMENSION.rows(rows)
     hidden = hidden[(hidden.depth < 1) & (hidden.layer_index > 0)].sort_values("layer_index")
     lines: list[dict[str, Any]] = []
     for run, of_run in hidden.groupby("run", sort=False):
+        if not _reaches_last_hidden(of_run["depth"]):
+            continue
         last = of_run.iloc[-1]
         pretrained = last["weights"] == PRETRAINED_WEIGHTS
         error = _published_error(configurations[str(run)]) if pretrained else _validation_error(str(run))
@@ -76,6 +82,16 @@ def against_error(rows: pd.DataFrame, configurations: Mapping[str, DictConfig | 
     groups = table.groupby(["error_of", "setting"], sort=False)
     means = groups.agg(error=("error", "mean"), dimension=("dimension", "mean"), runs=("error", "size"))
     return means.reset_index()[_COLUMNS]
+
+
+def _reaches_last_hidden(depths: pd.Series) -> bool:
+    """Whether the deepest is one operation, or few of many, before the output.
+
+    Of a network of few operations it is deep in none but has depths that are multiples of the step that is left.
+    """
+    operations = 1 / (1 - depths.max())
+    places = depths * operations
+    return bool(round(operations) > _FEW_OPERATIONS or ((places - places.round()).abs() < _SAME_DEPTH).all())
 
 
 def correlations(table: pd.DataFrame) -> list[Correlation]:
@@ -129,7 +145,8 @@ def _published_error(stored: DictConfig | None) -> float | None:
     if stored is None or stored.get("published") is None or not _is_named(stored):
         return None
     accuracy = stored.published.accuracy_of_five
-    return None if accuracy is None else 100 * (1 - accuracy)
+    # that of weights without a last layer is stored as NaN
+    return None if accuracy is None or isnan(accuracy) else 100 * (1 - accuracy)
 
 
 def _is_named(stored: DictConfig) -> bool:

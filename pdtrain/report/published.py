@@ -26,7 +26,7 @@ class PublishedProfile:
     weights
         Of what runs: "pretrained" or "trained".
     of
-        Keys and values of the configuration of runs that it stands beside.
+        Keys and values of the configuration of runs that it stands beside; any of a list of values.
     layers, values
         Names as in that network, and what was found there, in dimensions.
     standard_deviations
@@ -68,17 +68,22 @@ def published_profiles(config: DictConfig | None, weights: Sequence[str]) -> lis
 
     Examples
     --------
-    >>> config = OmegaConf.create({"model": {"network": {"name": "vgg16"}}})
+    >>> stimuli = {"_target_": "pdtrain.stimuli.sources.image_folder"}
+    >>> config = OmegaConf.create({"model": {"network": {"name": "vgg16"}}, "stimuli": stimuli})
     >>> [profile.values[0] for profile in published_profiles(config, ["untrained", "pretrained"])]
     [31.7, 195.0, 193.0]
     """
     if config is None:
         return []
     every = (_profile(entry) for entry in _read()["profiles"])
+
+    def matches(key: str, wanted: Any) -> bool:
+        return OmegaConf.select(config, key) in (wanted if isinstance(wanted, list) else [wanted])
+
     return [
         profile
         for profile in every
-        if profile.weights in weights and all(OmegaConf.select(config, key) == v for key, v in profile.of.items())
+        if profile.weights in weights and all(matches(key, wanted) for key, wanted in profile.of.items())
     ]
 
 

@@ -23,6 +23,19 @@ def test_each_layer_is_normalized_by_the_statistics_of_the_images(network: nn.Se
         assert not torch.allclose(network(images).mean((0, 2, 3)), torch.zeros(2), atol=0.1), "as initialised"
 
 
+def test_sorted_images_give_the_statistics_of_mixed_ones_and_all_count() -> None:
+    norm, last = nn.BatchNorm2d(1), nn.BatchNorm2d(1)
+    dark_and_bright = torch.tensor([0.0, 1.0]).repeat_interleave(128).view(256, 1, 1, 1).expand(-1, 1, 2, 2)
+    one_bright = torch.zeros(127, 1, 2, 2).index_fill(0, torch.tensor(126), 127.0)
+
+    with calibrated(norm, dark_and_bright), calibrated(last, one_bright):
+        mean, variance = float(norm.running_mean), float(norm.running_var)
+        mean_of_last = float(last.running_mean)
+
+    assert mean == pytest.approx(0.5) and variance == pytest.approx(0.25, rel=0.05)
+    assert mean_of_last == pytest.approx(1.0, rel=0.02)
+
+
 def test_everything_is_as_before_afterwards(network: nn.Sequential) -> None:
     network.train()
     network(torch.randn(8, 1, 12, 12))

@@ -207,6 +207,34 @@ def test_a_pooling_to_one_place_is_no_gate_where_the_next_enlarges_it() -> None:
     assert _by_recipe(network, "ansuini", 1, 4, 4) == ["input", "2", "6", "7"]
 
 
+def test_the_pooled_vector_is_a_stage_where_the_head_is_a_module() -> None:
+    for name in ("regnety_002", "convnext_atto"):
+        layers = trace_layers(timm_model(10, 3, name=name), torch.rand(1, 3, 64, 64))
+        for recipe in ("stages", "ansuini"):
+            chosen = [layer.name for layer in select_layers(layers, None, recipe)]
+            assert chosen[-2:] == ["head.global_pool.pool", "head.fc"] and not chosen[-3].startswith("head.")
+
+
+class _TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act, self.pool = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        self.hidden, self.act2 = nn.Linear(4, 3), nn.ReLU()
+        self.head, self.norm, self.head_dist = nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.act2(self.hidden(self.pool(self.act(self.conv(x))).flatten(1)))
+        return (self.head(x) + self.head_dist(self.norm(x))) / 2
+
+
+def test_the_first_of_two_outputs_is_no_hidden_layer() -> None:
+    chosen = {recipe: _by_recipe(_TwoHeads().eval(), recipe, 1, 8, 8) for recipe in RECIPES}
+
+    assert all(names[-1] == "head_dist" and not {"head", "norm"} & set(names) for names in chosen.values())
+    assert all(names[-2] == "act2" for recipe, names in chosen.items() if recipe != "convolutions")
+    assert chosen["convolutions"][-2] == "hidden", "as many as the network gives, yet used"
+
+
 def test_patterns_choose_what_they_match_in_each_network(caplog: pytest.LogCaptureFixture) -> None:
     resnet = trace_layers(torchvision_model(10, 3, name="resnet18"), torch.rand(1, 3, 64, 64))
     vgg = trace_layers(small_vgg(10, 1), torch.rand(1, 1, 32, 32))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 
 from pdtrain.report.comparison import settings, write_comparison
-from pdtrain.report.comparison_accuracy import PUBLISHED_ERROR, VALIDATION_ERROR
+from pdtrain.report.comparison_accuracy import PUBLISHED_ERROR, VALIDATION_ERROR, against_error
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.rows import PRETRAINED, UNTRAINED, ProbePoint, Row
 from pdtrain.results.store import ResultsStore
@@ -81,6 +81,30 @@ def test_the_error_of_weights_of_a_file_is_not_known(changes: dict, tmp_path: Pa
     table = pd.read_csv(tmp_path / "out" / "accuracy.csv")
     assert sorted(table.setting.str.extract(r"name=(\w+)")[0]) == ["resnet18", "resnet34"]
     assert "2 networks, too few for a correlation" in page and "Pearson" not in page
+
+
+@pytest.mark.parametrize(
+    ("depths", "probed"),
+    [
+        ((0.0, 1 / 16, 1.0), False),
+        ((0.0, 1 / 16, 11 / 16, 1.0), False),
+        ((0.0, 1 / 16, 15 / 16, 1.0), True),
+        ((0.0, 1 / 51, 49 / 51, 1.0), True),  # two heads
+        ((0.0, 1 / 4, 3 / 4, 1.0), True),
+        ((0.0, 1 / 2, 1.0), True),
+    ],
+)
+def test_a_network_whose_last_hidden_layer_was_not_probed_is_left_out(depths: tuple, probed: bool) -> None:
+    rows = [Row(f"{i}", i, depth, "intrinsic_dimension", "two_nn", "", 9.0) for i, depth in enumerate(depths)]
+    table = pd.DataFrame([vars(row) for row in rows]).assign(run="a", setting="s", weights="pretrained")
+    network = {"name": "vgg16", "weights": "DEFAULT"}
+    config = OmegaConf.create({"published": {"accuracy_of_five": 0.9}, "model": {"network": network}})
+
+    found = against_error(table, {"a": config})
+
+    assert found[["error", "dimension"]].round(6).values.tolist() == ([[10.0, 9.0]] if probed else [])
+    config.published.accuracy_of_five = float("nan")
+    assert against_error(table, {"a": config}).empty, "of weights without a last layer it is not known"
 
 
 def test_trained_networks_have_their_validation_error(tmp_path: Path, configure: Callable) -> None:

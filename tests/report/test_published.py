@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import yaml
+from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 from scipy.stats import pearsonr
 
@@ -20,6 +21,7 @@ from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import PRETRAINED, UNTRAINED, Row
 from pdtrain.results.store import ResultsStore
 
+_STIMULI = "pdtrain.stimuli.sources"
 _LAYERS = ("input", "features.30", "classifier.1", "classifier.6")
 
 
@@ -35,7 +37,8 @@ def probed(configure: Callable[..., DictConfig], tmp_path: Path) -> Callable[[st
     """The folder of rows of pretrained weights of a network of that name."""
 
     def make(name: str) -> Path:
-        config = configure("model=torchvision", f"model.network.name={name}", tiny=[])
+        shown = ("stimuli=imagefolder", "stimuli.root=images")
+        config = configure("model=torchvision", f"model.network.name={name}", *shown, tiny=[])
         save_configuration(tmp_path / name, OmegaConf.merge(OmegaConf.create({"untrained": True}), config))
         store = ResultsStore(tmp_path / name, probe_set="probe")
         for point in (UNTRAINED, PRETRAINED):
@@ -57,7 +60,9 @@ def test_published_values_stand_in_the_report_of_a_network_of_that_name(probed: 
 
 def test_they_are_drawn_at_the_layers_they_are_of() -> None:
     rows = pd.DataFrame([vars(row) for row in _rows()]).assign(epoch=1, weights="pretrained")
-    config = OmegaConf.create({"model": {"network": {"name": "vgg16"}}})
+    config = OmegaConf.create(
+        {"model": {"network": {"name": "vgg16"}}, "stimuli": {"_target_": f"{_STIMULI}.image_folder"}}
+    )
 
     figure = profile(rows, [DIMENSION], published=published_profiles(config, ["pretrained"]))
 
@@ -73,20 +78,27 @@ def test_they_are_drawn_at_the_layers_they_are_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "weights", "first"),
+    ("given", "weights", "first"),
     [
-        ({"model.network.name": "vgg16", "data.name": "CIFAR10"}, "trained", [23.1, 23.1, 23.0]),
-        ({"model.network.name": "vgg16"}, "trained", []),
-        ({"model.network.name": "vgg16"}, "pretrained", [31.7, 195.0, 193.0]),
-        ({"data.shuffled_labels": False, "data.luminance_gradient": 100.0}, "trained", [3.0]),
-        ({"data.shuffled_labels": True, "data.luminance_gradient": 0.0}, "trained", [13.2]),
-        ({"data.shuffled_labels": True, "data.luminance_gradient": 100.0}, "trained", []),
+        (("experiment=ansuini_dynamics",), "trained", [23.1, 23.1, 23.0]),
+        (("experiment=ansuini_dynamics", "data.shuffled_labels=true"), "trained", []),
+        (("experiment=ansuini_dynamics", "stimuli=objects"), "trained", []),
+        (("experiment=ansuini_dynamics", "layers.reduce=mean"), "trained", []),
+        (("model=vgg16",), "trained", []),
+        (("experiment=ansuini_mnist",), "trained", [13.2]),
+        (("experiment=ansuini_mnist", "data=fashion_mnist"), "trained", []),
+        (("experiment=ansuini_mnist_gradient",), "trained", [3.0]),
+        (("experiment=ansuini_mnist_shuffled",), "trained", [13.2]),
+        (("experiment=ansuini_mnist_shuffled", "data.luminance_gradient=100"), "trained", []),
+        (("experiment=ansuini_pretrained", "stimuli.root=images"), "pretrained", [31.7, 195.0, 193.0]),
+        (("experiment=ansuini_pretrained", "stimuli.root=images", "layers.reduce=mean"), "pretrained", []),
+        (("experiment=ansuini_pretrained", "stimuli.root=images", "state_dict=vgg.pth"), "pretrained", []),
+        (("experiment=muratore",), "pretrained", []),
     ],
 )
-def test_they_stand_beside_runs_that_match_alone(keys: dict, weights: str, first: list[float]) -> None:
-    config = OmegaConf.create({"model": {"network": {"_target_": "pdtrain.training.models.mnist_cnn"}}})
-    for key, value in keys.items():
-        OmegaConf.update(config, key, value)
+def test_they_stand_beside_runs_that_match_alone(given: tuple[str, ...], weights: str, first: list[float]) -> None:
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("probe" if weights == "pretrained" else "train", list(given))
 
     assert [found.values[0] for found in published_profiles(config, ["untrained", weights])] == first
 
