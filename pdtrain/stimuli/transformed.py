@@ -7,7 +7,7 @@ that they tell nothing of the object, and what a network tells of them it tells 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -47,6 +47,8 @@ class ImageTransformations(Ranges):
     background
         Standard deviation of the 1/f noise in the background, in units of pixel intensity.
     """
+
+    at_most: ClassVar[Mapping[str, float]] = {"background_luminance": 1}
 
     position: float = 0.25
     size: tuple[float, float] = (0.5, 0.75)
@@ -130,7 +132,7 @@ def transformed(
     Raises
     ------
     InputError
-        If there are too few images, or a range is not of its form.
+        If there are too few images, or a range is not of its form or outside what is allowed.
     """
     ranges = ImageTransformations.from_config(transformations, key=_KEY)
     if not ranges.size[0] > 0:

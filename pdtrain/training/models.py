@@ -215,7 +215,7 @@ def timm_model(
             network = loaded
             if num_classes not in (None, outputs):
                 network.reset_classifier(num_classes)
-        network.published = published_by_timm(network)
+        network.published = published_by_timm(network, img_size=options.get("img_size"))
     except (OSError, RuntimeError) as error:
         raise InputError(
             f"model.network.weights={weights}: cannot be had ({str(error).splitlines()[0]}); connect to the network, "
@@ -283,11 +283,17 @@ def check_image_size(network: nn.Module, shape: tuple[int, int, int], *, key: st
     try:
         with torch.no_grad():
             return len(network.eval()(torch.zeros(1, *shape))[0])
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError) as error:
         given = f"model.network: {shape[1]} x {shape[2]} pixels" if key is None else f"{key}={shape[1]}"
+        said = str(error).partition("\n")[0]
+        if isinstance(error, AssertionError):  # so vision transformers say it
+            mend = "" if key is None else f"give its size as {key}, or "
+            raise InputError(
+                f"{given}: this model takes images of another size ({said}); {mend}choose another model"
+            ) from error
         mend = "" if key is None else f"raise {key}, or "
         raise InputError(
-            f"{given}: the image is too small for this model ({str(error).splitlines()[0]}); "
+            f"{given}: the image is too small for this model ({said}); "
             f"{mend}choose model.network.small_images=true (AlexNet, VGG, ResNet) or model=small_vgg"
         ) from error
     finally:

@@ -56,8 +56,8 @@ def published_by_torchvision(name: str, weights: str | None) -> Published | None
     return Published(preprocessing, f"torchvision's {name} {chosen.name}", *(v and v / 100 for v in (one, five)))
 
 
-def published_by_timm(network: Any) -> Published:
-    """What timm says of the weights of a model that it built.
+def published_by_timm(network: Any, *, img_size: Any = None) -> Published:
+    """What timm says of the weights of a model that it built, for images of `img_size` where that was given to it.
 
     Raises
     ------
@@ -66,7 +66,8 @@ def published_by_timm(network: Any) -> Published:
     """
     import timm
 
-    shown = timm.data.resolve_data_config({}, model=network)
+    sides = [img_size] * 2 if isinstance(img_size, int) else img_size  # which timm's network does not keep
+    shown = timm.data.resolve_data_config({"input_size": sides and (3, *sides)}, model=network)
     mode, pixels = shown["crop_mode"], shown["input_size"][-1]
     if mode not in ("center", "squash", ""):
         raise InputError(f"model.network.name: its weights want images of crop mode {mode}, which is not offered")

@@ -6,7 +6,8 @@ import torch
 import torchvision
 
 from pdtrain.errors import InputError
-from pdtrain.training.models import small_vgg, timm_model, torchvision_model
+from pdtrain.training.models import check_image_size, small_vgg, timm_model, torchvision_model
+from pdtrain.training.published import published_of
 
 
 def test_small_vgg_is_small() -> None:
@@ -73,6 +74,17 @@ def test_timm_models_take_any_channels_and_classes() -> None:
 def test_an_unknown_timm_model_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"model.network.name=resnet19: no such timm model; did you mean resnet1"):
         timm_model(7, 1, name="resnet19")
+
+
+def test_networks_for_one_size_of_images_say_which_or_are_shown_it() -> None:
+    for size in (64, [64, 64]):
+        model = timm_model(7, 3, name="vit_tiny_patch16_224", img_size=size, depth=1)
+
+        assert check_image_size(model, published_of(model).preprocessing.shape) == 7
+        with pytest.raises(
+            InputError, match=r"data\.pixels=96: this model takes images of another size \(.*64.*\); give"
+        ):
+            check_image_size(model, (3, 96, 96), key="data.pixels")
 
 
 @pytest.mark.parametrize("build", [torchvision_model, timm_model])
