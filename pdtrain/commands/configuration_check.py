@@ -42,6 +42,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",
     "model.network.num_classes": 1000,
+    "model.network.transform_input": True,
     "preprocessing.pixels": 224,
     "preprocessing.resize_to": 256,
     "preprocessing.interpolation": "bilinear",

@@ -17,7 +17,8 @@ from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
 
 FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
-_MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained", "fingerprint")  # what rows depend on
+FINGERPRINT = "fingerprint"  # of weights from elsewhere: added, no key to be given
+_MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained")  # what rows depend on
 
 
 class ProbeJob:
@@ -41,7 +42,7 @@ class ProbeJob:
         self._store = ResultsStore(folder, probe_set=config.probe_set)
         self._prober = build_prober(config, data, self._store)
         self._prober.prepare(network, self._probes)
-        check_measured_alike(self._store.folder, config, _MEASURED_WITH, probe_set=config.probe_set)
+        check_measured_alike(self._store.folder, config, (*_MEASURED_WITH, FINGERPRINT), probe_set=config.probe_set)
         self._wandb = WandbResults(folder, config.probe_set, to=config.wandb) if config.wandb is not None else None
         self.written: list[Path] = []
 
@@ -58,7 +59,7 @@ class ProbeJob:
 
     def measure(self, network: nn.Module, point: ProbePoint, *, of: str) -> None:
         """Probe a network, named `of` where its rows are announced."""
-        keep_configuration(self._store.folder, self._config, _MEASURED_WITH)
+        keep_configuration(self._store.folder, self._config, (*_MEASURED_WITH, FINGERPRINT))
         rows = self._prober.measure(network, self._probes, point)
         print_caveats(caveats_at(point, rows), self._console)
         if self._wandb is not None:

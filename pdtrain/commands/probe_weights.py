@@ -128,10 +128,10 @@ def _refuse_other_forms(config: DictConfig) -> None:
             f"model.network.small_images=true: the first layer of {node.name} is then not that of its weights; give "
             "false, or the file of a network that was trained in this form as state_dict"
         )
-    if node.get("name") in NORMALIZING and config.state_dict is not None and "transform_input" not in node:
+    if node.get("name") in NORMALIZING and config.state_dict is not None and node.transform_input is None:
         raise InputError(
             f"model.network.transform_input: {node.name} may normalize images itself, and the file does not say; give "
-            "+model.network.transform_input=true for torchvision's own weights, false for those of a training of yours"
+            "true for torchvision's own weights, false for those of a training of yours"
         )
 
 

@@ -94,6 +94,7 @@ def torchvision_model(
     name: str,
     weights: str | None = None,
     small_images: bool = False,
+    transform_input: bool | None = None,
     **options: Any,
 ) -> nn.Module:
     """Build a torchvision classification model by name.
@@ -107,6 +108,9 @@ def torchvision_model(
         Name of torchvision weights, e.g. "DEFAULT", or a file with a state dict; None for an untrained network.
     small_images
         For AlexNet, VGGs and ResNets: the form for images of about 32 pixels (`_SMALL_FORMS`).
+    transform_input
+        For GoogLeNet and Inception: normalize images as torchvision's own weights want it; None does where there are
+        `weights`.
 
     Raises
     ------
@@ -116,9 +120,10 @@ def torchvision_model(
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
         raise unknown_name("model.network.name", name, names, of="torchvision classification model")
+    if name in NORMALIZING:
+        wanted = weights is not None if transform_input is None else transform_input
+        options = {"init_weights": weights is None, "transform_input": wanted, **options}
     if weights is None:
-        if name in _WITH_AUXILIARY_OUTPUTS:
-            options = {"init_weights": True, **options}
         network = torchvision.models.get_model(name, num_classes=num_classes or _OF_IMAGENET, **options)
     else:
         network, outputs = _pretrained(name, weights, options)
@@ -144,8 +149,6 @@ AUXILIARY = frozenset({"aux1", "aux2", "AuxLogits"})  # outputs that are for tra
 def _pretrained(name: str, weights: str, options: dict[str, Any]) -> tuple[nn.Module, int]:
     """The network with its weights, and how many outputs these have."""
     if Path(weights).suffix in _WEIGHT_FILES:
-        if name in NORMALIZING:
-            options = {"transform_input": True, "init_weights": False, **options}
         return _from_file(weights, lambda outputs: torchvision.models.get_model(name, num_classes=outputs, **options))
     known = [w.name for w in torchvision.models.get_model_weights(name)] + ["DEFAULT"]
     if weights.rpartition(".")[2] not in known:
