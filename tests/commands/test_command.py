@@ -79,3 +79,10 @@ def test_info_and_shell_completion(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pdtrain.commands.train", "-sc", "query=bash"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
         assert done.stdout.split() == [expected]
+
+
+@pytest.mark.parametrize("command", ["probe", "report"])
+def test_each_command_has_its_help(command: str, tmp_path: Path) -> None:
+    done = _run(f"pdtrain.commands.{command}", "--help", cwd=tmp_path)
+
+    assert done.returncode == 0 and f"pdtrain-{command}" in done.stdout and "$\\" not in done.stdout
