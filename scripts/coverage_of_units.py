@@ -9,7 +9,7 @@ from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.dimension import intrinsic_dimension
 from pdtrain.estimators.discretization import discretize, property_codes
 from pdtrain.estimators.half_samples import half_samples, standard_error
-from pdtrain.estimators.influence import half_differences_of_information
+from pdtrain.estimators.influence import half_differences_of_information, stretches_of
 from pdtrain.estimators.information import information_about
 from pdtrain.estimators.invariance import object_information
 
@@ -27,10 +27,10 @@ def _of_units(units: Tensor, values: Tensor, *, given: Tensor | None = None, kin
     else:
         codes = discretize(units), property_codes(column.double(), kind=kind)
     halves = half_samples(torch.zeros(len(units), dtype=torch.int64) if given is None else given)
+    stretched = stretches_of(*codes, given, units, column if kind == "continuous" else codes[1].float())
     halved = half_differences_of_information(
-        *codes, torch.full((_UNITS, 1, 1), 1 / _UNITS), halves, given, response_values=units,
-        property_values=column if kind == "continuous" else codes[1].float(),
-    )  # fmt: skip
+        *codes, torch.full((_UNITS, 1, 1), 1 / _UNITS), halves, given, stretched=stretched
+    )
     return float(found.information_bits.mean()), float(standard_error(halved))
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.conditional_chance import conditional_p_values
-from pdtrain.estimators.contingency import bins_of, indicators, plugin_information, property_entropy
+from pdtrain.estimators.contingency import bins_of, class_tables, members_of, plugin_information, property_entropy
 from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, met_by_chance, permutation_bias
 from pdtrain.estimators.discretization import Kind, discretize, property_codes
 from pdtrain.estimators.information import UnitInformation
@@ -71,43 +71,9 @@ def codes_within(
         return property_codes(values.double(), kind=kind, period=period, bins=bins).to(torch.int16)
     codes = torch.empty(values.shape, dtype=torch.int16, device=values.device)
     values = values if values.is_floating_point() else values.double()
-    for members in _members(labels):
+    for members in members_of(labels):
         codes[members] = discretize(values[members], bins)
     return codes
-
-
-def class_tables(
-    responses: Int[Tensor, "stimuli units"],
-    properties: Int[Tensor, "stimuli properties"],
-    labels: Int[Tensor, " stimuli"],
-    *,
-    paired: bool = False,
-) -> Float[Tensor, "units columns classes response_bins property_bins"]:
-    """Joint histograms in each class, in the order of the labels, float32; with `paired`, one property per unit.
-
-    Stimuli with a negative code are left out. Counts add up: those of a part of the stimuli can be taken off.
-
-    Examples
-    --------
-    >>> import torch
-    >>> codes, labels = torch.tensor([[0], [1], [0], [1]]), torch.tensor([3, 3, 8, 8])
-    >>> class_tables(codes, torch.tensor([[0], [1], [1], [0]]), labels)[0, 0].tolist()
-    [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
-    """
-    rows, columns, units = bins_of(responses), bins_of(properties), responses.shape[1]
-    classes, place = torch.unique(labels, return_inverse=True)
-    if paired:
-        cell = (place[:, None] * rows + responses.long()) * columns + properties.long()
-        size = len(classes) * rows * columns
-        cell += torch.arange(units, device=cell.device) * size
-        used = cell[(responses >= 0) & (properties >= 0)]
-        counts = torch.bincount(used, minlength=units * size)
-        return counts.view(units, 1, len(classes), rows, columns).float()
-    left, right = indicators(responses), indicators(properties)
-    tables = torch.empty(len(classes), units * rows, right.shape[1], device=left.device)
-    for table, members in zip(tables, _members(labels), strict=True):
-        torch.mm(left[members].T, right[members], out=table)
-    return tables.view(len(classes), units, rows, properties.shape[1], columns).permute(1, 3, 0, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -286,12 +252,6 @@ def _check_labels(labels: Tensor, stimuli: int) -> None:
     if labels.shape != (stimuli,) or labels.is_floating_point():
         shape = f"{tuple(labels.shape)} labels of {labels.dtype}"
         raise ValueError(f"given: {shape}: give one whole number for each of {stimuli} stimuli")
-
-
-def _members(labels: Tensor) -> tuple[Tensor, ...]:
-    """Places of the stimuli of each class, in the order of the labels."""
-    counts = torch.unique(labels, return_counts=True)[1]
-    return labels.argsort(stable=True).split(counts.tolist())
 
 
 def _weights(tables: Tensor) -> Tensor:

@@ -48,6 +48,53 @@ def paired_counts(
     return torch.bincount(used, minlength=units * rows * columns).view(units, 1, rows, columns).float()
 
 
+def class_tables(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli properties"],
+    labels: Int[Tensor, " stimuli"],
+    *,
+    paired: bool = False,
+) -> Float[Tensor, "units columns classes response_bins property_bins"]:
+    """Joint histograms in each class, in the order of the labels, float32; with `paired`, one property per unit.
+
+    Stimuli with a negative code are left out. Counts add up: those of a part of the stimuli can be taken off.
+
+    Examples
+    --------
+    >>> import torch
+    >>> codes, labels = torch.tensor([[0], [1], [0], [1]]), torch.tensor([3, 3, 8, 8])
+    >>> class_tables(codes, torch.tensor([[0], [1], [1], [0]]), labels)[0, 0].tolist()
+    [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
+    """
+    rows, columns, units = bins_of(responses), bins_of(properties), responses.shape[1]
+    classes, place = torch.unique(labels, return_inverse=True)
+    if paired:
+        cell = (place[:, None] * rows + responses.long()) * columns + properties.long()
+        size = len(classes) * rows * columns
+        cell += torch.arange(units, device=cell.device) * size
+        used = cell[(responses >= 0) & (properties >= 0)]
+        counts = torch.bincount(used, minlength=units * size)
+        return counts.view(units, 1, len(classes), rows, columns).float()
+    left, right = indicators(responses), indicators(properties)
+    tables = torch.empty(len(classes), units * rows, right.shape[1], device=left.device)
+    for table, members in zip(tables, members_of(labels), strict=True):
+        torch.mm(left[members].T, right[members], out=table)
+    return tables.view(len(classes), units, rows, properties.shape[1], columns).permute(1, 3, 0, 2, 4)
+
+
+def members_of(labels: Int[Tensor, " stimuli"]) -> tuple[Int[Tensor, " members"], ...]:
+    """Places of the stimuli of each class, in the order of the labels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [members.tolist() for members in members_of(torch.tensor([8, 3, 8]))]
+    [[1], [0, 2]]
+    """
+    counts = torch.unique(labels, return_counts=True)[1]
+    return labels.argsort(stable=True).split(counts.tolist())
+
+
 def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
     """Number of bins that codes from 0 need; at least one.
 

@@ -85,7 +85,8 @@ def stretches(
     values: Float[Tensor, "stimuli columns"] | Int[Tensor, "stimuli columns"],
     codes: Int[Tensor, "stimuli columns"],
     bins: int,
-) -> Int[Tensor, "columns bins"]:
+    labels: Int[Tensor, " stimuli"] | None = None,
+) -> Int[Tensor, "classes columns bins"]:
     """Which bins of `discretize` share a stretch that is cut at ranks: other stimuli do not change how full they are.
 
     A bin of one value, or of the few beside such, is a stretch of its own: how full it is depends on the stimuli.
@@ -96,11 +97,13 @@ def stretches(
         What was cut, and its bins.
     bins
         How many there are, over all columns.
+    labels
+        Class of each stimulus, from 0, where bins are those within it; None where all are of one.
 
     Returns
     -------
     Tensor
-        Number of each bin's stretch, from 0 in each column.
+        Number of each bin's stretch, from 0 in each class and column.
 
     Examples
     --------
@@ -108,21 +111,25 @@ def stretches(
     >>> values = torch.cat([torch.zeros(8), torch.arange(1.0, 9.0)])[:, None]
     >>> codes = discretize(values, 4)
     >>> stretches(values, codes, 3).tolist()  # the zeros, and the others cut in two
-    [[0, 1, 1]]
+    [[[0, 1, 1]]]
     """
     columns = values.shape[1]
-    place = (codes.long() + torch.arange(columns, device=codes.device) * bins).flatten()
-    known = (codes >= 0).flatten()
-    values = values.double().flatten()[known]
+    values = values if values.is_floating_point() else values.double()
+    classes = 1 if labels is None else int(labels.max()) + 1
+    place = torch.arange(columns, device=codes.device) * bins + codes
+    if labels is not None:
+        place = place + labels[:, None] * (columns * bins)
+    known = codes >= 0
+    place, values = (place, values) if bool(known.all()) else (place[known], values[known])
     low, high = (
-        torch.full((columns * bins,), fill, dtype=torch.float64, device=codes.device)
-        .scatter_reduce(0, place[known], values, how)
-        .view(columns, bins)
+        torch.full((classes * columns * bins,), fill, dtype=values.dtype, device=codes.device)
+        .scatter_reduce(0, place.flatten(), values.flatten(), how)
+        .view(classes, columns, bins)
         for fill, how in ((math.inf, "amin"), (-math.inf, "amax"))
     )
     cut = low < high
-    goes_on = cut[:, 1:] & cut[:, :-1] & (low[:, 1:] > high[:, :-1])
-    return torch.nn.functional.pad((~goes_on).cumsum(1), (1, 0))
+    goes_on = cut[..., 1:] & cut[..., :-1] & (low[..., 1:] > high[..., :-1])
+    return torch.nn.functional.pad((~goes_on).cumsum(-1), (1, 0))
 
 
 def property_codes(

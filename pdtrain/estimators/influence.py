@@ -5,18 +5,17 @@ influence of cells (Hampel 1974; Davison and Hinkley 1997, 2.7) is left what mar
 How many stimuli have a shared value, such as a ReLU's zero, does depend on them.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, Tables, bins_of
+from pdtrain.estimators.contingency import LN2, Tables, bins_of, class_tables, indicators, members_of
 from pdtrain.estimators.discretization import stretches
 from pdtrain.estimators.half_samples import half_differences_of_mean, standard_error
 
-Stretches = Sequence[tuple[Int[Tensor, "units rows"], Int[Tensor, "columns bins"]]]  # of each class
+Stretches = tuple[Int[Tensor, "classes units rows"], Int[Tensor, "classes columns bins"]]
 
 MOVED = ("average", "edge")  # who crosses the edges of bins; the wider interval counts
 _RIDGE = 1e-9  # of the number of stimuli: makes margins that stand for the same thing share it
@@ -31,8 +30,7 @@ def half_differences_of_information(
     halves: Bool[Tensor, "splits stimuli"],
     labels: Int[Tensor, " stimuli"] | None = None,
     *,
-    response_values: Float[Tensor, "stimuli units"] | None = None,
-    property_values: Float[Tensor, "stimuli columns"] | None = None,
+    stretched: Stretches | None = None,
     paired: bool = False,
     seed: int = 0,
     memory_bytes: int = 2**28,
@@ -56,9 +54,8 @@ def half_differences_of_information(
         From `half_samples`.
     labels
         Class of each stimulus, from 0, where the information is that at fixed class and codes are those within it.
-    response_values, property_values
-        What the codes were cut from, so that it is known which bins share a stretch (`stretches`); of a property that
-        was not cut at ranks its codes. None takes each bin for a stretch of its own.
+    stretched
+        Which bins share a stretch, from `stretches_of`; None takes each bin for a stretch of its own.
     seed
         Of the shuffle (within classes, at fixed class).
     memory_bytes
@@ -71,12 +68,13 @@ def half_differences_of_information(
     >>> from pdtrain.estimators.discretization import discretize
     >>> values, halves = torch.arange(80.0)[:, None], half_samples(torch.zeros(80, dtype=torch.long))
     >>> codes, weight = discretize(values), torch.ones(1, 1, 1)
-    >>> given = {"response_values": values, "property_values": values}
-    >>> bool(half_differences_of_information(codes, codes, weight, halves, **given).abs().max() < 1e-5)
+    >>> stretched = stretches_of(codes, codes, None, values, values)
+    >>> bool(half_differences_of_information(codes, codes, weight, halves, stretched=stretched).abs().max() < 1e-5)
     True
     """
     order = _shuffle(len(responses), labels, seed).to(properties.device)
-    stretched = stretches_of(responses, properties, labels, response_values, property_values)
+    if stretched is None:
+        stretched = stretches_of(responses, properties, labels)
     as_shown, shuffled = (
         influence_on_sums(
             responses,
@@ -106,24 +104,22 @@ def stretches_of(
 ) -> Stretches:
     """Which bins of responses, and which of properties, share a stretch, in each class; see `stretches`.
 
+    Values are what the codes were cut from; of what was not cut at ranks, its codes.
+
     Examples
     --------
     >>> import torch
     >>> values = torch.arange(6.0)[:, None]
-    >>> ((rows, columns),) = stretches_of(values.long() // 2, values.long() // 3, response_values=values)
+    >>> rows, columns = stretches_of(values.long() // 2, values.long() // 3, response_values=values)
     >>> rows.tolist(), columns.tolist()
-    ([[0, 0, 0]], [[0, 1]])
+    ([[[0, 0, 0]]], [[[0, 1]]])
     """
     left = responses if response_values is None else response_values
     right = properties if property_values is None else property_values
-    bins = bins_of(responses), bins_of(properties)
-    return [
-        (
-            stretches(left[members], responses[members], bins[0]),
-            stretches(right[members], properties[members], bins[1]),
-        )
-        for members in _members(labels, len(responses))
-    ]
+    return (
+        stretches(left, responses, bins_of(responses), labels),
+        stretches(right, properties, bins_of(properties), labels),
+    )
 
 
 def less_chance(
@@ -170,68 +166,62 @@ def influence_on_sums(
     >>> [round(bits, 2) for bits in found.flatten().tolist()]
     [0.33, 0.33, -0.67, 0.33, 0.33, -0.67]
     """
-    bins = bins_of(responses), bins_of(properties)
-    stretched = stretches_of(responses, properties, labels) if stretched is None else stretched
+    rows, columns = stretches_of(responses, properties, labels) if stretched is None else stretched
+    labels = torch.zeros(len(responses), dtype=torch.long, device=responses.device) if labels is None else labels
     found = torch.zeros(len(moved), len(responses), *weights.shape[1:], device=responses.device)
-    of_class = partial(_paired if paired else _shared, moved=moved)
     share = len(properties) / (properties >= 0).sum(0).clamp_min(1)  # of a mean over those that have a property
-    per_unit = 8 * bins[0] * (len(responses) + 10 * bins[1] * len(moved) * weights[0].numel())
+    cells_per_row = len(columns) * weights.shape[1] * columns.shape[2]
+    per_unit = 8 * rows.shape[2] * (len(responses) + 10 * cells_per_row * len(moved))
     for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
         block = slice(int(units[0]), int(units[-1]) + 1)
         met = block if paired else slice(None)
-        for members, (rows, columns) in zip(_members(labels, len(responses)), stretched, strict=True):
-            found[:, members] += of_class(
-                responses[members, block],
-                properties[members, met],
-                rows[block],
-                columns[met],
-                weights[block].to(found) * (share[block, None, None] if paired else 1),
-            )
-    return found if paired else found * share[:, None]
-
-
-def _members(labels: Tensor | None, stimuli: int) -> Iterator[Tensor | slice]:
-    if labels is None:
-        yield slice(0, stimuli)
-        return
-    yield from labels.argsort(stable=True).split(labels.bincount().tolist())
+        tables = class_tables(responses[:, block], properties[:, met], labels, paired=paired)
+        of_rows, of_columns = (
+            of[:, chosen, :bins].transpose(0, 1)
+            for of, chosen, bins in ((rows, block, tables.shape[3]), (columns, met, tables.shape[4]))
+        )
+        at = of_rows[:, None], of_columns[:, None] if paired else of_columns
+        cells = torch.stack([influence_of_cells(tables, *at, moved=way).float() for way in moved])
+        weight = weights[block].to(found) * (share[block, None, None] if paired else share[:, None])
+        of_stimuli = _paired if paired else _shared
+        found += of_stimuli(cells, weight, responses[:, block], properties[:, met], labels)
+    return found
 
 
 def _shared(
-    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: Sequence[str]
-) -> Tensor:
-    """Of properties that all units share: matrix products of indicators."""
-    (units, of_properties, sums), row_bins, column_bins = weights.shape, rows.shape[1], columns.shape[1]
-    left, right = _one_hot(responses, row_bins), _one_hot(properties, column_bins)
-    tables = (left.T @ right).view(units, row_bins, of_properties, column_bins).transpose(1, 2)
-    cells = torch.stack([influence_of_cells(tables, rows[:, None], columns, moved=way).float() for way in moved])
-    weighted = torch.einsum("muprc,upk->urpmkc", cells, weights).reshape(units * row_bins, -1)
-    met = (left @ weighted).view(len(responses), of_properties, len(moved) * sums, column_bins)
-    place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, len(moved) * sums, 1)
-    found = met.gather(3, place)[..., 0] * (properties >= 0)[..., None]
-    return found.view(len(responses), of_properties, len(moved), sums).permute(2, 0, 1, 3)
+    cells: Float[Tensor, "ways units properties classes rows columns"],
+    weights: Tensor,
+    responses: Tensor,
+    properties: Tensor,
+    labels: Tensor,
+) -> Float[Tensor, "ways stimuli properties sums"]:
+    """Weighted sums of the cells that each stimulus falls in, of properties that all units share: matrix products."""
+    ways, _, of_properties, _, _, columns = cells.shape
+    sums = weights.shape[2]
+    weighted = torch.einsum("mupcrs,upk->curpmks", cells, weights).flatten(1, 2).flatten(2)
+    left = indicators(responses)
+    place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, ways * sums, 1)
+    found = torch.empty(len(responses), of_properties, ways * sums, device=cells.device)
+    for members, of_class in zip(members_of(labels), weighted, strict=True):
+        met = (left[members] @ of_class).view(len(members), of_properties, ways * sums, columns)
+        found[members] = met.gather(3, place[members])[..., 0]
+    found *= (properties >= 0)[..., None]
+    return found.view(len(responses), of_properties, ways, sums).permute(2, 0, 1, 3)
 
 
 def _paired(
-    responses: Tensor, properties: Tensor, rows: Tensor, columns: Tensor, weights: Tensor, *, moved: Sequence[str]
-) -> Tensor:
-    """Of each unit's own property: cells are looked up."""
-    units, row_bins, column_bins = len(weights), rows.shape[1], columns.shape[1]
-    known = properties >= 0
-    offset = torch.arange(units, device=responses.device) * (row_bins * column_bins)
-    cell = responses.long() * column_bins + properties + offset
-    counts = torch.bincount(cell[known], minlength=units * row_bins * column_bins)
-    tables = counts.view(units, row_bins, column_bins).double()
-    cells = torch.stack([influence_of_cells(tables, rows, columns, moved=way).float().flatten() for way in moved])
-    influence = cells[:, cell.clamp_min(0)] * known
+    cells: Float[Tensor, "ways units one classes rows columns"],
+    weights: Tensor,
+    responses: Tensor,
+    properties: Tensor,
+    labels: Tensor,
+) -> Float[Tensor, "ways stimuli one sums"]:
+    """As `_shared`, of each unit's own property: cells are looked up."""
+    units, _, classes, rows, columns = cells.shape[1:]
+    of_class = labels.unique(return_inverse=True)[1] + torch.arange(units, device=cells.device)[:, None] * classes
+    place = (of_class.T * rows + responses) * columns + properties.clamp_min(0)
+    influence = cells.flatten(1)[:, place] * (properties >= 0)
     return (influence @ weights[:, 0])[:, :, None]
-
-
-def _one_hot(codes: Tensor, bins: int) -> Tensor:
-    """Which bin each stimulus falls in, 0 or 1, shape (stimuli, columns x bins); nothing where the code is negative."""
-    marks = torch.zeros(*codes.shape, bins, device=codes.device)
-    marks.scatter_(2, codes.long().clamp_min(0)[..., None], (codes >= 0).float()[..., None])
-    return marks.flatten(1)
 
 
 def _shuffle(stimuli: int, labels: Tensor | None, seed: int) -> Int[Tensor, " stimuli"]:

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -24,8 +26,9 @@ from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
-from pdtrain.probes.local_codes import Cut, LocalCodes
+from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes
 from pdtrain.probes.rows import mean_row
+from pdtrain.probes.unchanging import MeasuredOnce
 from pdtrain.results.measures import (
     INFORMATION,
     INFORMATION_OF_ACTIVE,
@@ -87,12 +90,13 @@ class InformationProbe:
         if shuffles < 0:
             raise InputError(f"{key}.shuffles={shuffles}: give 0 or more")
         self.properties = tuple(properties)
-        self._whole = [name for name in properties if "@" not in name]
-        self._local = [name for name in properties if "@" in name]
+        self._whole = tuple(name for name in properties if "@" not in name)
+        self._local = tuple(name for name in properties if "@" in name)
         self._bins, self._nearest_neighbors = bins, nearest_neighbors
         self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
         self._local_codes = LocalCodes(bins)
         self._told: set[str] = set()
+        self._once = MeasuredOnce()
         self.needs_fields = bool(self._local)
         self.estimator = f"{self.name} 2 {correction}, {bins} bins"
 
@@ -119,68 +123,83 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
-        properties = {name: stimuli.property(name) for name in self._whole}
-        shared = {name: Cut.of(property, self._codes(property)) for name, property in properties.items()}
-        classes = len(stimuli.labels.unique())
-        within: dict[str, Cut] = {}
-        too_few = _too_few_for_classes(stimuli)
-        if classes > 1 and not too_few:
-            within = {
-                name: Cut.of(property, _codes_within(stimuli, property))
-                for name, property in properties.items()
-                if name != IDENTITY
-            }
-        overall, beyond = Measurement([], []), Measurement([], [])
+        shared = self._shared(stimuli)
+        found = []
         seen = [fields for response in responses[:] if (fields := response.fields) is not None]
-        of_layers = self._local_codes.of(seen, self._local, stimuli, within=bool(within)) if self._local else repeat({})
+        within = shared.within is not None
+        of_layers = self._local_codes.of(seen, self._local, stimuli, within=within) if self._local else repeat({})
         for index, (response, local) in enumerate(zip(responses, of_layers, strict=False)):
             _refuse_non_finite(response)
-            for told in self._overall(response, index, stimuli, shared, {n: of.overall for n, of in local.items()}):
-                overall.rows.extend(told.rows())
-                overall.unit_rows.extend(told.unit_rows())
-            if too_few and classes > 1:
-                for name in (*self._whole, *self._local):
-                    if name != IDENTITY:
-                        beyond.rows.extend(nothing_known(response, index, name, AT_FIXED_IDENTITY, too_few))
-                continue
-            of_fields = {n: of.within for n, of in local.items() if of.within is not None}
-            for told in self._beyond_class(response, index, stimuli, within, of_fields):
-                beyond.rows.extend(told.rows_at_fixed_identity())
-                beyond.unit_rows.extend(told.unit_rows_at_fixed_identity())
-        found = [overall.made_by(self.estimator), beyond.made_by(f"{self.estimator}, {BINS} within classes")]
+            measure = partial(self._of_layer, response, index, stimuli, shared, local)
+            found.append(self._once(response, stimuli, measure))
         if self._nearest_neighbors:
-            found.append(_without_bins(responses, properties))
+            found.append(_without_bins(responses, {name: stimuli.property(name) for name in self._whole}))
         return Measurement([r for part in found for r in part.rows], [r for part in found for r in part.unit_rows])
 
+    def _shared(self, stimuli: StimulusSet) -> "_Shared":
+        """Bins of the properties that all units share."""
+        properties = {name: stimuli.property(name) for name in self._whole}
+        overall = {name: Cut.of(property, self._codes(property)) for name, property in properties.items()}
+        too_few, labels = _too_few_for_classes(stimuli), _classes(stimuli)
+        if too_few or not labels.any():
+            return _Shared(_together(overall), None, too_few if labels.any() else "")
+        within = {
+            name: Cut.of(property, _codes_within(stimuli, property), labels)
+            for name, property in properties.items()
+            if name != IDENTITY
+        }
+        return _Shared(_together(overall), _together(within), "")
+
+    def _of_layer(
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Shared",
+        local: Mapping[str, FieldCodes],
+    ) -> Measurement:  # fmt: skip
+        rows, of_units = [], []
+        for told in self._overall(response, index, stimuli, shared.overall, {n: of.overall for n, of in local.items()}):
+            rows += told.rows()
+            of_units += told.unit_rows()
+        made_by = f"{self.estimator}, {BINS} within classes"
+        if shared.too_few_within:
+            for name in self._whole + self._local:
+                if name != IDENTITY:
+                    rows += nothing_known(
+                        response, index, name, AT_FIXED_IDENTITY, note=shared.too_few_within, estimator=made_by
+                    )
+        elif shared.within is not None:
+            in_fields = {name: of.within for name, of in local.items() if of.within is not None}
+            for told in self._beyond_class(response, index, stimuli, shared.within, in_fields, made_by):
+                rows += told.rows_at_fixed_identity()
+                of_units += told.unit_rows_at_fixed_identity()
+        return Measurement(rows, of_units)
+
     def _overall(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Cut],
-        local: Mapping[str, Cut],
-    ) -> Iterator[Told]:  # fmt: skip
-        units = discretize(response.unit_responses, self._bins)
-        cut_units = Cut(units, response.unit_responses)
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
+    ) -> Iterator[Told]:
+        units = Cut(discretize(response.unit_responses, self._bins), response.unit_responses)
         for names, cut, paired in _met(shared, local):
-            found = unit_information(units, cut.codes, paired=paired, **self._options)
-            half_differences = _half_differences(cut_units, cut, found, stimuli, paired=paired)
+            found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
+            half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
             for place, (name, information) in enumerate(zip(names, found, strict=True)):
                 notes = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
                 note = "; ".join(filter(None, notes))
-                yield Told(response, index, name, information, half_differences[:, place], note)
+                yield Told(response, index, name, information, half_differences[:, place], note, self.estimator)
 
     def _beyond_class(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Mapping[str, Cut],
-        local: Mapping[str, Cut],
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut],
+        made_by: str,
     ) -> Iterator[Told]:  # fmt: skip
-        labels = stimuli.labels.unique(return_inverse=True)[1]
-        units = codes_within(response.unit_responses, labels)
+        labels = _classes(stimuli)
+        units = Cut(codes_within(response.unit_responses, labels), response.unit_responses, labels)
         silent = (response.unit_responses == response.unit_responses[:1]).all(0)
-        cut_units = Cut(units, response.unit_responses)
         for names, cut, paired in _met(shared, local):
-            found = conditional_information(units, cut.codes, labels, paired=paired, silent=silent, **self._options)
-            half_differences = _half_differences(cut_units, cut, found, stimuli, labels, paired=paired)
+            found = conditional_information(
+                units.codes, cut.codes, labels, paired=paired, silent=silent, **self._options
+            )
+            half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
             for place, (name, information) in enumerate(zip(names, found, strict=True)):
                 notes = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
                 note = "; ".join(filter(None, notes))
-                yield Told(response, index, name, information, half_differences[:, place], note)
+                yield Told(response, index, name, information, half_differences[:, place], note, made_by)
 
     def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
         """Bins of a property, shape (stimuli, 1)."""
@@ -192,30 +211,56 @@ def _of_labels(name: str, stimuli: StimulusSet) -> str:
     return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
 
 
-def _met(shared: Mapping[str, Cut], local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
+@dataclass(frozen=True)
+class _Together:
+    """Names and bins of properties that all units share; no bins where there are none."""
+
+    names: list[str]
+    cut: Cut | None
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """Properties that all units share, among all stimuli and, where it can be measured, within classes."""
+
+    overall: _Together
+    within: _Together | None
+    too_few_within: str
+
+
+def _together(cuts: Mapping[str, Cut]) -> _Together:
+    if not cuts:
+        return _Together([], None)
+    several = list(cuts.values())
+    codes, values = (torch.cat([getattr(cut, of) for cut in several], 1) for of in ("codes", "values"))
+    return _Together(list(cuts), Cut(codes, values, several[0].labels))
+
+
+def _met(shared: _Together, local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
     """Names and bins of properties: those that all units share together, then each that units have of their own."""
-    if shared:
-        cuts = list(shared.values())
-        together = Cut(torch.cat([cut.codes for cut in cuts], 1), torch.cat([cut.values for cut in cuts], 1))
-        yield list(shared), together, False
+    if shared.cut is not None:
+        yield shared.names, shared.cut, False
     for name, cut in local.items():
         yield [name], cut, True
 
 
 def _half_differences(
-    units: Cut,
-    properties: Cut,
-    found: Sequence[UnitInformation],
-    stimuli: StimulusSet,
-    labels: Tensor | None = None,
-    *,
-    paired: bool,
-) -> Float[Tensor, "splits properties 3"]:
+    units: Cut, properties: Cut, found: Sequence[UnitInformation], stimuli: StimulusSet, *, paired: bool
+) -> Float[Tensor, "splits properties 2"]:
     weights = torch.stack([weights_of_means(information) for information in found], 1)
-    return half_differences_of_information(
-        units.codes, properties.codes, weights, stimuli.halves, labels, response_values=units.values,
-        property_values=properties.values, paired=paired,
+    half_differences = half_differences_of_information(
+        units.codes, properties.codes, weights if paired else weights[..., :1], stimuli.halves, units.labels,
+        stretched=(units.stretches, properties.stretches), paired=paired,
     )  # fmt: skip
+    if paired:
+        return half_differences
+    most = weights.amax(0)  # of a property that all units share: of one entropy, so that their share of it goes along
+    return torch.cat([half_differences, half_differences * (most[:, 1:] / most[:, :1]).nan_to_num(0, 0, 0)], 2)
+
+
+def _classes(stimuli: StimulusSet) -> Int[Tensor, " stimuli"]:
+    """Class of each stimulus, from 0."""
+    return stimuli.labels.unique(return_inverse=True)[1]
 
 
 def _too_few_for_classes(stimuli: StimulusSet) -> str:

@@ -44,13 +44,12 @@ def normalized_information(information: UnitInformation) -> Float[Tensor, " unit
     return information.information_bits / information.entropy_bits
 
 
-def weights_of_means(information: UnitInformation) -> Float[Tensor, "units 3"]:
-    """Of each unit in the mean of information, of its share of the entropy, and over units that are not silent."""
+def weights_of_means(information: UnitInformation) -> Float[Tensor, "units 2"]:
+    """Of each unit in the mean of information, and of its share of the entropy; no stimulus moves a silent one."""
     known = ~information.information_bits.isnan()
-    normalized = (known / information.entropy_bits).nan_to_num(0, 0, 0)
     active = known & ~information.silent
-    counts = [known.sum(), known.sum(), active.sum()]
-    return torch.stack([of / n.clamp_min(1) for of, n in zip((known, normalized, active), counts, strict=True)], 1)
+    normalized = (active / information.entropy_bits).nan_to_num(0, 0, 0)
+    return torch.stack([active, normalized], 1) / known.sum().clamp_min(1)
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Told:
         Of each unit.
     half_differences
         Of the means over units of `weights_of_means`.
-    note
+    note, estimator
         Of all rows.
     """
 
@@ -75,17 +74,19 @@ class Told:
     index: int
     about: str
     information: UnitInformation
-    half_differences: Float[Tensor, "splits 3"]
+    half_differences: Float[Tensor, "splits 2"]
     note: str
+    estimator: str
 
     def rows(self) -> list[Row]:
         """Over units; those whose information is not known have no part in them."""
         known = ~self.information.information_bits.isnan()
         bits, silent = self.information.information_bits[known], self.information.silent
         active = self.information.information_bits.masked_fill(silent, _NAN)
+        of_active = self.half_differences[:, 0] * (len(bits) / max(1, int((known & ~silent).sum())))
         return [
             *self._means(INFORMATION, NORMALIZED_INFORMATION),
-            self._mean(INFORMATION_OF_ACTIVE, active, 2),
+            self._mean(INFORMATION_OF_ACTIVE, active, of_active),
             *(
                 self._row(measure, float(statistic(bits)) if len(bits) else _NAN, n=len(bits))
                 for measure, statistic in STATISTICS.items()
@@ -110,14 +111,14 @@ class Told:
 
     def _means(self, mean: Measure, normalized: Measure) -> list[Row]:
         return [
-            self._mean(mean, self.information.information_bits, 0),
-            self._mean(normalized, normalized_information(self.information), 1),
+            self._mean(mean, self.information.information_bits, self.half_differences[:, 0]),
+            self._mean(normalized, normalized_information(self.information), self.half_differences[:, 1]),
         ]
 
-    def _mean(self, measure: Measure, values: Tensor, sum: int) -> Row:
+    def _mean(self, measure: Measure, values: Tensor, half_differences: Tensor) -> Row:
         return mean_row(
             measure, self.response.layer, self.index, values, property=self.about, note=self.note,
-            half_differences=self.half_differences[:, sum].tolist(),
+            estimator=self.estimator, half_differences=half_differences.tolist(),
         )  # fmt: skip
 
     def _share(self, measure: Measure, marked: Bool[Tensor, " units"]) -> Row:
@@ -127,20 +128,21 @@ class Told:
 
     def _row(self, measure: Measure, value: float, **options: Any) -> Row:
         return layer_row(
-            measure, self.response.layer, self.index, value, property=self.about, note=self.note, **options
-        )
+            measure, self.response.layer, self.index, value, property=self.about, note=self.note,
+            estimator=self.estimator, **options,
+        )  # fmt: skip
 
     def _units(self, measure: Measure) -> list[UnitRow]:
         of_units = self.information
         return unit_rows(
-            measure, self.response, of_units.information_bits, property=self.about,
+            measure, self.response, of_units.information_bits, property=self.about, estimator=self.estimator,
             plugin_bits=of_units.plugin_bits, normalized=normalized_information(of_units), p_value=of_units.p_values,
             informative=of_units.informative, silent=of_units.silent,
         )  # fmt: skip
 
 
 def nothing_known(
-    response: LayerResponse, index: int, property: str, measures: Sequence[Measure], note: str
+    response: LayerResponse, index: int, property: str, measures: Sequence[Measure], **said: Any
 ) -> list[Row]:
-    """Rows of what was not measured, and why."""
-    return [layer_row(measure, response.layer, index, _NAN, property=property, note=note) for measure in measures]
+    """Rows of what was not measured; why, as `note`, and by which `estimator`."""
+    return [layer_row(measure, response.layer, index, _NAN, property=property, **said) for measure in measures]

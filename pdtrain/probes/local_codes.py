@@ -6,13 +6,15 @@ bins once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.conditional_information import codes_within
-from pdtrain.estimators.discretization import property_codes
+from pdtrain.estimators.contingency import bins_of
+from pdtrain.estimators.discretization import property_codes, stretches
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
@@ -32,16 +34,29 @@ class Cut:
         Of the bins.
     values
         What was cut at ranks; of what was not, the codes themselves.
+    labels
+        Class of each stimulus, from 0, where bins are those within it.
     """
 
     codes: Int[Tensor, "stimuli columns"]
     values: Float[Tensor, "stimuli columns"]
+    labels: Int[Tensor, " stimuli"] | None = None
 
     @classmethod
-    def of(cls, property: PropertyValues, codes: Int[Tensor, "stimuli columns"]) -> "Cut":
+    def of(
+        cls,
+        property: PropertyValues,
+        codes: Int[Tensor, "stimuli columns"],
+        labels: Int[Tensor, " stimuli"] | None = None,
+    ) -> "Cut":
         """Bins of a property."""
         values = property.values.view(codes.shape) if property.kind == "continuous" else codes
-        return cls(codes, values.float())
+        return cls(codes, values.float(), labels)
+
+    @cached_property
+    def stretches(self) -> Int[Tensor, "classes columns bins"]:
+        """Which bins share a stretch, see `pdtrain.estimators.discretization.stretches`."""
+        return stretches(self.values, self.codes, bins_of(self.codes), self.labels)
 
 
 @dataclass(frozen=True)
@@ -120,13 +135,15 @@ class _Compact:
     overall: Int[Tensor, "stimuli fields"]
     within: Int[Tensor, "stimuli fields"] | None
     values: Float[Tensor, "stimuli fields"] | None
+    labels: Int[Tensor, " stimuli"] | None
 
     @classmethod
     def cut(cls, property: PropertyValues, bins: int, labels: Tensor | None) -> "_Compact":
         values, kind, period = property.values, property.kind, property.period
         overall = property_codes(values, kind=kind, period=period, bins=bins)
         within = None if labels is None else codes_within(values, labels, kind=kind, period=period).char()
-        return cls(overall.char(), within, values if kind == "continuous" else None)
+        classes = None if labels is None else labels.unique(return_inverse=True)[1]
+        return cls(overall.char(), within, values if kind == "continuous" else None, classes)
 
     @property
     def bytes(self) -> int:
@@ -134,12 +151,17 @@ class _Compact:
 
     def of(self, fields: Int[Tensor, " units"]) -> FieldCodes:
         """Bins for units, each of which has one of the fields."""
-        within = None if self.within is None else self._cut(self.within, fields)
+        within = None if self.within is None else self._cut(self.within, fields, self.labels)
         return FieldCodes(self._cut(self.overall, fields), within)
 
-    def _cut(self, codes: Int[Tensor, "stimuli fields"], fields: Int[Tensor, " units"]) -> Cut:
+    def _cut(
+        self,
+        codes: Int[Tensor, "stimuli fields"],
+        fields: Int[Tensor, " units"],
+        labels: Int[Tensor, " stimuli"] | None = None,
+    ) -> Cut:
         chosen = codes[:, fields].short()
-        return Cut(chosen, chosen.float() if self.values is None else self.values[:, fields])
+        return Cut(chosen, chosen.float() if self.values is None else self.values[:, fields], labels)
 
 
 def _groups(layers: Sequence[ReceptiveFields], stimuli: int) -> Iterator[list[Int[Tensor, "units 4"]]]:

@@ -69,7 +69,6 @@ class ObjectInformationProbe:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
         rows: list[Row] = []
         of_units: list[UnitRow] = []
-        bins = 0
         for index, response in enumerate(responses):
             try:
                 found = object_information(
@@ -77,7 +76,7 @@ class ObjectInformationProbe:
                 )
             except ValueError as error:
                 raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
-            note, bins = _note(found, stimuli), found.bins
+            note, estimator = _note(found, stimuli), f"{self.name} 2 permutation, {found.bins} bins"
             ratio, invariant = found.ratio.nanmean(1), found.view_invariant_bits.nanmean(1)
             per_unit = {
                 TOTAL_OBJECT_INFORMATION: found.total_bits.mean(1),
@@ -91,14 +90,15 @@ class ObjectInformationProbe:
                     half_differences = found.half_differences[:, kind, place].tolist()
                     rows.append(
                         mean_row(
-                            of, response.layer, index, chosen, property=IDENTITY, note=note,
+                            of, response.layer, index, chosen, property=IDENTITY, note=note, estimator=estimator,
                             half_differences=half_differences,
                         )
                     )  # fmt: skip
             of_units += unit_rows(
-                VIEW_INVARIANT, response, invariant, property=IDENTITY, normalized=ratio, silent=found.silent
-            )
-        return Measurement(rows, of_units).made_by(f"{self.name} 2 permutation, {bins} bins")
+                VIEW_INVARIANT, response, invariant, property=IDENTITY, estimator=estimator, normalized=ratio,
+                silent=found.silent,
+            )  # fmt: skip
+        return Measurement(rows, of_units)
 
 
 def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:

@@ -1,6 +1,8 @@
 """How probes make rows: every value by keyword, with the layer it is of and the measure it is of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from itertools import islice, repeat
 from typing import Any
 
 import torch
@@ -88,15 +90,19 @@ def unit_rows(
     values: Float[Tensor, " units"],
     *,
     property: str = "",
+    estimator: str = "",
     **columns: Float[Tensor, " units"] | Bool[Tensor, " units"],
 ) -> list[UnitRow]:
     """A value of each sampled unit of a layer; `columns` are further columns of `UnitRow`, one entry a unit."""
-    names: Sequence[str] = ["unit", "value", *columns]
-    lines = zip(response.units.tolist(), values.tolist(), *(c.tolist() for c in columns.values()), strict=True)
-    of: dict[str, Any] = {
-        "layer": response.layer.name,
-        "probe": measure.probe,
-        "quantity": measure.quantity,
-        "property": property,
+    given: dict[str, Iterable[Any]] = {
+        "layer": repeat(response.layer.name),
+        "unit": response.units.tolist(),
+        "probe": repeat(measure.probe),
+        "quantity": repeat(measure.quantity),
+        "property": repeat(property),
+        "value": values.tolist(),
+        "estimator": repeat(estimator),
+        **{name: column.tolist() for name, column in columns.items()},
     }
-    return [UnitRow(**of, **dict(zip(names, line, strict=True))) for line in lines]
+    in_order = [given.get(field.name, repeat(field.default)) for field in fields(UnitRow)]
+    return [UnitRow(*line) for line in islice(zip(*in_order, strict=False), len(values))]

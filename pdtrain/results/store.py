@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +65,7 @@ class ResultsStore:
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
     names = [field.name for field in fields(kind)]
-    frame = pd.DataFrame([tuple(getattr(row, name) for name in names) for row in rows], columns=names)
+    frame = pd.DataFrame(map(attrgetter(*names), rows), columns=names)
     frame.insert(0, "epoch", point.epoch)
     frame.insert(1, "step", point.step)
     return frame

@@ -155,7 +155,7 @@ def test_bins_cut_at_ranks_share_a_stretch_and_shared_values_and_the_few_beside_
     values = torch.cat([few - torch.rand(5, generator=generator), zeros, low, top])[:, None]
     codes = discretize(values, 8)
 
-    found = stretches(values, codes, int(codes.max()) + 1)[0]
+    found = stretches(values, codes, int(codes.max()) + 1)[0, 0]
 
     stretch = {name: set(found[codes[place, 0].long()].tolist()) for name, place in (
         ("few", slice(0, 5)), ("zeros", slice(5, 305)), ("low", slice(305, 605)), ("top", slice(605, 805))

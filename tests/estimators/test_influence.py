@@ -49,8 +49,9 @@ def test_the_standard_error_of_a_mean_over_units_is_its_deviation_over_sets_of_s
         found = information_about(units, values)
         codes = discretize(units), property_codes(values[:, None].double())
         halved = half_differences_of_information(
-            *codes, torch.full((20, 1, 1), 1 / 20), halves, response_values=units, property_values=values[:, None]
-        )
+            *codes, torch.full((20, 1, 1), 1 / 20), halves,
+            stretched=stretches_of(*codes, None, units, values[:, None]),
+        )  # fmt: skip
         means.append(float(found.information_bits.mean()))
         errors.append(float(standard_error(halved)))
 
@@ -168,8 +169,8 @@ def test_the_standard_error_at_fixed_class_is_its_deviation_over_sets_of_stimuli
         found = information_about(units, values, given=labels)
         codes = codes_within(units, labels), codes_within(values[:, None].double(), labels)
         halved = half_differences_of_information(
-            *codes, torch.full((20, 1, 1), 1 / 20), halves, labels, response_values=units,
-            property_values=values[:, None],
+            *codes, torch.full((20, 1, 1), 1 / 20), halves, labels,
+            stretched=stretches_of(*codes, labels, units, values[:, None]),
         )  # fmt: skip
         means.append(float(found.information_bits.mean()))
         errors.append(float(standard_error(halved)))
