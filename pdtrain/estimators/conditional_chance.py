@@ -29,6 +29,8 @@ _LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millise
 _COUNTED = 0.1  # share of the variance that counted laws need to have
 _NEGLIGIBLE = 1e-6  # variance of a class, nats squared
 
+_Table = list[list[int]]
+
 
 def conditional_p_values(
     tables: Float[Tensor, "*batch classes response_bins property_bins"],
@@ -79,9 +81,10 @@ def conditional_p_values(
         alone = PermutationLaw(*(b.reshape(batch, classes)[single, which] for b in (law.mean_bits, law.deviation_bits)))
         p_values[single] = permutation_p_values(flat[single, which], plugin[single, which], alone)
     few = (varying.sum(-1) > 1) & (_cells_by_chance(flat, varying) < _FEW_CELLS) & (p_values < _LIKELY)
-    arrays = [t.cpu().numpy() for t in (flat, observed, mean, variance, varying)]
-    for i in few.nonzero()[:, 0].tolist():
-        exact = _convolved(*(array[i].copy() for array in arrays))
+    places = few.nonzero()[:, 0]
+    arrays = [t[places].cpu().numpy() for t in (observed, mean, variance, varying)]
+    for i, table, *of_classes in zip(places.tolist(), flat[places].int().tolist(), *arrays, strict=True):
+        exact = _convolved(table, *of_classes)
         if exact is not None:
             p_values[i] = exact
     return p_values.view(tables.shape[:-3])
@@ -104,44 +107,50 @@ def _cells_by_chance(tables: Tensor, varying: Tensor) -> Tensor:
 
 
 def _convolved(
-    tables: np.ndarray, observed: np.ndarray, mean: np.ndarray, variance: np.ndarray, varying: np.ndarray
+    tables: list[_Table], observed: np.ndarray, mean: np.ndarray, variance: np.ndarray, varying: np.ndarray
 ) -> float | None:
     """P-value of one unit and property; None where hardly any class is counted out, or it is too small to be told."""
     found = {c: _rare_row(tables[c]) for c in varying.nonzero()[0].tolist()}
-    rare = {c: rows for c, rows in found.items() if rows is not None}
-    counted = list(rare)
+    counted = [c for c, rows in found.items() if rows is not None]
     total = float(variance[varying].sum())
     if variance[counted].sum() < _COUNTED * total:
         return None
     power = max(0, int(np.floor(np.log2(np.sqrt(total) / _PER_DEVIATION / _FINE))))
     level, transform = 0, np.ones(_LEVELS // 2 + 1, dtype=complex)
-    for row, columns in rare.values():
-        statistic = _deviance(sum(row), sum(columns), tuple(sorted(set(columns))))
-        fine = sum(int(statistic[size][count]) for size, count in zip(columns, row, strict=True))
-        level += (fine + (1 << power >> 1)) >> power
-        transform = transform * _transform(sum(row), tuple(sorted(columns)), power)
-    varying[counted] = False
-    if varying.any():
+    for rows in found.values():
+        if rows is not None:
+            level += (_level(*rows) + (1 << power >> 1)) >> power
+            transform *= _transform(sum(rows[0]), tuple(sorted(rows[1])), power)
+    smooth = [c for c, rows in found.items() if rows is None]
+    if smooth:
         step = _FINE * 2**power
-        level += round(float(observed[varying].sum()) / step)
-        transform = transform * _smooth_transform(float(mean[varying].sum()), float(variance[varying].sum()), step)
+        level += round(float(observed[smooth].sum()) / step)
+        transform *= _smooth_transform(float(mean[smooth].sum()), float(variance[smooth].sum()), step)
     if level >= _LEVELS:
         return None
     p_value = float(np.fft.irfft(transform, _LEVELS)[level:].sum())
     return min(p_value, 1.0) if p_value > _ACCURATE else None
 
 
-def _rare_row(table: np.ndarray) -> tuple[list[int], list[int]] | None:
+@lru_cache(maxsize=4096)
+def _level(row: tuple[int, ...], columns: tuple[int, ...]) -> int:
+    """Statistic of a rare row, in fine steps."""
+    statistic = _deviance(sum(row), sum(columns), tuple(sorted(set(columns))))
+    return sum(int(statistic[size][count]) for size, count in zip(columns, row, strict=True))
+
+
+def _rare_row(table: _Table) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Counts of the rarer of two rows, or of two columns, and the sizes of the other variable's bins."""
-    table = table[table.sum(1) > 0][:, table.sum(0) > 0]
-    if min(table.shape) != 2:
+    columns = [column for column in zip(*filter(any, table), strict=True) if any(column)]
+    rows = list(zip(*columns, strict=True))
+    if min(len(rows), len(columns)) != 2:
         return None
-    turned = [t for t in (table, table.T) if t.shape[0] == 2]
-    rare = min(turned, key=lambda t: (t.sum(1).min(), t.shape[1]))
-    sizes = rare.sum(1)
-    if rare.shape[1] > 2 and (sizes.min() > MOST or rare.shape[1] > _MOST_COLUMNS):
+    turned = [t for t in (rows, columns) if len(t) == 2]
+    rare = min(turned, key=lambda t: (min(map(sum, t)), len(t[0])))
+    row = min(rare, key=sum)
+    if len(row) > 2 and (sum(row) > MOST or len(row) > _MOST_COLUMNS):
         return None
-    return rare[int(sizes.argmin())].astype(int).tolist(), rare.sum(0).astype(int).tolist()
+    return row, tuple(map(sum, zip(*rare, strict=True)))
 
 
 @lru_cache(maxsize=4096)

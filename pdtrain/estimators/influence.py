@@ -181,7 +181,7 @@ def influence_on_sums(
             for of, chosen, bins in ((rows, block, tables.shape[3]), (columns, met, tables.shape[4]))
         )
         at = of_rows[:, None], of_columns[:, None] if paired else of_columns
-        cells = torch.stack([influence_of_cells(tables, *at, moved=way).float() for way in moved])
+        cells = influence_of_cells(tables, *at, moved=moved).float()
         weight = weights[block].to(found) * (share[block, None, None] if paired else share[:, None])
         of_stimuli = _paired if paired else _shared
         found += of_stimuli(cells, weight, responses[:, block], properties[:, met], labels)
@@ -256,8 +256,8 @@ def influence_of_cells(
     row_stretches: Int[Tensor, "*rows"],
     column_stretches: Int[Tensor, "*columns"],
     *,
-    moved: str = "average",
-) -> Tables:
+    moved: Sequence[str] = MOVED[:1],
+) -> Float[Tensor, "ways *batch rows columns"]:
     """Influence of a stimulus in each cell on the information, bits; its mean over the stimuli is zero.
 
     Parameters
@@ -268,36 +268,37 @@ def influence_of_cells(
         Which bins share a stretch whose shares do not change (`stretches`).
     moved
         Who crosses the edges of bins when those move to keep their shares: of each bin's "average", or those at its
-        "edge". The one is right for few and coarse bins, the other for fine ones.
+        "edge"; one way or both. The first is right for few and coarse bins, the other for fine ones.
 
     Examples
     --------
     >>> import torch
     >>> tables, apart, together = torch.tensor([[6.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1]), torch.tensor([0, 0])
     >>> # log2 of 8/6 and 8/2, less their mean
-    >>> [round(float(cell), 4) for cell in influence_of_cells(tables, apart, apart).diag()]
+    >>> [round(float(cell), 4) for cell in influence_of_cells(tables, apart, apart)[0].diag()]
     [-0.3962, 1.1887]
-    >>> bool(influence_of_cells(tables, together, together).diag().abs().max() < 1e-6)
+    >>> bool(influence_of_cells(tables, together, together)[0].diag().abs().max() < 1e-6)
     True
     """
     weights = tables.double()
     values = pointwise_information(weights)
     rows, columns = weights.sum(-1), weights.sum(-2)
-    if moved == "edge":
-        smooth = pointwise_information(weights + _SMOOTHING)
-        row_effect, column_effect = _potential(smooth, weights), _potential(smooth.mT, weights.mT)
-    else:
-        row_effect, column_effect = _margins(values, weights)
-    values = values - _within(row_effect, rows, row_stretches)[..., None]
-    values = values - _within(column_effect, columns, column_stretches)[..., None, :]
+    smooth = pointwise_information(weights + _SMOOTHING) if "edge" in moved else values
+    effects = [
+        (_potential(smooth, weights), _potential(smooth.mT, weights.mT)) if way == "edge" else _margins(values, weights)
+        for way in moved
+    ]
+    row_effect, column_effect = (torch.stack(of_ways) for of_ways in zip(*effects, strict=True))
+    influence = values - _within(row_effect, rows, row_stretches)[..., None]
+    influence -= _within(column_effect, columns, column_stretches)[..., None, :]
     total = rows.sum(-1).clamp_min(1)[..., None, None]
-    return values - (values * weights).sum((-2, -1), keepdim=True) / total
+    return influence.sub_((influence * weights).sum((-2, -1), keepdim=True) / total)
 
 
 def _within(effect: Tensor, weight: Tensor, stretch: Tensor) -> Tensor:
     """An effect of bins, less its mean over those of the same stretch."""
     place = stretch.expand(effect.shape)
-    mass = torch.zeros_like(effect).scatter_add_(-1, place, weight)
+    mass = torch.zeros_like(effect[0]).scatter_add_(-1, place[0], weight)
     mean = torch.zeros_like(effect).scatter_add_(-1, place, weight * effect) / mass.clamp_min(1)
     return effect - mean.gather(-1, place)
 

@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 
 _CHUNK_BYTES = 128 * 2**20  # features are converted and multiplied in chunks of about this size
+_KEPT_BYTES = 256 * 2**20
 _FAR = 0.9  # share of the squared length that the mean may have before inner products lose a digit to it
 
 
 class MovedPoints:
     """The points, moved to their mean where they lie far from the origin, read a range of features at a time.
 
-    So no whole copy is made; where nothing has to be moved or converted, none at all.
+    So no whole copy of more than 256 MiB is made; where nothing has to be moved or converted, none at all.
     """
 
     def __init__(self, points: Tensor, *, centre: bool) -> None:
         self.points = points
+        self._kept: dict[tuple[torch.dtype, int], Tensor] = {}  # ranges of the moved points
+        self._squares: dict[torch.dtype, Tensor] = {}
         step = max(64, _CHUNK_BYTES // (8 * len(points)))
         self.ranges = [slice(start, start + step) for start in range(0, points.shape[1], step)]
         wide = points.dtype if points.dtype == torch.float64 else torch.float32
@@ -27,16 +30,28 @@ class MovedPoints:
         if centre or bool(far):
             # Rounded to the points' own precision, so that subtracting it from values near it is exact.
             self.mean = mean.to(points.dtype)
+            self._kept, self._squares = {}, {}
 
     def squares(self, dtype: torch.dtype) -> Tensor:
         """Squared lengths with the precision of `dtype`, float64, shape (points,)."""
-        total = torch.zeros(len(self.points), dtype=torch.float64, device=self.points.device)
-        for r in self.ranges:
-            total += torch.linalg.vector_norm(self.features(slice(None), r, dtype), dim=1).double().square()
-        return total
+        if dtype not in self._squares:
+            total = torch.zeros(len(self.points), dtype=torch.float64, device=self.points.device)
+            for r in self.ranges:
+                total += torch.linalg.vector_norm(self.features(slice(None), r, dtype), dim=1).double().square()
+            self._squares[dtype] = total
+        return self._squares[dtype]
 
     def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
         """Some features of some points."""
+        if self.points.numel() * dtype.itemsize > _KEPT_BYTES:
+            return self._moved(rows, features, dtype)
+        key = dtype, features.start
+        if key not in self._kept:
+            self._kept = {kept: values for kept, values in self._kept.items() if kept[0] == dtype}
+            self._kept[key] = self._moved(slice(None), features, dtype)
+        return self._kept[key][rows]
+
+    def _moved(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
         values = self.points[rows, features].to(dtype)
         return values if self.mean is None else values - self.mean[features].to(dtype)
 

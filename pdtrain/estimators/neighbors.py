@@ -20,7 +20,7 @@ from pdtrain.estimators.moved_points import MovedPoints
 _EXTRA_CANDIDATES = 3
 _REFINEMENT_BYTES = 4 * 2**20  # what stays in cache: larger blocks were five times slower
 _SEARCHED_AGAIN = 0.2  # share of rows from which a second pass over all pairs costs less than searching them again
-_BLOCK = 512
+_BLOCK, _LEAST_BLOCK = 512, 128
 _RELATIVE_ERROR = 1e-9  # a squared distance known less well is computed again from differences
 
 
@@ -154,7 +154,7 @@ def search_pairs(
     keep_gram
         Also return that matrix; it takes points^2 numbers.
     block
-        Rows of a panel: block x points numbers are held at a time.
+        Rows of a panel, at most: block x points numbers are held at a time.
 
     Raises
     ------
@@ -237,6 +237,8 @@ def _all_pairs(
     Returns the sum of the squared inner products, NaN unless asked for, and all of them if asked for.
     """
     count, device = len(moved.points), moved.points.device
+    # panels of few points are cut finer: less of their squares lies below the diagonal
+    block = min(block, max(_LEAST_BLOCK, count // 8))
     squares = squares.to(dtype)
     gram = torch.empty(count, count, dtype=dtype, device=device) if keep_gram else None
     total = 0.0 if spectrum else torch.nan

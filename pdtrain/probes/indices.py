@@ -182,8 +182,13 @@ def pruned_fraction(unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], 
     """
 
     def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, str, int, str], bool]:
-        known = (row for row in rows if UNIT.fits(row) and row.property != IDENTITY and not math.isnan(row.value))
-        return {(row.layer, row.property, row.unit, row.estimator): row.informative for row in known}
+        return {
+            (row.layer, row.property, row.unit, row.estimator): row.informative
+            for row in rows
+            # of many rows: the cheapest question first
+            if row.quantity == UNIT.quantity and row.property != IDENTITY and UNIT.fits(row)
+            if not math.isnan(row.value)
+        }
 
     now, before = informative(unit_rows), informative(untrained)
     lost: dict[tuple[str, str], list[bool]] = {}

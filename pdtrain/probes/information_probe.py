@@ -26,9 +26,9 @@ from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes
 from pdtrain.probes.rows import mean_row
-from pdtrain.probes.unchanging import MeasuredOnce
 from pdtrain.results.measures import (
     INFORMATION,
     INFORMATION_OF_ACTIVE,
@@ -96,7 +96,7 @@ class InformationProbe:
         self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
         self._local_codes = LocalCodes(bins)
         self._told: set[str] = set()
-        self._once = MeasuredOnce()
+        self._layers = LayerByLayer()
         self.needs_fields = bool(self._local)
         self.estimator = f"{self.name} 2 {correction}, {bins} bins"
 
@@ -124,17 +124,18 @@ class InformationProbe:
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
         shared = self._shared(stimuli)
-        found = []
         seen = [fields for response in responses[:] if (fields := response.fields) is not None]
         within = shared.within is not None
         of_layers = self._local_codes.of(seen, self._local, stimuli, within=within) if self._local else repeat({})
-        for index, (response, local) in enumerate(zip(responses, of_layers, strict=False)):
-            _refuse_non_finite(response)
-            measure = partial(self._of_layer, response, index, stimuli, shared, local)
-            found.append(self._once(response, stimuli, measure))
-        if self._nearest_neighbors:
-            found.append(_without_bins(responses, {name: stimuli.property(name) for name in self._whole}))
-        return Measurement([r for part in found for r in part.rows], [r for part in found for r in part.unit_rows])
+        tasks = (
+            (response, partial(self._of_layer, response, index, stimuli, shared, local))
+            for index, (response, local) in enumerate(zip(responses, of_layers, strict=False))
+        )
+        found = self._layers.measure(stimuli, tasks)
+        if not self._nearest_neighbors:
+            return found
+        without_bins = _without_bins(responses, {name: stimuli.property(name) for name in self._whole})
+        return Measurement(found.rows + without_bins, found.unit_rows)
 
     def _shared(self, stimuli: StimulusSet) -> "_Shared":
         """Bins of the properties that all units share."""
@@ -154,6 +155,7 @@ class InformationProbe:
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Shared",
         local: Mapping[str, FieldCodes],
     ) -> Measurement:  # fmt: skip
+        _refuse_non_finite(response)
         rows, of_units = [], []
         for told in self._overall(response, index, stimuli, shared.overall, {n: of.overall for n, of in local.items()}):
             rows += told.rows()
@@ -284,13 +286,12 @@ def _refuse_non_finite(response: LayerResponse) -> None:
         raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
 
 
-def _without_bins(responses: Sequence[LayerResponse], properties: Mapping[str, PropertyValues]) -> Measurement:
-    rows = [
+def _without_bins(responses: Sequence[LayerResponse], properties: Mapping[str, PropertyValues]) -> list[Row]:
+    return [
         _nearest_neighbor_row(index, response, *item)
         for index, response in enumerate(responses)
         for item in properties.items()
     ]
-    return Measurement(rows, [])
 
 
 def _nearest_neighbor_row(index: int, response: LayerResponse, name: str, property: PropertyValues) -> Row:

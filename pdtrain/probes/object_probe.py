@@ -1,6 +1,7 @@
 """View-invariant object information: of single units about pairs of objects, and of each layer's population."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from pdtrain.estimators.invariance import (
     object_information,
     random_parts,
 )
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (
     ACCURACY,
@@ -28,7 +30,7 @@ from pdtrain.results.measures import (
     VIEW_INVARIANT,
     VIEW_INVARIANT_RATIO,
 )
-from pdtrain.results.rows import Measurement, Row, UnitRow
+from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
 
 OF_ACTIVE = {
@@ -60,6 +62,7 @@ class ObjectInformationProbe:
         if most_pairs < 1:
             raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
         self._options = {"bins": bins, "most_pairs": most_pairs, "seed": seed}
+        self._layers = LayerByLayer()
 
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are fewer than two objects."""
@@ -67,37 +70,38 @@ class ObjectInformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
+        tasks = (
+            (response, partial(self._of_layer, response, index, stimuli)) for index, response in enumerate(responses)
+        )
+        return self._layers.measure(stimuli, tasks)
+
+    def _of_layer(self, response: LayerResponse, index: int, stimuli: StimulusSet) -> Measurement:
+        try:
+            found = object_information(response.unit_responses, stimuli.labels, halves=stimuli.halves, **self._options)
+        except ValueError as error:
+            raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+        note, estimator = _note(found, stimuli), f"{self.name} 2 permutation, {found.bins} bins"
+        ratio, invariant = found.ratio.nanmean(1), found.view_invariant_bits.nanmean(1)
+        per_unit = {
+            TOTAL_OBJECT_INFORMATION: found.total_bits.mean(1),
+            VIEW_INVARIANT: invariant,
+            VIEW_INVARIANT_RATIO: ratio,
+        }
+        assert found.half_differences is not None
         rows: list[Row] = []
-        of_units: list[UnitRow] = []
-        for index, response in enumerate(responses):
-            try:
-                found = object_information(
-                    response.unit_responses, stimuli.labels, halves=stimuli.halves, **self._options
-                )
-            except ValueError as error:
-                raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
-            note, estimator = _note(found, stimuli), f"{self.name} 2 permutation, {found.bins} bins"
-            ratio, invariant = found.ratio.nanmean(1), found.view_invariant_bits.nanmean(1)
-            per_unit = {
-                TOTAL_OBJECT_INFORMATION: found.total_bits.mean(1),
-                VIEW_INVARIANT: invariant,
-                VIEW_INVARIANT_RATIO: ratio,
-            }
-            assert found.half_differences is not None
-            for kind, (measure, values) in enumerate(per_unit.items()):
-                active = values.masked_fill(found.silent, torch.nan)
-                for place, (of, chosen) in enumerate(((measure, values), (OF_ACTIVE[measure], active))):
-                    half_differences = found.half_differences[:, kind, place].tolist()
-                    rows.append(
-                        mean_row(
-                            of, response.layer, index, chosen, property=IDENTITY, note=note, estimator=estimator,
-                            half_differences=half_differences,
-                        )
-                    )  # fmt: skip
-            of_units += unit_rows(
-                VIEW_INVARIANT, response, invariant, property=IDENTITY, estimator=estimator, normalized=ratio,
-                silent=found.silent,
-            )  # fmt: skip
+        for kind, (measure, values) in enumerate(per_unit.items()):
+            active = values.masked_fill(found.silent, torch.nan)
+            for place, (of, chosen) in enumerate(((measure, values), (OF_ACTIVE[measure], active))):
+                rows.append(
+                    mean_row(
+                        of, response.layer, index, chosen, property=IDENTITY, note=note, estimator=estimator,
+                        half_differences=found.half_differences[:, kind, place].tolist(),
+                    )
+                )  # fmt: skip
+        of_units = unit_rows(
+            VIEW_INVARIANT, response, invariant, property=IDENTITY, estimator=estimator, normalized=ratio,
+            silent=found.silent,
+        )  # fmt: skip
         return Measurement(rows, of_units)
 
 
@@ -132,6 +136,7 @@ class DiscriminabilityProbe:
         if folds < 2:
             raise InputError(f"probes.discriminability.folds={folds}: at least 2 folds are needed")
         self._held_out, self._folds, self._seed = held_out, folds, seed
+        self._layers = LayerByLayer()
         self.estimator = f"{self.name} 1"
 
     def check(self, stimuli: StimulusSet) -> None:
@@ -158,22 +163,28 @@ class DiscriminabilityProbe:
         """Accuracy on all held-out stimuli together, its interval, and chance."""
         parts, note = self._parts(stimuli)
         note = f"{note}; {stimuli.label_kind} labels"
-        rows = []
-        for index, response in enumerate(responses):
-            try:
-                refuse_non_finite(response.unit_responses)
-            except ValueError as error:
-                raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
-            found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
-            half_differences = half_differences_of_mean(found.right.double(), stimuli.halves).tolist()
-            of: dict[str, Any] = {"property": IDENTITY, "n": found.stimuli}
-            rows.append(
-                layer_row(
-                    ACCURACY, response.layer, index, found.accuracy, half_differences=half_differences, note=note, **of
-                )
-            )
-            rows.append(layer_row(CHANCE, response.layer, index, found.chance, **of))
-        return Measurement(rows, []).made_by(self.estimator)
+        tasks = (
+            (response, partial(self._of_layer, response, index, stimuli, parts, note))
+            for index, response in enumerate(responses)
+        )
+        return self._layers.measure(stimuli, tasks)
+
+    def _of_layer(
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, parts: Int[Tensor, " stimuli"], note: str
+    ) -> Measurement:
+        try:
+            refuse_non_finite(response.unit_responses)
+        except ValueError as error:
+            raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
+        found = linear_discriminability(response.unit_responses, stimuli.labels, parts)
+        half_differences = half_differences_of_mean(found.right.double(), stimuli.halves).tolist()
+        of: dict[str, Any] = {"property": IDENTITY, "n": found.stimuli}
+        accuracy = layer_row(
+            ACCURACY, response.layer, index, found.accuracy, half_differences=half_differences, note=note, **of
+        )
+        return Measurement([accuracy, layer_row(CHANCE, response.layer, index, found.chance, **of)], []).made_by(
+            self.estimator
+        )
 
     def _parts(self, stimuli: StimulusSet) -> tuple[Int[Tensor, " stimuli"], str]:
         if self._held_out in stimuli.parameters:

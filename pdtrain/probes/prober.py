@@ -186,6 +186,8 @@ class Prober:
         rows = [replace(row, stimuli=self.stimuli.fingerprint) for row in rows]
         self.store.keep(self.catalogue)
         self.store.write(point, rows, unit_rows)
+        if point == UNTRAINED:
+            self._untrained = rows, unit_rows
         self.seconds.append(time.perf_counter() - started)
         return rows
 

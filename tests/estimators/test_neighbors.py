@@ -157,7 +157,7 @@ def test_the_search_names_no_device() -> None:
     squares = torch.empty(700, dtype=torch.float64, device="meta")
     with Refuse():
         moved = MovedPoints.__new__(MovedPoints)
-        moved.points, moved.ranges, moved.mean = points, [slice(0, 30)], None
+        moved.points, moved.ranges, moved.mean, moved._kept = points, [slice(0, 30)], None, {}
         nearest = [_Nearest(moved, 3, to, torch.float32) for to in (Listable(), Listable(labels, labels))]
         _, gram = _all_pairs(moved, squares, nearest, spectrum=False, keep_gram=True, block=256, dtype=torch.float32)
 
