@@ -23,7 +23,7 @@ from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import InputError
 from pdtrain.results.configuration import load_configuration, runs_below
-from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
 from pdtrain.results.status import is_running
 from pdtrain.training.checkpoints import load_network, point_of
 
@@ -53,6 +53,7 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     """
     if config.probe_set == TRAINING:
         raise InputError(f"probe_set={TRAINING}: that name is for what training wrote; choose another")
+    plain_name(config.probe_set)
     weights = config.state_dict
     if weights is None and config.run_dir is None:  # a run's own network may have begun from weights
         weights = config.model.network.get("weights")
