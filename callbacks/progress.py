@@ -6,11 +6,11 @@ from typing import Any
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import ProgressBar
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.errors import InputError
+from pdtrain.report.console import plain_console
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
 from pdtrain.results.caveats import caveats_at
@@ -36,7 +36,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
         if mode not in _MODES:
             raise InputError(f"callbacks.progress.mode={mode}: choose from {', '.join(_MODES)}")
         self._mode = ("bars" if sys.stdout.isatty() else "plain") if mode == "auto" else mode
-        self._console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+        self._console = plain_console() if sys.stdout.isatty() else plain_console(width=_WIDTH)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=self._console, transient=True, disable=self._mode != "bars")
         self._tasks: dict[str, TaskID] = {}

@@ -24,6 +24,17 @@ class Preempted(SystemExit):
         self.message = message
 
 
+def one_line(text: str) -> str:
+    """A text from elsewhere, with line breaks and other signs that no reader should meet as Python writes them.
+
+    Examples
+    --------
+    >>> one_line("V1\\nIT")
+    'V1\\\\nIT'
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> InputError:
     """Build the error for a name that is not among the allowed ones, the nearest named first."""
     names = list(allowed)

@@ -16,6 +16,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary.unlink(missing_ok=True)  # were it a link, what it leads to would be written over
     try:
         yield temporary
         _to_disk(temporary)

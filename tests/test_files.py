@@ -35,3 +35,15 @@ def test_only_dead_processes_leave_leftovers(tmp_path: Path) -> None:
     remove_leftovers(tmp_path)
 
     assert not dead.exists() and living.exists() and other.exists()
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    others = tmp_path / "others.txt"
+    others.write_text("kept")
+    (tmp_path / f".a.{os.getpid()}.txt").symlink_to(others)
+    (tmp_path / "a.txt").symlink_to(others)
+
+    with written_whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+
+    assert others.read_text() == "kept" and (tmp_path / "a.txt").read_text() == "new"

@@ -43,6 +43,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "model.network.weights": "DEFAULT",
     "model.network.num_classes": 1000,
     "model.network.transform_input": True,
+    "probe_set": "probe",
     "preprocessing.pixels": 224,
     "preprocessing.resize_to": 256,
     "preprocessing.interpolation": "bilinear",

@@ -22,8 +22,9 @@ from pdtrain.commands.probe_weights import probe_weights
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import InputError
+from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import load_configuration, runs_below
-from pdtrain.results.run_folder import TRAINING, RunFolder
+from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
 from pdtrain.results.status import is_running
 from pdtrain.training.checkpoints import load_network, point_of
 
@@ -53,6 +54,7 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     """
     if config.probe_set == TRAINING:
         raise InputError(f"probe_set={TRAINING}: that name is for what training wrote; choose another")
+    plain_name(config.probe_set)
     weights = config.state_dict
     if weights is None and config.run_dir is None:  # a run's own network may have begun from weights
         weights = config.model.network.get("weights")
@@ -63,7 +65,7 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         )
     if config.run_dir is not None and (given := [word for word in overrides or [] if word.startswith("experiment=")]):
         raise InputError(f"{given[0]}: is for weights from elsewhere; of a run, name groups, as in layers=ansuini")
-    console = Console()
+    console = plain_console()
     if config.responses is not None:
         return [probe_responses(config, console)]
     if config.run_dir is None:

@@ -11,6 +11,7 @@ from pdtrain.commands.shell import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.report.areas import holds_neurons, write_areas
 from pdtrain.report.comparison import CAVEATS, write_comparison
+from pdtrain.report.console import plain_console
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_summary
 from pdtrain.results.configuration import runs_below
@@ -22,7 +23,7 @@ _PROBED = "probe"  # as pdtrain-probe names a set where none is given
 def report(config: DictConfig) -> Path:
     """Write the page of a run, of recorded neurons, or the comparison of several runs; return its path."""
     given = [config.run_dir] if isinstance(config.run_dir, str) else list(config.run_dir)
-    console = Console()
+    console = plain_console()
     neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or _PROBED)]
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pdtrain.commands.configuration_check import check_values, other_command
-from pdtrain.errors import InputError, Preempted, RunError, unknown_name
+from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -66,7 +66,7 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
 
 def end(name: str, line: str, exit_code: int = _WRONG_INPUT) -> None:
     """End the command `name` with one line."""
-    print(f"{name}: {line}", file=sys.stderr)
+    print(f"{name}: {one_line(line)}", file=sys.stderr)
     sys.exit(exit_code)
 
 

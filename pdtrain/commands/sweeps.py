@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from rich.console import Console
 
 from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.report.console import plain_console
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
 
@@ -73,7 +73,7 @@ def _choose_folder(config: DictConfig) -> None:
     if config.sweep.resume:
         if (folder / _NAME).exists():
             go_on_with_study(config)
-        Console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
+        plain_console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
     if not (folder / _NAME).exists():
         with written_whole(folder / _NAME) as temporary:
             temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"command": command})))

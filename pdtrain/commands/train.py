@@ -30,6 +30,7 @@ from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
 from pdtrain.loggers.wandb_run import at_wandb, close_run, save_results, say_caveats
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.report.console import plain_console
 from pdtrain.report.page import write_report
 from pdtrain.report.summary import print_caveats, print_summary
 from pdtrain.results.caveats import caveats_of_run
@@ -69,7 +70,7 @@ def main() -> None:
 
 def train(config: DictConfig) -> Path:
     """Train and probe as configured; return the run's folder."""
-    console = Console()
+    console = plain_console()
     start = find_start(config, console)
     config.paths.run_dir = str(start.run_dir)
     if start.finished:

@@ -12,6 +12,7 @@ from pdtrain.report.style import (
     TRAINED,
     UNTRAINED,
     first_and_last,
+    in_legend,
     label_layers,
     layer_colours,
     layers_of,
@@ -54,7 +55,7 @@ def neuron_distribution(units: pd.DataFrame, about: str) -> Figure:
     for place, (area, colour) in enumerate(layer_colours(areas).items()):
         bits = np.sort(chosen[chosen.layer == area].value)
         share = np.arange(1, len(bits) + 1) / len(bits)
-        axes.step(bits, share, where="post", color=colour, ls=styles[place % len(styles)], label=area)
+        axes.step(bits, share, where="post", color=colour, ls=styles[place % len(styles)], label=in_legend(area))
     axes.set(xlabel=f"{UNIT.title_of(about)} ({UNIT.unit})", ylabel="share of neurons", ylim=(0, 1.03))
     axes.legend(frameon=False)
     return figure

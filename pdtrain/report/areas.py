@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pdtrain.files import written_whole
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
+from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import estimated, save
 from pdtrain.results.caveats import mixes_in, not_estimated
@@ -45,8 +45,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         units = estimated(load(folder, units=True, probe_set=probe_set))
         figures["neurons"] = neuron_distribution(units, about)
     table = _table(rows)
-    with written_whole(out / "areas.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    write_csv(table, out / "areas.csv")
     return write_page(
         out / "areas.html",
         template="areas.html",

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from scipy.stats import t as student
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError, one_line, unknown_name
 from pdtrain.estimators.lower_bounds import lower_bound_in
-from pdtrain.files import written_whole
 from pdtrain.report.comparison_accuracy import against_error, compared_accuracy, correlations
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
+from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
 from pdtrain.report.style import save
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
@@ -83,8 +83,7 @@ def write_comparison(
     of_layers = rows[rows.layer != ""]
     compared = [measure.rows(of_layers) for measure in catalogue if measure.figure or measure.tabulated]
     layers = with_caveats(summarise(pd.concat([of_layers[:0], *compared])), concerned)
-    with written_whole(folder / CAVEATS) as temporary:
-        caveats.to_csv(temporary, index=False)
+    write_csv(caveats, folder / CAVEATS)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
     shown = _indices(foremost_indices(rows))
@@ -94,14 +93,12 @@ def write_comparison(
         "comparison_dynamics": (compared_dynamics(summarise(_indices(foremost_indices(trained)), also=["epoch"])), ()),
     }
     networks = against_error(rows, {run: load_configuration(run) for run in setting_of})
-    with written_whole(folder / ACCURACY) as temporary:
-        networks.to_csv(temporary, index=False)
+    write_csv(networks, folder / ACCURACY)
     figures["comparison_accuracy"] = (compared_accuracy(networks), ())
     different = None
     if rows["run"].nunique() == 2:
         different = two_differ(sorted(rows["run"].unique()), catalogue.drawn(rows), probe_set)
-        with written_whole(folder / DIFFERENCES) as temporary:
-            different.to_csv(temporary, index=False)
+        write_csv(different, folder / DIFFERENCES)
     for name, measures in catalogue.figures(rows).items():
         figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures, different), measures)
     panels = [
@@ -164,13 +161,14 @@ def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
     if by is not None:
         if by not in keys:
             raise unknown_name("by", by, keys, of="key of the configuration")
-        return {run: f"{by}={leaves_of.get(by)}" for run, leaves_of in configurations.items()}
+        return {run: one_line(f"{by}={leaves_of.get(by)}") for run, leaves_of in configurations.items()}
     # what another version's configuration does not know tells versions apart, not settings
     known = [key for key in keys if not key.startswith("probes.") or all(key in c for c in configurations.values())]
     differing = [key for key in known if len({str(c.get(key)) for c in configurations.values()}) > 1]
     differing = [key for key in differing if not key.startswith(_UNIMPORTANT)]
     return {
-        run: ", ".join(f"{key}={c.get(key)}" for key in differing) or "all runs" for run, c in configurations.items()
+        run: one_line(", ".join(f"{key}={c.get(key)}" for key in differing)) or "all runs"
+        for run, c in configurations.items()
     }
 
 

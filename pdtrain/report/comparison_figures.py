@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pdtrain.report.profiles import mark_differences
-from pdtrain.report.style import grid, label_layers, mark_lower_bounds, panel_title
+from pdtrain.report.style import grid, in_legend, label_layers, mark_lower_bounds, panel_title
 from pdtrain.results.measures import INDICES, Measure
 
 _LABEL_WIDTH = 40  # longer names of settings are broken
@@ -40,7 +40,7 @@ def compared_profiles(
         for place, setting in enumerate(settings):
             line = of_property[of_property.setting == setting].sort_values("layer_index")
             style = _line_style(place)
-            axes.plot(line[place_of], line["mean"], ms=4, label=setting, **style)
+            axes.plot(line[place_of], line["mean"], ms=4, label=in_legend(setting), **style)
             axes.fill_between(line[place_of], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
             mark_lower_bounds(axes, line, place=place_of, value="mean")
         axes.set(title=panel_title(measure, about), ylabel=measure.unit)
@@ -88,7 +88,7 @@ def compared_dynamics(table: pd.DataFrame) -> Figure | None:
         for place, setting in enumerate(dict.fromkeys(table.setting)):
             line = of_table[of_table.setting == setting].sort_values("epoch")
             style = _line_style(place)
-            axes.plot(line.epoch, line["mean"], ms=4, label=setting, **style)
+            axes.plot(line.epoch, line["mean"], ms=4, label=in_legend(setting), **style)
             axes.fill_between(line.epoch, line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
         axes.set(title=measure.title_of(""), xlabel="epochs completed", ylabel=measure.unit)
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=8)

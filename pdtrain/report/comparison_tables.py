@@ -5,7 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from pdtrain.files import written_whole
+from pdtrain.report.csv_tables import write_csv
 
+_ESCAPES = str.maketrans(
+    {special: rf"\{special}" for special in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 _COLUMNS = [
     "setting",
     "layer",
@@ -29,8 +34,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """
     of_layers = bool((table.layer != "").any())
     shown = table[_COLUMNS] if of_layers else table[_COLUMNS].drop(columns=["layer", "depth"])
-    with written_whole(path.with_suffix(".csv")) as temporary:
-        shown.to_csv(temporary, index=False)
+    write_csv(shown, path.with_suffix(".csv"))
     with written_whole(path.with_suffix(".tex")) as temporary:
         temporary.write_text(_latex(shown, of_layers=of_layers))
 
@@ -52,6 +56,4 @@ def _latex(table: pd.DataFrame, *, of_layers: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    for special in "&%$#_{}":
-        text = text.replace(special, rf"\{special}")
-    return text
+    return text.translate(_ESCAPES)

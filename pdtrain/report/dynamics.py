@@ -11,6 +11,7 @@ from pdtrain.report.style import (
     INDEX_COLOURS,
     TRAINED,
     grid,
+    in_legend,
     label_layers,
     layer_colours,
     layers_of,
@@ -65,7 +66,7 @@ def trajectories(rows: pd.DataFrame, measures: Sequence[Measure], about: str | N
         for place, (layer, colour) in enumerate(colours.items()):
             line = chosen[chosen.layer == layer].sort_values("epoch")
             marker = _MARKERS[place % len(_MARKERS)]
-            axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=layer)
+            axes.plot(line.epoch, line.value, color=colour, marker=marker, ms=4, lw=1.2, label=in_legend(layer))
             axes.fill_between(line.epoch, line.lower, line.upper, color=colour, alpha=0.15, lw=0)
         mark_lower_bounds(axes, chosen, place="epoch")
         axes.set(title=panel_title(measure, about_it), ylabel=measure.unit, xlabel="epochs completed")

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.headline import headline, weaknesses
 from pdtrain.report.published import PublishedProfile, published_profiles
 from pdtrain.report.style import estimated, layers_of, moment, save
@@ -106,8 +107,7 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
     out = folder.report(probe_set)
     different = ends_differ(run_dir, catalogue.drawn(shown), probe_set)
-    with written_whole(out / DIFFERENCES) as temporary:
-        different.to_csv(temporary, index=False)
+    write_csv(different, out / DIFFERENCES)
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
     panels = [

@@ -44,6 +44,7 @@ plt.rcParams.update(
         "font.size": 9,
         "axes.titlesize": 10,
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a name with two dollars is no formula
         "svg.hashsalt": "pdtrain",  # the same figure is the same file
         "figure.constrained_layout.use": True,
     }
@@ -73,6 +74,11 @@ def grid(count: int, *, height: float, columns: int = 3) -> tuple[Figure, list]:
 def panel_title(measure: Measure, about: str) -> str:
     """Title of a panel, in lines that fit one of three."""
     return fill(measure.title_of(about), _TITLE_WIDTH)
+
+
+def in_legend(name: str) -> str:
+    """A name for a legend, which leaves out those that begin with _."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:

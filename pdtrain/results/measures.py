@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, one_line
 from pdtrain.files import written_whole
 
 _NAME = "measures.json"
@@ -308,7 +308,8 @@ def catalogue_of(folder: str | Path, rows: pd.DataFrame | None = None) -> Catalo
 
 
 def _read(path: Path) -> list[Measure]:
-    kinds = {field.name: str if field.default is MISSING else type(field.default) for field in fields(Measure)}
+    texts = {field.name for field in fields(Measure) if field.default is MISSING or isinstance(field.default, str)}
+    kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Measure)} | dict.fromkeys(texts, _text)
     try:
         found = []
         for stored in json.loads(path.read_text()):
@@ -317,6 +318,10 @@ def _read(path: Path) -> list[Measure]:
         return found
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: damaged; remove it, and rows are read as those of pdtrain's own probes") from error
+
+
+def _text(value: Any) -> str:
+    return one_line(str(value))
 
 
 def _with_something_drawn(catalogue: Catalogue, rows: pd.DataFrame) -> Catalogue:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError, one_line, unknown_name
 from pdtrain.results.configuration import leaves, load_configuration, weights_of_run
 from pdtrain.results.measures import UNIT
 from pdtrain.results.rows import HALF_DIFFERENCES
@@ -16,6 +16,7 @@ from pdtrain.results.run_folder import TRAINING, files_of_rows
 from pdtrain.results.versions import as_of_today, mixed_estimators
 
 _log = logging.getLogger(__name__)
+_TEXTS = ("layer", "probe", "quantity", "property", "note", "estimator")
 
 
 def load(
@@ -90,9 +91,18 @@ def _value_of(run_dir: Path, key: str) -> Any:
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        return as_of_today(pd.read_parquet(file))
+        return _printable(as_of_today(pd.read_parquet(file)))
     except (OSError, ValueError) as error:  # pyarrow's errors among them
         raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
+
+
+def _printable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without line breaks and the like in names, which would break figures, tables and terminals."""
+    for column in frame.columns.intersection(list(_TEXTS)):
+        odd = [text for text in frame[column].unique() if isinstance(text, str) and not text.isprintable()]
+        if odd:
+            frame[column] = frame[column].replace({text: one_line(text) for text in odd})
+    return frame
 
 
 def _weights(steps: pd.Series, names: tuple[str, str]) -> pd.Series:

@@ -1,13 +1,18 @@
 """Where everything of a run lies in its folder, and what the files of a probe point are called."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
 
 TRAINING = "training"  # the probe set that training writes
 _CONFIGURATION = "run.yaml"
 _RESULTS = "results"
+# no way out of its folder, no pattern, no name that a file of ours has
+_PLAIN = re.compile(r"\w(?:[\w+=-]|\.(?=\d)| (?=\w))*")
+_LONGEST = 100  # bytes
 
 
 class RunFolder:
@@ -60,7 +65,33 @@ class RunFolder:
 
     def _of_set(self, name: str, probe_set: str) -> Path:
         folder = self.path / name
-        return folder if probe_set == TRAINING else folder / probe_set
+        return folder if probe_set == TRAINING else folder / plain_name(probe_set)
+
+
+def plain_name(probe_set: str) -> str:
+    """The name of a probe set itself, which becomes that of a folder.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> plain_name("fraction=0.9")
+    'fraction=0.9'
+    >>> plain_name("../results")
+    Traceback (most recent call last):
+    ...
+    pdtrain.errors.InputError: probe_set='../results': give a plain name, of letters, digits, _, -, + and =
+    """
+    if not (isinstance(probe_set, str) and _PLAIN.fullmatch(probe_set)):
+        raise InputError(f"probe_set={probe_set!r:.60}: give a plain name, of letters, digits, _, -, + and =")
+    if len(probe_set.encode()) > _LONGEST:
+        raise InputError(f"probe_set={probe_set:.60}...: too long; give at most {_LONGEST} letters")
+    if probe_set.lower() == _RESULTS:
+        raise InputError(f"probe_set={probe_set}: the folder of all sets has that name; choose another")
+    return probe_set
 
 
 def point_name(point: ProbePoint) -> str:

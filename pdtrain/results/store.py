@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
@@ -26,10 +27,17 @@ class ResultsStore:
         Folder of the run; made on the first write.
     probe_set
         Name of what is measured; other sets than training's lie in a folder of their own.
+
+    Raises
+    ------
+    InputError
+        If that folder is a link, which may lead to training's rows.
     """
 
     def __init__(self, run_dir: str | Path, *, probe_set: str = TRAINING) -> None:
         self.folder = RunFolder(run_dir).results(probe_set)
+        if probe_set != TRAINING and self.folder.is_symlink():
+            raise InputError(f"probe_set={probe_set}: {self.folder} is a link; remove it, or give another probe_set")
 
     def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""

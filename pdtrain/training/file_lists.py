@@ -4,7 +4,6 @@ import hashlib
 import os
 import time
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from rich.progress import track
 from torch import Tensor
 
 from pdtrain.files import written_whole
-from pdtrain.stimuli.image_files import is_image
+from pdtrain.stimuli.image_folders import ImageFolders, is_folder, is_image
 
-_FORMAT = 2  # raise when the file holds something else
+_FORMAT = 3  # raise when the file holds something else
 _SETTLED = 2 * 10**9  # nanoseconds after which a change would show in a folder's time, however coarse its clock
 
 
@@ -55,6 +54,8 @@ class FileList:
 def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
     """List the images in `folder` and below its class folders; hidden files and folders are left out.
 
+    Links are followed; what they lead to a second time is left out.
+
     Parameters
     ----------
     folder
@@ -66,7 +67,9 @@ def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
     Raises
     ------
     OSError
-        If there is no such folder.
+        If there is no such folder, or one is not to be read.
+    InputError
+        If a link leads back to a folder that it is in, or to an image of another class.
 
     Examples
     --------
@@ -96,25 +99,17 @@ def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
 def _walk(root: Path) -> tuple[FileList, dict[str, int]]:
     """List the files, and when each folder was last changed, in nanoseconds."""
     with os.scandir(root) as entries:
-        inside = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        inside = sorted((entry.name, is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     classes = [name for name, is_folder in inside if is_folder]
     names = [name for name, is_folder in inside if not is_folder and is_image(name)]
-    labels, changed = [-1] * len(names), {"": root.stat().st_mtime_ns}
+    labels, changed, met = [-1] * len(names), {"": root.stat().st_mtime_ns}, ImageFolders()
     for label, name in enumerate(track(classes, f"listing {root}", transient=True, disable=not Console().is_terminal)):
-        for folder, files in _folders(root / name):
+        for folder, files in met.walk(os.path.join(root, name), within=str(root), of=name):
             below = os.path.relpath(folder, root)
             changed[below] = os.stat(folder).st_mtime_ns
-            names += [f"{below}/{file}" for file in sorted(files) if is_image(file)]
+            names += [f"{below}/{file}" for file in files]
         labels += [label] * (len(names) - len(labels))
     return FileList(root, tuple(classes), _as_bytes(names), torch.tensor(labels, dtype=torch.long)), changed
-
-
-def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
-    found = []
-    for folder, within, files in os.walk(root, followlinks=True):
-        within[:] = [name for name in within if not name.startswith(".")]  # where it goes on
-        found.append((folder, files))
-    yield from sorted(found)
 
 
 def _as_bytes(names: list[str]) -> np.ndarray:

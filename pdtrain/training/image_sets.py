@@ -129,6 +129,10 @@ class ImageFolderData(ImageData):
             raise InputError(
                 f"data.root={training.root}: empty, or a folder in it is; give one folder of images per class"
             )
+        if self.num_classes == 1:
+            raise InputError(
+                f"data.root={training.root}: one class, {training.classes[0]}; give two or more to tell apart"
+            )
         return self._part(training), self._part(self._validation(training.classes)) if own_split else None
 
     def _has_own_split(self) -> bool:

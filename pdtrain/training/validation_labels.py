@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pdtrain.errors import InputError
-from pdtrain.stimuli.image_files import is_image
+from pdtrain.stimuli.image_folders import is_image
 from pdtrain.training.file_lists import FileList
 
 _KEY = "data.validation_labels"

@@ -74,7 +74,7 @@ def test_a_folder_of_images_is_read_at_the_size_of_the_data(data: ObjectsData, t
 
 
 def test_a_file_is_seen_alike_as_held_out_image_and_from_a_folder(tmp_path: Path) -> None:
-    for name in ("train/a/0.png", "val/a/0.png"):
+    for name in ("train/a/0.png", "train/b/0.png", "val/a/0.png"):
         (tmp_path / name).parent.mkdir(parents=True)
         noise = torch.randint(256, (40, 60, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
         Image.fromarray(noise.numpy()).save(tmp_path / name)

@@ -172,7 +172,7 @@ def test_photographs_of_a_folder_are_brought_to_size_and_cut_outs_keep_their_sha
     ("options", "message"),
     [
         ({"objects": 21}, r"^stimuli\.objects=21: choose from 1 to 20, the number of validation images"),
-        ({"root": "nowhere"}, r"^stimuli\.root=nowhere: 0 images found, stimuli\.objects=2 asked for"),
+        ({"root": "nowhere"}, r"^stimuli\.root=nowhere: missing, or not to be read; give a folder of images"),
         ({"transformations": {"size": [0, 1]}}, r"^stimuli\.transformations\.size=\[0\.0, 1\.0\]: give sizes above 0"),
         ({"transformations": {"contrast": [-1, 3]}}, r"^stimuli\.transformations\.contrast=\[-1, 3\]: give 0 or more"),
         ({"transformations": {"position": -0.1}}, r"^stimuli\.transformations\.position=-0\.1: give 0 or more"),

@@ -1,0 +1,30 @@
+"""Tables as CSV files, which programs of spreadsheets may open too."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pdtrain.errors import one_line
+from pdtrain.files import written_whole
+
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # what they begin with, of full width too
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whose names may be from elsewhere: none is taken for a formula by a spreadsheet.
+
+    One that would be begins with an apostrophe. Numbers are left as they are.
+    """
+    with written_whole(path) as temporary:
+        table.map(_inert).to_csv(temporary, index=False)
+
+
+def _inert(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = one_line(value)
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.lstrip().startswith(_FORMULAS) else text
+    return text
