@@ -6,6 +6,7 @@ from pathlib import Path
 from pdtrain.results.rows import ProbePoint
 
 TRAINING = "training"  # the probe set that training writes
+SWEEP = "sweep.yaml"  # in the folder of a sweep: the command that made it
 _CONFIGURATION = "run.yaml"
 _RESULTS = "results"
 
