@@ -62,12 +62,14 @@ class Probing(lightning.Callback):
         self._checkpoints = Path(checkpoints) if checkpoints is not None else None
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Check layers and probes before any training; tell W&B the x axis."""
+        """Check layers and probes before any training; tell W&B the x axis; probe what is not to be trained."""
         self.prober.prepare(self._probed(pl_module), self._probes(trainer))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 for prefix in self.prober.catalogue.prefixes():
                     logger.experiment.define_metric(f"{prefix}/*", step_metric="epoch")
+        if not _trains(trainer) and (self.schedule.untrained or self.schedule.last):  # Lightning then does nothing more
+            self._measure(trainer, pl_module, ProbePoint(0, 0))
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Probe the untrained network."""
@@ -140,3 +142,8 @@ class Probing(lightning.Callback):
                 listener.on_probe(trainer, point, rows, self.prober.catalogue)
             except Exception as error:  # a picture that cannot be drawn is no reason to end a training
                 _log.warning("%s failed after step %d: %s", type(listener).__name__, point.step, error)
+
+
+def _trains(trainer: lightning.Trainer) -> bool:
+    """Whether there is anything to train: `trainer.max_epochs=0` leaves a network as it is."""
+    return 0 not in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches)

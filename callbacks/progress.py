@@ -98,8 +98,8 @@ class TerminalProgress(ProgressBar, ProbeListener):
             print_caveats(caveats_at(point, rows), self._console)
         self._before = rows
 
-    def on_train_end(self, *args: Any) -> None:
-        """End the display."""
+    def on_fit_end(self, *args: Any) -> None:
+        """End the display, also where nothing was trained."""
         self._bars.stop()
 
     def on_exception(self, *args: Any) -> None:

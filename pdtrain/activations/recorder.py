@@ -91,6 +91,8 @@ class Recorder:
         Flat indices of the sampled units of each layer.
     fields
         Receptive fields of those units by layer name, to be handed on with the responses; empty until set.
+    batch_size
+        Stimuli per forward pass: fewer than asked for where the device's memory has been full.
 
     Raises
     ------
@@ -117,7 +119,7 @@ class Recorder:
             for layer in self.layers
         }
         self.fields: Mapping[str, ReceptiveFields] = {}
-        self.stimuli, self.seed, self._batch_size = stimuli, seed, batch_size
+        self.stimuli, self.seed, self.batch_size = stimuli, seed, batch_size
         self._features = self._plan(memory_bytes)
 
     def _plan(self, memory_bytes: int) -> dict[str, int]:
@@ -166,7 +168,7 @@ class Recorder:
         places = list(dict.fromkeys(layer.module for layer in self.layers if layer.module != INPUT))
         with shards.same_buffers(model), listening(model, places, keep):
             while start < mine.stop:
-                batch = images[start : min(start + self._batch_size, mine.stop)]
+                batch = images[start : min(start + self.batch_size, mine.stop)]
                 try:
                     keep(INPUT, 1, batch)
                     model(batch.to(example))
@@ -183,11 +185,11 @@ class Recorder:
 
     def _halve_batches(self) -> None:
         """Show fewer stimuli at once from now on; they give the same responses."""
-        if self._batch_size == 1:
+        if self.batch_size == 1:
             raise torch.OutOfMemoryError("the device's memory does not suffice for a single stimulus")
-        self._batch_size //= 2
+        self.batch_size //= 2
         torch.cuda.empty_cache()
-        _log.warning("the device's memory is full: probing with %d stimuli at once", self._batch_size)
+        _log.warning("the device's memory is full: probing with %d stimuli at once", self.batch_size)
 
 
 def _seed_of(layer: str, seed: int) -> int:

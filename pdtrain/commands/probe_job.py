@@ -10,7 +10,7 @@ from torch import nn
 from pdtrain.commands.build import build_prober, build_probes
 from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.report.summary import print_caveats
-from pdtrain.results.caveats import DEAD_NETWORK, caveats_at, caveats_of_run, label_note_of_run
+from pdtrain.results.caveats import DEAD_NETWORK, UNSTEADY, caveats_at, caveats_of_run, label_note_of_run
 from pdtrain.results.configuration import check_measured_alike, keep_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
@@ -74,4 +74,4 @@ class ProbeJob:
         if (note := label_note_of_run(folder, rows, probe_set=probe_set)) is not None:
             self._console.print(note, highlight=False)
         caveats = caveats_of_run(folder, rows, probe_set=probe_set)
-        print_caveats([caveat for caveat in caveats if caveat.kind != DEAD_NETWORK], self._console)
+        print_caveats([caveat for caveat in caveats if caveat.kind not in (DEAD_NETWORK, UNSTEADY)], self._console)

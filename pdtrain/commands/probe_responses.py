@@ -25,7 +25,8 @@ def probe_responses(config: DictConfig, console: Console) -> Path:
         if config[key] is None:
             raise InputError(f"{key}: give {key}=... with responses=...")
     neural = read_responses(config.responses)
-    stimuli = read_stimuli(config.stimuli_table, neural.stimuli, circular=config.circular, discrete=config.discrete)
+    columns = {"circular": config.circular, "discrete": config.discrete, "asked": _asked(config)}
+    stimuli = read_stimuli(config.stimuli_table, neural.stimuli, **columns)
     _leave_out_unknown_properties(config, [*stimuli.parameters, IDENTITY], console)
     store = ResultsStore(config.out, probe_set=config.probe_set)
     probes = build_probes(config)
@@ -38,6 +39,12 @@ def probe_responses(config: DictConfig, console: Console) -> Path:
     console.print(point_table(UNTRAINED, found.rows, catalogue))
     console.print(f"rows: {path}", soft_wrap=True)
     return path
+
+
+def _asked(config: DictConfig) -> list[str]:
+    """Columns of the table of stimuli that probes are to measure, or to hold out parts of."""
+    nodes = [node for node in config.probes.values() if isinstance(node, DictConfig)]
+    return [name for node in nodes for name in (*(node.get("properties") or ()), node.get("held_out"))]
 
 
 def _leave_out_unknown_properties(config: DictConfig, known: list[str], console: Console) -> None:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pdtrain.commands.configuration_check import check_values, other_command
+from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
@@ -44,6 +45,8 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         launch()
     except Exception as error:
         explained = _explain(error) or _composition_error(error, config_name)
+        if explained is not None:
+            take_back()
         if explained is None or "debug=true" in sys.argv:
             raise
         end(name, *explained)
@@ -59,6 +62,8 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
         raise
     except Exception as error:
         explained = _explain(error)
+        if explained is not None:
+            take_back_job(HydraConfig.get())
         if explained is None or config.debug is True or HydraConfig.get().mode == RunMode.MULTIRUN:
             raise
         end(name, *explained)

@@ -18,10 +18,10 @@ from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
 from pdtrain.report.console import plain_console
+from pdtrain.results.run_folder import SWEEP as _NAME
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
 
-_NAME = "sweep.yaml"
 _FREE = ("sweep.resume=", "debug=", "report=", "paths.")  # overrides that change no number
 
 

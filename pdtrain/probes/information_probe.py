@@ -20,7 +20,7 @@ from pdtrain.estimators.conditional_information import (
     conditional_information,
 )
 from pdtrain.estimators.corrections import CORRECTIONS
-from pdtrain.estimators.discretization import discretize, property_codes
+from pdtrain.estimators.discretization import UNDEFINED, discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
@@ -182,7 +182,7 @@ class InformationProbe:
             found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
             half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
             for place, (name, information) in enumerate(zip(names, found, strict=True)):
-                notes = [f"{len(stimuli)} stimuli", _of_labels(name, stimuli), information.note]
+                notes = [_shown(cut, place, paired), _of_labels(name, stimuli), information.note]
                 note = "; ".join(filter(None, notes))
                 yield Told(response, index, name, information, half_differences[:, place], note, self.estimator)
 
@@ -207,6 +207,13 @@ class InformationProbe:
         """Bins of a property, shape (stimuli, 1)."""
         values = property.values.double()[:, None]
         return property_codes(values, kind=property.kind, period=property.period, bins=self._bins)
+
+
+def _shown(properties: Cut, place: int, paired: bool) -> str:
+    """How many stimuli there are, and of how many of them a property is known."""
+    count = len(properties.codes)
+    known = count if paired else int((properties.codes[:, place] != UNDEFINED).sum())
+    return f"{count} stimuli" if known == count else f"{known} of {count} stimuli"
 
 
 def _of_labels(name: str, stimuli: StimulusSet) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from pdtrain.activations.batch_dependence import batch_dependence
 from pdtrain.activations.batch_norm import STATISTICS, calibrated
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.hooks import example_tensor
@@ -17,10 +18,10 @@ from pdtrain.activations.recipes import DEFAULT, select_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
 from pdtrain.errors import InputError
-from pdtrain.probes.activity import silent_unit_rows
+from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
-from pdtrain.results.measures import DIMENSION, SILENT_UNITS, Catalogue, Measure
+from pdtrain.results.measures import BATCH_DEPENDENCE, DIMENSION, SILENT_UNITS, Catalogue, Measure
 from pdtrain.results.rows import UNTRAINED, Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -73,7 +74,9 @@ class _Watched(list[LayerResponse]):
 
 def measured_by(probes: Sequence[Probe]) -> Catalogue:
     """The measures of probes, and of the indices made from them."""
-    return Catalogue([*(measure for probe in probes for measure in probe.measures), SILENT_UNITS, *MEASURES])
+    return Catalogue(
+        [*(measure for probe in probes for measure in probe.measures), SILENT_UNITS, BATCH_DEPENDENCE, *MEASURES]
+    )
 
 
 class Prober:
@@ -174,12 +177,17 @@ class Prober:
             )
             if current_shards().rank:
                 return []
+            unsteady = batch_dependence(self._recorder, model, self.stimuli.images, responses)
             found = [
                 probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
                 for probe in probes
             ]
         rows, unit_rows = self._said(
-            [*silent_unit_rows(responses), *(row for measurement in found for row in measurement.rows)],
+            [
+                *silent_unit_rows(responses),
+                *batch_dependence_rows(unsteady, self._recorder.layers),
+                *(row for measurement in found for row in measurement.rows),
+            ],
             [row for measurement in found for row in measurement.unit_rows],
         )
         rows += self._indices(rows, unit_rows, point)

@@ -38,10 +38,18 @@ from pdtrain.results.metrics import EVALUATED_ACCURACY
 _MARKERS = "osD^vP*X<>"
 
 
+_ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
+
+
+def holds_accuracy(metrics: pd.DataFrame) -> bool:
+    """Whether anything was trained, or validated, while the metrics were kept."""
+    return any(column in metrics for column, _, _ in _ACCURACIES)
+
+
 def accuracy(metrics: pd.DataFrame) -> Figure:
     """Training and validation accuracy over epochs."""
     figure, axes = plt.subplots(figsize=(5, 3))
-    for column, label, style in (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-")):
+    for column, label, style in _ACCURACIES:
         if column in metrics:
             values = metrics.dropna(subset=[column])
             axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=TRAINED, label=label)

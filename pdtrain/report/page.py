@@ -179,7 +179,7 @@ def _figures(
     different: pd.DataFrame,
     published: Sequence[PublishedProfile],
 ) -> _Figures:
-    if (metrics := read_metrics(run_dir)) is not None:
+    if (metrics := read_metrics(run_dir)) is not None and dynamics.holds_accuracy(metrics):
         yield "accuracy", dynamics.accuracy(metrics), ()
     for name, measures in catalogue.figures(rows).items():
         yield name, profiles.profile(rows, measures, different, published), measures

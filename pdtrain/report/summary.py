@@ -32,7 +32,8 @@ def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRA
             columns["\n".join(heading.split())] = (_by_place(rows), measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     shown = dict.fromkeys(_legend(measure) for _, measure in columns.values())
-    console.print(f"{moment(frame, first)} → {moment(frame, last)}: {', '.join(shown)}", highlight=False)
+    moments = dict.fromkeys([moment(frame, first), moment(frame, last)])
+    console.print(f"{' → '.join(moments)}: {', '.join(shown)}", highlight=False)
     for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("layer", no_wrap=True)
@@ -85,5 +86,5 @@ def _by_place(rows: pd.DataFrame) -> _Values:
 
 
 def _change(values: _Values, layer: str, epochs: tuple[int, int], measure: Measure) -> str:
-    found = [values.get((layer, epoch)) for epoch in epochs]
+    found = [values.get((layer, epoch)) for epoch in dict.fromkeys(epochs)]
     return "→".join("–" if value is None or pd.isna(value) else measure.shown(value) for value in found)

@@ -55,12 +55,14 @@ def measure_areas(
     Raises
     ------
     InputError
-        If an area is not in the table or has too few neurons, or a probe does not suit the stimuli.
+        If an area is not in the table, named twice or of too few neurons, or a probe does not suit the stimuli.
     """
     areas = list(areas or dict.fromkeys(neural.areas))
     for area in areas:
         if area not in neural.areas:
             raise InputError(f"areas={area}: not in the table; choose from {', '.join(dict.fromkeys(neural.areas))}")
+        if areas.count(area) > 1:
+            raise InputError(f"areas={area}: is there twice; name each area once")
     fewest = min(len(neural.neurons_of(area)) for area in areas)
     neurons = fewest if neurons is None else neurons
     if not _FEWEST_NEURONS <= neurons <= fewest:

@@ -13,7 +13,14 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
-from pdtrain.results.measures import AT_FIXED_IDENTITY, SILENT_FRACTION, SILENT_UNITS, Catalogue
+from pdtrain.results.measures import (
+    AT_FIXED_IDENTITY,
+    BATCH_DEPENDENCE,
+    RANDOM,
+    SILENT_FRACTION,
+    SILENT_UNITS,
+    Catalogue,
+)
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import TRAINING, RunFolder
@@ -22,6 +29,7 @@ from pdtrain.stimuli.stimulus_set import IDENTITY
 
 MEMORISED = 0.95  # training accuracy from which on shuffled labels count as learned by heart
 DEAD_NETWORK = "dead network"  # kind of a caveat
+UNSTEADY = "depends on the batch"  # kind of a caveat
 DEAD = 0.9  # share of a hidden layer's sampled units that are silent from which on a network counts as dead
 _SILENCE = (SILENT_UNITS, SILENT_FRACTION)  # rows of before 0.2.0 have the latter alone
 _MOST_NAMED = 4
@@ -36,8 +44,8 @@ class Caveat:
     Attributes
     ----------
     kind
-        In two words, as a tag: "not memorised", "memorising unknown", "averaged weights", "dead network" or "mixed
-        estimators".
+        In a few words, as a tag: "not memorised", "memorising unknown", "averaged weights", "dead network", "depends on
+        the batch" or "mixed estimators".
     sentence
         What is the matter, where, and what helps.
     """
@@ -80,6 +88,7 @@ def caveats_of(
             if (silent := silent_layers(of_silence[of_silence.epoch == epoch].itertuples()))
         }
         found += _dead(points)
+        found += _unsteady(BATCH_DEPENDENCE.rows(rows).itertuples())
         found += mixes_in(rows)
     return found
 
@@ -111,7 +120,8 @@ def _missing(what: str, why: str, about: Sequence[str]) -> str:
 def caveats_at(point: ProbePoint, rows: Sequence[Any]) -> list[Caveat]:
     """What there is to say of the rows of one probe point alone."""
     silent = silent_layers(rows)
-    return _dead({point.epoch: silent}) if silent else []
+    dead = _dead({point.epoch: silent}) if silent else []
+    return [*dead, *_unsteady(row for row in rows if BATCH_DEPENDENCE.fits(row))]
 
 
 def silent_layers(rows: Iterable[Any]) -> dict[str, float]:
@@ -225,18 +235,43 @@ def _dead(points: Mapping[int, Mapping[str, float]]) -> list[Caveat]:
     shares: dict[str, float] = {}
     for silent in points.values():
         shares |= {layer: max(share, shares.get(layer, 0.0)) for layer, share in silent.items()}
-    named = [f"{layer} {_percent(share)}" for layer, share in shares.items()][:_MOST_NAMED]
-    more = f" and {len(shares) - len(named)} more layers" if len(shares) > len(named) else ""
     mend = " Lower optimizer.lr." if max(points) else ""
     untrained = " All indices of pruning compare with epoch 0, and say nothing either." if 0 in points else ""
+    named = _named({layer: _percent(share) for layer, share in shares.items()})
     return [
         Caveat(
             DEAD_NETWORK,
             f"Dead network at {_epochs(sorted(points))}: of the sampled units these answer alike to all stimuli: "
-            f"{', '.join(named)}{more}. Dimension, information and indices there say nothing of what a network learns."
+            f"{named}. Dimension, information and indices there say nothing of what a network learns."
             f"{untrained}{mend}",
         )
     ]
+
+
+def _unsteady(rows: Iterable[Any]) -> list[Caveat]:
+    """What there is to say of layers whose responses depend on more than the stimulus."""
+    shares: dict[str, float] = {}
+    notes = set()
+    for row in rows:
+        shares[row.layer] = max(row.value, shares.get(row.layer, 0.0))
+        notes.add(row.note)
+    if not shares:
+        return []
+    named = _named({layer: f"{share:.1%}" for layer, share in shares.items()})
+    changes = f"responses change by a share of what varies between stimuli ({named})"
+    if RANDOM in notes:
+        why = f"Random in evaluation mode: shown twice, {changes}. Values hold this noise, and no second measurement"
+        mend = "gives them again; leave out what draws at random while the network evaluates, such as dropout"
+    else:
+        why = f"Depends on the batch: shown {min(notes)}, {changes}. Values there depend on layers.batch_size and on"
+        mend = "which stimuli are shown together; normalize by statistics that are kept (track_running_stats=true)"
+    return [Caveat(UNSTEADY, f"{why} {mend}.")]
+
+
+def _named(shares: Mapping[str, str]) -> str:
+    """The first layers with their shares, and how many more there are."""
+    named = [f"{layer} {share}" for layer, share in shares.items()][:_MOST_NAMED]
+    return ", ".join(named) + (f" and {len(shares) - len(named)} more layers" if len(shares) > len(named) else "")
 
 
 def _epochs(epochs: Sequence[int]) -> str:

@@ -185,6 +185,10 @@ SILENT_UNITS = Measure(
     probe="activity", quantity="silent_fraction", title="silent units", unit="share of units", per="unit",
     interval="units", metric="activity/{layer}/{quantity}", tabulated=True,
 )  # fmt: skip
+BATCH_DEPENDENCE = SILENT_UNITS.of(
+    "batch_dependence", title="dependence on the batch", unit="share of the variation", per="population", interval="",
+)  # fmt: skip
+RANDOM = "random in evaluation mode"  # note of the former, where nothing but chance makes it
 VIEW_INVARIANT = Measure(
     probe="object_information", quantity="view_invariant", title="view-invariant object information",
     unit="bit per unit and pair", per="unit", interval="stimuli", metric="object/{layer}/{quantity}", figure="objects",
@@ -216,9 +220,10 @@ PRUNED_FRACTION = DISTILLATION.of(
 # what rows without a catalogue beside them are read with: those of versions that kept none
 BUILT_IN = (
     DIMENSION, INFORMATION, INFORMATION_OF_ACTIVE, NORMALIZED_INFORMATION, INFORMATIVE_FRACTION, SILENT_FRACTION,
-    INFORMATION_WITHOUT_BINS, UNIT, SILENT_UNITS, VIEW_INVARIANT, VIEW_INVARIANT_RATIO, TOTAL_OBJECT_INFORMATION,
-    ACCURACY, CHANCE, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY,
-    EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION, INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY,
+    INFORMATION_WITHOUT_BINS, UNIT, SILENT_UNITS, BATCH_DEPENDENCE, VIEW_INVARIANT, VIEW_INVARIANT_RATIO,
+    TOTAL_OBJECT_INFORMATION, ACCURACY, CHANCE, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY,
+    PRUNING_AT_FIXED_IDENTITY, EXPANSION, CONTRACTION, PEAK_DEPTH, PRUNED_FRACTION, INFORMATION_AT_FIXED_IDENTITY,
+    NORMALIZED_AT_FIXED_IDENTITY,
     INFORMATIVE_AT_FIXED_IDENTITY, UNIT_AT_FIXED_IDENTITY,
 )  # fmt: skip
 INDICES = (

@@ -8,6 +8,7 @@ from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
 
 TRAINING = "training"  # the probe set that training writes
+SWEEP = "sweep.yaml"  # in the folder of a sweep: the command that made it
 _CONFIGURATION = "run.yaml"
 _RESULTS = "results"
 # no way out of its folder, no pattern, no name that a file of ours has

@@ -114,7 +114,9 @@ class StimulusSet:
         if name == IDENTITY:
             return PropertyValues(self.labels, "discrete")
         if name in self.parameters:
-            return PropertyValues(self.parameters[name].float(), *self.parameter_kinds.get(name, ("continuous", None)))
+            values = self.parameters[name]
+            values = values if values.is_floating_point() else values.float()
+            return PropertyValues(values, *self.parameter_kinds.get(name, ("continuous", None)))
         known = PROPERTIES[name]
         if known not in self._measured:
             self._measured[known] = torch.cat([known.whole(portion) for portion in self.portions()])

@@ -53,23 +53,36 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
         raise InputError(f"{key}={path}: holds a {type(content).__name__}, not a checkpoint or state dict")
     if not isinstance(state := content.get("state_dict", {}), dict):
         raise InputError(f"{key}={path}: its state_dict is a {type(state).__name__}, not tensors by name")
+    if not all(isinstance(name, str) for name in [*content, *state, *_of_torchvision(content)]):
+        raise InputError(f"{key}={path}: names its tensors by something else than text")
     return content
 
 
 def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """Weights of the network in a Lightning checkpoint of ours, in torchvision's own, or in a plain state dict."""
     if "state_dict" not in content:
-        return dict(content["model"] if isinstance(content.get("model"), Mapping) else content)
+        return _of_torchvision(content) or dict(content)
     state = content["state_dict"]
     ours = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
     return ours or dict(state)
 
 
+def _of_torchvision(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    return dict(content["model"]) if isinstance(content.get("model"), Mapping) else {}
+
+
 def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path: str | Path, *, key: str) -> None:
-    """Raise InputError if `saved` has other names or shapes than `own`."""
+    """Raise InputError if `saved` has other names or shapes than `own`, or numbers that `own` cannot hold."""
+    for name in saved.keys() & own.keys():
+        if reason := _unfit(saved[name], own[name]):
+            raise InputError(f"{key}={path}: {name} {reason}; give weights of real numbers, as this network has them")
     differing = sorted(set(saved) ^ set(own)) or [name for name in own if own[name].shape != saved[name].shape]
     last = list(own)[-1].rpartition(".")[0]
-    if saved.keys() == own.keys() and differing and all(name.rpartition(".")[0] == last for name in differing):
+    of_last = saved.keys() == own.keys() and all(
+        name.rpartition(".")[0] == last and saved[name].ndim and saved[name].shape[1:] == own[name].shape[1:]
+        for name in differing
+    )
+    if differing and of_last:
         there, here = (len(state[differing[0]]) for state in (saved, own))
         raise InputError(
             f"{key}={path}: fits but for its last layer, {last}, which has {there} outputs there and {here} here; "
@@ -79,6 +92,23 @@ def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path
         raise InputError(
             f"{key}={path}: made by another architecture ({differing[0]} differs); set model= as in that run"
         )
+
+
+def _unfit(saved: Any, own: Tensor) -> str:
+    """Why a value cannot become a tensor of the network's without loss, or nothing."""
+    if not isinstance(saved, Tensor):
+        return f"is a {type(saved).__name__}, no tensor"
+    if saved.layout != torch.strided or saved.is_quantized:
+        return "is quantized or sparse"
+    if saved.is_complex() and not own.is_complex():
+        return f"holds complex numbers ({_named(saved)}), whose imaginary part would be lost"
+    if own.is_floating_point() and not saved.is_floating_point() and not saved.is_complex():
+        return f"holds whole numbers ({_named(saved)}), perhaps quantized ones"
+    return ""
+
+
+def _named(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path") -> dict[str, Any]:

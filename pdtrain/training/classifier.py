@@ -97,7 +97,8 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
-        return self._build_optimizer(int(self.trainer.estimated_stepping_batches))
+        # schedulers want a length, also where nothing is trained
+        return self._build_optimizer(max(int(self.trainer.estimated_stepping_batches), 1))
 
     def check_optimizer(self) -> None:
         """Raise InputError if the optimiser or the scheduler refuses its options."""

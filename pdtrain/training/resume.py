@@ -131,9 +131,13 @@ def _unfinished_like(config: DictConfig) -> Path | None:
 
 
 def _discard(folder: Path) -> None:
-    """Remove a folder that Hydra has just made, if it holds nothing of value."""
+    """Remove a folder that Hydra has just made, if it holds nothing of value, and those above that are then empty."""
     if folder.is_dir() and all(path.name == ".hydra" or path.suffix == ".log" for path in folder.iterdir()):
         shutil.rmtree(folder)
+        for above in folder.parents:  # the day's, if this was its first
+            if above.name == "" or any(above.iterdir()):
+                return
+            above.rmdir()
 
 
 def _check_may_go_on(run_dir: Path, config: DictConfig) -> None:

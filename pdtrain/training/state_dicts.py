@@ -37,7 +37,8 @@ def outputs_of(weights: Mapping[str, Tensor], build: Callable[[int], nn.Module],
         some, more = (build(outputs).state_dict() for outputs in (2, 3))
     last = [name for name in some if some[name].shape != more[name].shape]
     found = renamed(weights, some, match=match)
-    return len(found[last[-1]]) if last and last[-1] in found else None
+    value = found.get(last[-1]) if last else None
+    return len(value) if isinstance(value, Tensor) and value.ndim else None
 
 
 def renamed(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], *, match: str) -> dict[str, Tensor]:

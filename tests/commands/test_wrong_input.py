@@ -122,10 +122,10 @@ _TRAIN = [
 ]  # fmt: skip
 
 
-def _written(folder: Path) -> list[str]:
-    """Names of the files of a run, without Hydra's own."""
-    files = [path.relative_to(folder) for path in folder.glob("**/*") if path.is_file()]
-    return [str(path) for path in files if ".hydra" not in path.parts]
+def _left(folder: Path) -> list[str]:
+    """Files and folders of a run: all but data that were made or fetched, which the next run takes."""
+    every = sorted(str(path.relative_to(folder)) for path in folder.glob("**/*"))
+    return [path for path in every if path.partition("/")[0] != "data"]
 
 
 def _tiny(given: str) -> list[str]:
@@ -138,10 +138,10 @@ def _tiny(given: str) -> list[str]:
 
 @pytest.mark.parametrize(("given", "said"), _TRAIN, ids=[given for given, _ in _TRAIN])
 def test_wrong_values_of_training(given: str, said: str, refuse: Callable[..., str], tmp_path: Path) -> None:
-    line = refuse("pdtrain-train", train.main, [*_tiny(given), "hydra.run.dir=run", *given.split(" ")])
+    line = refuse("pdtrain-train", train.main, [*_tiny(given), *given.split(" ")])
 
     assert said in line
-    assert [name for name in _written(tmp_path) if not name.endswith(".log") and not name.startswith("data/")] == []
+    assert _left(tmp_path) == []
 
 
 def _image_folder(path: Path) -> Path:
@@ -202,9 +202,11 @@ _FILES = [
 @pytest.mark.parametrize(("make", "said"), _FILES, ids=[make.__name__ for make, _ in _FILES])
 def test_wrong_files_of_training(make: Callable, said: str, refuse: Callable[..., str], tmp_path: Path) -> None:
     given = make(tmp_path)
-    line = refuse("pdtrain-train", train.main, [*_tiny(given), "hydra.run.dir=run", *given.split(" ")])
+    before = _left(tmp_path)
+    line = refuse("pdtrain-train", train.main, [*_tiny(given), "hydra.run.dir=a/b", *given.split(" ")])
 
     assert said in line
+    assert _left(tmp_path) == before
 
 
 def test_a_damaged_data_file(refuse: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,10 +249,38 @@ def test_wrong_input_of_the_other_commands(
     which: str, make: Callable[[Path], str], said: str, refuse: Callable[..., str], tmp_path: Path
 ) -> None:
     main = {"probe": probe.main, "report": report.main}[which]
+    given = make(tmp_path).split()
+    before = _left(tmp_path)
 
-    line = refuse(f"pdtrain-{which}", main, make(tmp_path).split())
+    line = refuse(f"pdtrain-{which}", main, given)
 
     assert said in line
+    assert _left(tmp_path) == before
+
+
+@pytest.mark.parametrize("there", [[], ["empty/"], ["mine/notes.log", "mine/results/"], ["mine/train.log"]])
+@pytest.mark.parametrize("folder", [".", "mine", "mine/run", "empty", "new/run"])
+def test_what_was_there_stays(there: list[str], folder: str, refuse: Callable[..., str], tmp_path: Path) -> None:
+    for name in there:
+        path = tmp_path / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.write_text("mine")
+    before = _left(tmp_path)
+
+    refuse("pdtrain-train", train.main, ["seed=x", f"hydra.run.dir={folder}"])
+
+    assert _left(tmp_path) == before
+
+
+@pytest.mark.parametrize("given", ["seed=-1,-2", "seed=0 data.batch_size=0,-1", "seed=0,1 layers.names=[conv9]"])
+def test_a_sweep_whose_every_job_is_wrong_leaves_nothing(
+    given: str, refuse: Callable[..., str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError, match="Error executing job"):  # Hydra says a line of its own
+        refuse("pdtrain-train", train.main, ["-m", *_tiny(""), *given.split(" ")])
+
+    assert _left(tmp_path) == []
 
 
 def test_a_status_file_from_elsewhere_is_no_reason_to_fail(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def _edited(path: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
     [
         (lambda table: table.drop(columns="area"), "has no column area"),
         (lambda table: table.iloc[1:], "neurons have from 5 to 6 trials"),
-        (lambda table: table.replace(table.iloc[0, 3], np.nan), "missing or no finite"),
+        (lambda table: table.assign(object0_view00=np.nan), "missing or no finite"),
         (lambda table: table.assign(object0_view00="many"), "column object0_view00 holds no numbers"),
         (lambda table: table[["neuron", "area", "trial"]], "has no stimuli"),
     ],
