@@ -19,7 +19,7 @@ from pdtrain.results.configuration import differences, holds_run, load_configura
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
 from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
-from pdtrain.training.processes import process_rank, started_together
+from pdtrain.training.processes import die_with_parent, process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
 
@@ -75,6 +75,7 @@ def found_start(config: DictConfig, console: Console) -> Iterator[Start]:
 def _start_of_first_process(config: DictConfig) -> Start:
     """What the first process of a data-parallel run decided: it says so to those it starts itself."""
     if _START in os.environ:
+        die_with_parent()
         folder, checkpoint = os.environ[_START].split("\n")
         return Start(Path(folder), Path(checkpoint) if checkpoint else None)
     run_dir = Path(config.paths.run_dir)  # torchrun or srun started them all
