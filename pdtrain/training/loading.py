@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
+from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from pdtrain.training.signals import ASKING
 
 _log = logging.getLogger(__name__)
 _KILLED = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)  # from outside, by users or for memory
+_DYING = 1.0  # seconds
 
 
 class Loader(DataLoader):
@@ -54,7 +56,9 @@ class Loader(DataLoader):
     def _give_up(self, error: Exception) -> None:
         """End the processes, one of which was killed; raise any other error."""
         processes: Any = self._iterator
-        dead = [worker for worker in getattr(processes, "_workers", ()) if worker.exitcode]
+        workers = getattr(processes, "_workers", ())
+        wait([worker.sentinel for worker in workers], timeout=_DYING)  # connections to it may end before it does
+        dead = [worker for worker in workers if worker.exitcode]
         if not dead:
             raise error
         if -dead[0].exitcode not in _KILLED:
