@@ -20,7 +20,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.errors import InputError, Preempted, RunError, unknown_name
-from pdtrain.training.signals import leaving_at_once
+from pdtrain.training.signals import leave_when_asked
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _GOES_ON = {"pdtrain-train": "the same command with resume=auto goes on (a sweep: with sweep.resume=true)"}
@@ -42,9 +42,9 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     # W&B's service of a process that started this one: if this one is killed, the service keeps its run from the next
     os.environ.pop("WANDB_SERVICE", None)
+    leave_when_asked()
     try:
-        with leaving_at_once():
-            launch()
+        launch()
     except Preempted as error:
         print(f"{name}: {error.message}; {_GOES_ON.get(name, 'the same command goes on')}", file=sys.stderr)
         raise

@@ -49,8 +49,13 @@ class Loader(DataLoader):
         except Exception as error:
             self._give_up(error)
             rest = list(islice(iter(self.batch_sampler), given, None))  # type: ignore[arg-type]
+            # a generator of its own as before, so that nothing is drawn from the stream of the training
             yield from DataLoader(
-                self.dataset, batch_sampler=rest, collate_fn=self.collate_fn, pin_memory=self.pin_memory
+                self.dataset,
+                batch_sampler=rest,
+                collate_fn=self.collate_fn,
+                pin_memory=self.pin_memory,
+                generator=self.generator,
             )
 
     def _give_up(self, error: Exception) -> None:

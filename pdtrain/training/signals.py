@@ -1,11 +1,12 @@
 """Signals that ask a process to leave: SIGTERM of clusters, SIGHUP of a terminal that closes, SIGINT of Ctrl-C."""
 
+import atexit
 import os
 import signal
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -27,24 +28,16 @@ def preempted(message: str, *, by: int) -> Preempted:
     return Preempted(message, exit_code=_OF_SHELLS + by if by == signal.SIGINT else Preempted.EXIT_CODE)
 
 
-@contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """End the block where it is when a signal asks for it; what else comes while it ends changes nothing."""
+def leave_when_asked() -> None:
+    """From now on end the process where it is when a signal asks for it; while it ends, it is not asked again."""
 
     def leave(number: int, frame: FrameType | None) -> None:
+        handled_by(signal.SIG_IGN)
         mute_closed_terminal(number)
         raise preempted("asked to leave; what was written before is whole", by=number)
 
-    before = handled_by(leave)
-    after = before
-    try:
-        yield
-    except Preempted:
-        after = dict.fromkeys(before, signal.SIG_IGN)
-        raise
-    finally:
-        for number, handler in after.items():
-            signal.signal(number, handler)
+    handled_by(leave)
+    atexit.register(handled_by, signal.SIG_IGN)
 
 
 def handled_by(handler: Handler) -> dict[int, Handler]:

@@ -1,6 +1,7 @@
 """Signals that ask to leave, in the middle of a training in this process."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from pdtrain.callbacks import Resuming
 from pdtrain.errors import Preempted
 from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
-from pdtrain.training.signals import ASKING, leaving_at_once
+from pdtrain.training.signals import ASKING, leave_when_asked
 
 
 class _Sending(lightning.Callback):
@@ -70,21 +71,31 @@ def test_all_is_saved_and_the_exit_code_says_what_to_do(
     assert [signal.getsignal(asking) for asking in ASKING] == before
 
 
+@pytest.fixture
+def handlers_kept() -> Iterator[None]:
+    before = {asking: signal.getsignal(asking) for asking in ASKING}
+    yield
+    for asking, handler in before.items():
+        signal.signal(asking, handler)
+
+
+@pytest.mark.usefixtures("handlers_kept")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
 def test_outside_a_training_the_command_ends_at_once(number: int, code: int) -> None:
-    handlers = {asking: signal.getsignal(asking) for asking in ASKING}
+    leave_when_asked()
 
-    with pytest.raises(Preempted, match=str(code)), leaving_at_once():
+    with pytest.raises(Preempted, match=str(code)):
         signal.raise_signal(number)
+    for again in ASKING:  # what comes while it ends changes nothing
+        signal.raise_signal(again)
 
-    for asking, handler in handlers.items():
-        assert signal.signal(asking, handler) == signal.SIG_IGN, "what comes while it ends changes nothing"
 
-
+@pytest.mark.usefixtures("handlers_kept")
 def test_what_nohup_ignores_stays_ignored() -> None:
-    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    with leaving_at_once():
-        signal.raise_signal(signal.SIGHUP)
+    leave_when_asked()
+    signal.raise_signal(signal.SIGHUP)
 
-    assert signal.signal(signal.SIGHUP, handler) == signal.SIG_IGN
+    with pytest.raises(Preempted):
+        signal.raise_signal(signal.SIGTERM)

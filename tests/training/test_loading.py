@@ -38,8 +38,9 @@ class _Numbers(Dataset[Tensor]):
 
 def _loader(numbers: _Numbers) -> Loader:
     return Loader(
-        numbers, 2, sampler=SequentialSampler(range(40)), num_workers=2, worker_init_fn=be_led, persistent_workers=True
-    )
+        numbers, 2, sampler=SequentialSampler(range(40)), num_workers=2, worker_init_fn=be_led,
+        persistent_workers=True, generator=torch.Generator(),
+    )  # fmt: skip
 
 
 def _workers() -> list[int]:
@@ -49,12 +50,14 @@ def _workers() -> list[int]:
 @pytest.mark.parametrize("fatal", [0, 39])
 def test_what_a_killed_process_would_have_loaded_is_loaded_here(fatal: int, caplog: pytest.LogCaptureFixture) -> None:
     loader = _loader(_Numbers(fatal=fatal, by=signal.SIGKILL))
+    stream = torch.get_rng_state()
 
     with caplog.at_level(logging.WARNING):
         assert torch.cat(list(loader)).tolist() == list(range(40))
 
     (said,) = [record.message for record in caplog.records]
     assert "was killed by signal 9 (out of memory?)" in said
+    assert torch.equal(torch.get_rng_state(), stream), "nothing is drawn from what training draws from"
 
 
 @pytest.mark.parametrize(("by", "code"), [(0, "3"), (signal.SIGSYS, "-31")])
