@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 import signal
-import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,12 +21,16 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from pdtrain.callbacks.steps import completes_step
-from pdtrain.errors import Preempted, RunError
+from pdtrain.errors import RunError
 from pdtrain.files import written_whole
 from pdtrain.loggers.resumable import Resumable
 from pdtrain.training.checkpoints import LAST, STATE, resumable_checkpoints
+from pdtrain.training.loading import wake_workers
+from pdtrain.training.signals import ASKING, handled_by, mute_closed_terminal, preempted
 
 _KEPT = 2  # the newest may be damaged by a machine that dies
+_AT_ONCE = 3  # so many times Ctrl-C
+_SAID = b"\nCtrl-C: leaving after this batch, or the validation and probing under way; a third Ctrl-C leaves at once\n"
 
 
 class Resuming(lightning.Callback):
@@ -34,9 +38,9 @@ class Resuming(lightning.Callback):
 
     `last.ckpt` is another name of the newest.
 
-    SIGTERM, as clusters send it, and the signal on which Lightning requeues a SLURM job take effect after the batch, or
-    after the validation and probing, that is under way. To be the last callback: what the others do at a step, probing
-    among it, is then done when the step is saved.
+    SIGTERM, as clusters send it, SIGHUP, Ctrl-C and the signal on which Lightning requeues a SLURM job take effect
+    after the batch, or after the validation and probing, that is under way; a third Ctrl-C at once. To be the last
+    callback: what the others do at a step, probing among it, is then done when the step is saved.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ class Resuming(lightning.Callback):
         self._restored: dict[str, Any] | None = None
         self._within_epoch = False
         self._received: list[int] = []
-        self._handlers: dict[int, Any] = {}
+        self._handlers: dict[int, Any] = {}  # those before
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Restore what Lightning does not; from now on signals wait for the end of a batch."""
@@ -81,8 +85,11 @@ class Resuming(lightning.Callback):
         self._leave_if_asked(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the finished training."""
+        """Save the finished training; what comes after it needs no saving, and is left at once."""
         self._save(trainer)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._leave_if_asked(trainer)
 
     def on_save_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
@@ -120,17 +127,26 @@ class Resuming(lightning.Callback):
                 old.unlink(missing_ok=True)
 
     def _defer_signals(self) -> None:
-        """Note the signals that Lightning handles; it lets them act as before when the training is over."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in signal.valid_signals():
+        """Note the signals that ask to leave; Lightning lets them act as before when the training is over."""
+        self._handlers = handled_by(self._note)
+        for number in signal.valid_signals() if self._handlers else ():
             handler = signal.getsignal(number)
-            if type(handler).__module__.startswith("pytorch_lightning"):
+            if type(handler).__module__.startswith("pytorch_lightning"):  # it requeues SLURM jobs
                 self._handlers[number] = handler
                 signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        interrupted = self._received.count(signal.SIGINT)
         self._received.append(number)
+        mute_closed_terminal(number)
+        wake_workers()
+        if number != signal.SIGINT:
+            return
+        if not interrupted:
+            with suppress(OSError):
+                os.write(2, _SAID)  # what is interrupted may be printing too
+        if interrupted + 1 == _AT_ONCE:
+            raise preempted(f"interrupted; what was saved before is in {self._folder}", by=number)
 
     def _asked(self, trainer: lightning.Trainer) -> bool:
         """Whether any process of the training has been asked to leave."""
@@ -140,9 +156,13 @@ class Resuming(lightning.Callback):
         if not self._asked(trainer):
             return
         for number in self._received:
-            if number != signal.SIGTERM:
+            if number not in ASKING:
                 self._handlers[number](number, None)  # Lightning's: it saves once more, and requeues the SLURM job
-        raise Preempted(f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}")
+        only_interrupted = set(self._received) == {signal.SIGINT}
+        raise preempted(
+            f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}",
+            by=signal.SIGINT if only_interrupted else signal.SIGTERM,
+        )
 
 
 def _check_same_step(trainer: lightning.Trainer) -> None:

@@ -15,12 +15,12 @@ class RunError(RuntimeError):
 
 
 class Preempted(SystemExit):
-    """The process was asked to leave and has saved everything; its exit code says "run me again"."""
+    """The process was asked to leave, and what it had done is kept; its exit code says "run me again", or by what."""
 
     EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h
 
-    def __init__(self, message: str) -> None:
-        super().__init__(self.EXIT_CODE)
+    def __init__(self, message: str, *, exit_code: int = EXIT_CODE) -> None:
+        super().__init__(exit_code)
         self.message = message
 
 

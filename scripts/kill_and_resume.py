@@ -1,7 +1,9 @@
 """Kills a small run again and again, at random and at chosen moments, and resumes it with `resume=auto`.
 
 In the end the metrics, the results store, the weights and W&B's history must equal those of a run that was left alone,
-bit for bit. `python scripts/kill_and_resume.py --kills 30` prints one line per kill, and a table of the moments.
+bit for bit (but for times: series named `time/`). What is asked to leave must do so within 30 s and with the exit code
+that says so; nothing of it may be there 8 s after its end. `python scripts/kill_and_resume.py --kills 60` prints one
+line per kill, and a table of the moments.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -39,9 +42,15 @@ SMALL_RUN = [
     "logger=csv_wandb",
     "report=false",
 ]
+_TIMES = "time/"
 # times; and figures and histograms, which are not sent again with a line that was lost
-_NOT_COMPARED = ("_", "figures/", "units/")
-MOMENTS = ("any time", "training", "probing", "writing a checkpoint", "writing results")
+_NOT_COMPARED = ("_", "figures/", "units/", _TIMES)
+MOMENTS = (
+    "any time", "training", "probing", "writing a checkpoint", "writing results",
+    "group", "worker", "stopped worker", "while resuming",
+)  # fmt: skip
+# exit codes of those that are asked to leave
+_ASKING = {signal.SIGTERM: 75, signal.SIGHUP: 75, signal.SIGINT: 130}
 
 
 def command(run_dir: Path, *overrides: str, small: Sequence[str] = SMALL_RUN) -> list[str]:
@@ -54,7 +63,9 @@ def start(run_dir: Path, *overrides: str, output: Path | None = None) -> subproc
     """Start the small run; what it prints goes to `output`, else beside its folder."""
     environment = os.environ | {"WANDB_MODE": "offline", "WANDB_SILENT": "true"}
     with (output or run_dir.parent / "output.txt").open("a") as file:
-        return subprocess.Popen(command(run_dir, *overrides), stdout=file, stderr=file, env=environment)
+        return subprocess.Popen(
+            command(run_dir, *overrides), stdout=file, stderr=file, env=environment, start_new_session=True
+        )
 
 
 def finish(run_dir: Path, *overrides: str) -> None:
@@ -73,12 +84,21 @@ def finish(run_dir: Path, *overrides: str) -> None:
 
 
 def kill_at(process: subprocess.Popen, run_dir: Path, moment: str, *, rng: random.Random, seconds: float) -> bool:
-    """SIGKILL a run of about so many seconds at a moment; False if it ended before."""
+    """End a run of about so many seconds at a moment, by SIGKILL where it says nothing else; False if it ended before.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not end as it is to, or leaves processes behind.
+    """
     if moment == "any time":
         _wait(process, lambda: False, seconds=rng.uniform(0, seconds))
-    elif moment == "training":
+    elif moment == "while resuming":
+        _wait(process, (run_dir / ".lock").exists)
+        _wait(process, lambda: False, seconds=rng.uniform(0, seconds / 4))
+    elif moment in ("training", "group", "worker", "stopped worker"):
         _wait(process, _changed(run_dir, "checkpoints/resume-*.ckpt"))
-        _wait(process, lambda: False, seconds=rng.uniform(0, 0.2))
+        _wait(process, lambda: False, seconds=rng.uniform(0, 0.2 if moment == "training" else seconds / 8))
     elif moment == "probing":
         _wait(process, _changed(run_dir, "checkpoints/last.ckpt"))
         _wait(process, lambda: False, seconds=rng.uniform(0, 0.2))
@@ -89,9 +109,58 @@ def kill_at(process: subprocess.Popen, run_dir: Path, moment: str, *, rng: rando
             _wait(process, _changed(run_dir, f"{folder}/.*"))
     if process.poll() is not None:
         return False
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return True
+    return _end(process, moment, rng)
+
+
+def _end(process: subprocess.Popen, moment: str, rng: random.Random) -> bool:
+    """End it; False if it came to its own end meanwhile."""
+    number = signal.SIGKILL
+    if moment == "group":
+        number = rng.choice([*_ASKING, signal.SIGKILL])
+        os.killpg(process.pid, number)
+        if number == signal.SIGINT and rng.random() < 0.5:
+            os.killpg(process.pid, number)
+    elif "worker" in moment:
+        number = signal.SIGTERM
+        for worker in workers(process):
+            os.kill(worker, signal.SIGSTOP if moment == "stopped worker" else signal.SIGKILL)
+        time.sleep(rng.uniform(0, 1))
+        process.send_signal(number)
+    else:
+        process.send_signal(number)
+    code = process.wait(timeout=30)
+    ended = time.monotonic()
+    while left := _group(process.pid):
+        if time.monotonic() > ended + 8:
+            raise RuntimeError(f"{moment}: left behind: {left}")
+        time.sleep(0.1)
+    if code not in (0, _ASKING.get(number, -number)):
+        raise RuntimeError(f"{moment}: exit code {code} after {signal.Signals(number).name}")
+    return code != 0
+
+
+def workers(process: subprocess.Popen) -> list[int]:
+    """Loading processes of a run: those that it forked."""
+
+    def command_of(number: int | str) -> bytes:
+        with suppress(OSError):
+            return Path(f"/proc/{number}/cmdline").read_bytes()
+        return b""
+
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(child) for child in children if command_of(child) == command_of(process.pid)]
+
+
+def _group(number: int) -> list[str]:
+    """What is alive of a group of processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = path.read_text().rpartition(")")
+            state, _, group = rest.split()[:3]
+            if int(group) == number and state != "Z":
+                found.append(f"{name}) {state}")
+    return found
 
 
 def _wait(process: subprocess.Popen, happened, seconds: float = 600) -> None:
@@ -127,10 +196,16 @@ def _same_content(path: Path, other: Path) -> bool:
     return pd.read_parquet(path).equals(pd.read_parquet(other))
 
 
+def _metrics(run_dir: Path) -> pd.DataFrame:
+    """The lines of the CSV logger as text, without times."""
+    metrics = pd.read_csv(run_dir / "csv/metrics.csv", dtype=str)
+    return metrics[[name for name in metrics if not name.startswith(_TIMES)]]
+
+
 def differences(run_dir: Path, reference: Path, *, wandb: bool = True) -> list[str]:
     """Name everything in which a run differs from the reference."""
     found = []
-    if (run_dir / "csv/metrics.csv").read_bytes() != (reference / "csv/metrics.csv").read_bytes():
+    if not _metrics(run_dir).equals(_metrics(reference)):
         found.append("csv/metrics.csv")
     names = {path.name for folder in (run_dir, reference) for path in (folder / "results").iterdir()}
     for name in sorted(names):

@@ -1,5 +1,7 @@
 import importlib.util
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +35,28 @@ def kill_and_resume() -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def lock_holder() -> Iterator[Callable[[Path], subprocess.Popen]]:
+    """Start a process that holds the lock at a path, until it is killed."""
+    started = []
+    holds = (
+        "import sys, time\nfrom pathlib import Path\nfrom pdtrain.locks import only_writer\n"
+        "with only_writer(Path(sys.argv[1]), of='', does=''):\n    print(flush=True)\n    time.sleep(600)\n"
+    )
+
+    def hold(path: Path) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, "-c", holds, str(path)], stdout=subprocess.PIPE)
+        started.append(process)
+        assert process.stdout is not None
+        process.stdout.readline()
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def _configure_below(folder: Path) -> Callable[..., DictConfig]:

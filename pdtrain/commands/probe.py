@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
 from pdtrain.commands.build import build_network, built
-from pdtrain.commands.probe_job import FROM_RUN, ProbeJob
+from pdtrain.commands.probe_job import FROM_RUN, ProbeJob, sole_prober
 from pdtrain.commands.probe_responses import probe_responses
 from pdtrain.commands.probe_weights import probe_weights
 from pdtrain.commands.shell import run_command, run_job
@@ -70,11 +70,11 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         return [probe_responses(config, console)]
     if config.run_dir is None:
         return probe_weights(config, overrides or [], console)
-    return [
-        path
-        for run_dir in _runs(Path(config.run_dir))
-        for path in _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
-    ]
+    written = []
+    for run_dir in _runs(Path(config.run_dir)):
+        with sole_prober(config, run_dir):
+            written += _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
+    return written
 
 
 def _probe_run(config: DictConfig, run_dir: Path, console: Console) -> list[Path]:

@@ -1,5 +1,6 @@
 """What every probing after the fact shares: one network's stimuli, probes and rows, and what is said of them."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,25 @@ from rich.console import Console
 from torch import nn
 
 from pdtrain.commands.build import build_prober, build_probes
+from pdtrain.locks import only_writer
 from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.report.summary import print_caveats
 from pdtrain.results.caveats import DEAD_NETWORK, UNSTEADY, caveats_at, caveats_of_run, label_note_of_run
 from pdtrain.results.configuration import check_measured_alike, keep_configuration
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.store import ResultsStore
 
 FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
 FINGERPRINT = "fingerprint"  # of weights from elsewhere: added, no key to be given
 _MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained")  # what rows depend on
+
+
+def sole_prober(config: DictConfig, folder: str | Path) -> AbstractContextManager[None]:
+    """Keep other processes from writing the same probe set of a folder; to be held before anything is built."""
+    lock = RunFolder(folder).lock(config.probe_set)
+    return only_writer(lock, of=f"probe_set={config.probe_set}", does=f"is writing it in {folder}")
 
 
 class ProbeJob:

@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from pdtrain.commands.build import build_probes
+from pdtrain.commands.probe_job import sole_prober
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import measured_by
 from pdtrain.report.point_table import point_table
@@ -24,6 +25,11 @@ def probe_responses(config: DictConfig, console: Console) -> Path:
     for key in ("stimuli_table", "out"):
         if config[key] is None:
             raise InputError(f"{key}: give {key}=... with responses=...")
+    with sole_prober(config, config.out):
+        return _probe(config, console)
+
+
+def _probe(config: DictConfig, console: Console) -> Path:
     neural = read_responses(config.responses)
     columns = {"circular": config.circular, "discrete": config.discrete, "asked": _asked(config)}
     stimuli = read_stimuli(config.stimuli_table, neural.stimuli, **columns)

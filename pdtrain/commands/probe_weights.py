@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import nn
 
 from pdtrain.commands.build import built
-from pdtrain.commands.probe_job import ProbeJob
+from pdtrain.commands.probe_job import ProbeJob, sole_prober
 from pdtrain.errors import InputError
 from pdtrain.results.configuration import check_same_weights, holds_run, save_configuration
 from pdtrain.results.rows import PRETRAINED, UNTRAINED
@@ -50,6 +50,11 @@ def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console
     folder = Path(config.out)
     if RunFolder(folder).status.exists():
         raise InputError(f"out={folder}: holds a run that was trained; name another folder")
+    with sole_prober(config, folder):
+        return _probe(config, folder, overrides, console)
+
+
+def _probe(config: DictConfig, folder: Path, overrides: Sequence[str], console: Console) -> list[Path]:
     lightning.seed_everything(config.seed, verbose=False)
     data = _data_set(config) if _is_named("data", overrides) else None
     channels = len(config.preprocessing.mean or "RGB") if data is None else data.shape[0]

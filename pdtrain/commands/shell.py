@@ -21,8 +21,10 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
+from pdtrain.training.signals import leave_when_asked
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
+_GOES_ON = {"pdtrain-train": "the same command with resume=auto goes on (a sweep: with sweep.resume=true)"}
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -41,8 +43,12 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     # W&B's service of a process that started this one: if this one is killed, the service keeps its run from the next
     os.environ.pop("WANDB_SERVICE", None)
+    leave_when_asked()
     try:
         launch()
+    except Preempted as error:
+        print(f"{name}: {error.message}; {_GOES_ON.get(name, 'the same command goes on')}", file=sys.stderr)
+        raise
     except Exception as error:
         explained = _explain(error) or _composition_error(error, config_name)
         if explained is not None:
@@ -57,9 +63,6 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
     try:
         check_values(config, HydraConfig.get())
         return task(config)
-    except Preempted as error:
-        print(f"{name}: {error.message}; the same command with resume=auto goes on", file=sys.stderr)
-        raise
     except Exception as error:
         explained = _explain(error)
         if explained is not None:

@@ -5,9 +5,10 @@ Jobs keep their numbers and folders, since the same command makes them in the sa
 never began.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from hydra.experimental.callback import Callback
@@ -17,6 +18,7 @@ from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.locks import only_writer
 from pdtrain.report.console import plain_console
 from pdtrain.results.run_folder import SWEEP as _NAME
 from pdtrain.results.run_folder import RunFolder
@@ -26,14 +28,27 @@ _FREE = ("sweep.resume=", "debug=", "report=", "paths.")  # overrides that chang
 
 
 class SweepFolder(Callback):
-    """Hydra calls it before a sweep: it keeps the command in the sweep's folder, or finds the folder of the command."""
+    """Hydra calls it around a sweep: it keeps the command in the sweep's folder, or finds the folder of the command.
+
+    Until the end no other process launches the jobs of that folder.
+    """
+
+    _locks: ClassVar = ExitStack()  # of the class, since launchers send the instance to their processes
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Choose the folder; end the command if it is that of another sweep."""
+        """Choose the folder; end the command if it is that of another sweep, or another process launches its jobs."""
         try:
-            _choose_folder(config)
+            folder = _folder(config)
+            lock = RunFolder(folder).lock()
+            self._locks.enter_context(only_writer(lock, of=f"hydra.sweep.dir={folder}", does="is running this sweep"))
+            _begin(config, folder)
         except InputError as error:  # Hydra would only warn of it
+            self._locks.close()
             end("pdtrain-train", str(error))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Let go of the folder."""
+        self._locks.close()
 
 
 class NoSweepFolder(Callback):
@@ -49,34 +64,39 @@ class NoSweepFolder(Callback):
         self._folder.cleanup()
 
 
-def _choose_folder(config: DictConfig) -> None:
-    """Find the folder of the sweep's command, or keep the command in a new one.
+def _folder(config: DictConfig) -> Path:
+    """The folder of the sweep: the one that is named, or the latest with the same command, or a new one."""
+    folder = Path(config.hydra.sweep.dir)
+    if not config.sweep.resume or any(o.startswith("hydra.sweep.dir=") for o in config.hydra.overrides.hydra):
+        return folder
+    folder = _latest(Path(config.paths.runs), _command(config)) or folder
+    _set_folder(config, folder)
+    return folder
+
+
+def _command(config: DictConfig) -> list[str]:
+    return [o for o in config.hydra.overrides.task if not o.lstrip("+~").startswith(_FREE)]
+
+
+def _begin(config: DictConfig, folder: Path) -> None:
+    """Keep the sweep's command in its folder, or go on with it.
 
     Raises
     ------
     InputError
-        If the named folder holds another sweep, or a sweep and `sweep.resume` is not set.
+        If the folder holds another sweep, or a sweep and `sweep.resume` is not set.
     """
-    command = [o for o in config.hydra.overrides.task if not o.lstrip("+~").startswith(_FREE)]
-    named = any(override.startswith("hydra.sweep.dir=") for override in config.hydra.overrides.hydra)
-    folder = Path(config.hydra.sweep.dir)
-    if not config.sweep.resume:
-        if (folder / _NAME).exists():
-            raise InputError(
-                f"hydra.sweep.dir={folder}: holds a sweep already; sweep.resume=true goes on, or name another"
-            )
-    elif named:
-        _check_same(folder, command)
-    else:
-        folder = _latest(Path(config.paths.runs), command) or folder
-        _set_folder(config, folder)
+    begun = (folder / _NAME).exists()
+    if not config.sweep.resume and begun:
+        raise InputError(f"hydra.sweep.dir={folder}: holds a sweep already; sweep.resume=true goes on, or name another")
     if config.sweep.resume:
-        if (folder / _NAME).exists():
+        _check_same(folder, _command(config))
+        if begun:
             go_on_with_study(config)
         plain_console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
-    if not (folder / _NAME).exists():
+    if not begun:
         with written_whole(folder / _NAME) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"command": command})))
+            temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"command": _command(config)})))
 
 
 def _command_of(folder: Path) -> list[str]:

@@ -43,7 +43,7 @@ from pdtrain.results.store import ResultsStore
 from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
 from pdtrain.training.classifier import Classifier
 from pdtrain.training.processes import process_rank
-from pdtrain.training.resume import Start, find_start
+from pdtrain.training.resume import Start, found_start
 
 _FAR_APART = 1_000_003  # seeds of processes do not meet those of other runs
 
@@ -71,12 +71,12 @@ def main() -> None:
 def train(config: DictConfig) -> Path:
     """Train and probe as configured; return the run's folder."""
     console = plain_console()
-    start = find_start(config, console)
-    config.paths.run_dir = str(start.run_dir)
-    if start.finished:
-        console.print(f"{start.run_dir}: finished already", soft_wrap=True)
-    else:
-        _train(config, start, console)
+    with found_start(config, console) as start:
+        config.paths.run_dir = str(start.run_dir)
+        if start.finished:
+            console.print(f"{start.run_dir}: finished already", soft_wrap=True)
+        else:
+            _train(config, start, console)
     return start.run_dir
 
 

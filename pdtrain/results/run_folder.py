@@ -56,6 +56,10 @@ class RunFolder:
         """Folder of the rows of a probe set; that of training holds those of the others."""
         return self._of_set(_RESULTS, probe_set)
 
+    def lock(self, probe_set: str = TRAINING) -> Path:
+        """What the process holds that writes a probe set; that of training writes the whole run."""
+        return (self.path if probe_set == TRAINING else self.results(probe_set)) / ".lock"
+
     def report(self, probe_set: str = TRAINING) -> Path:
         """Folder of the report of a probe set."""
         return self._of_set("report", probe_set)

@@ -14,6 +14,7 @@ from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
 from pdtrain.training.augmentation import Augmentation, AugmentedImages, EpochOrder
 from pdtrain.training.labelled_images import LabelledImages
+from pdtrain.training.loading import Loader, be_led
 
 
 class ImageData(lightning.LightningDataModule):
@@ -169,11 +170,12 @@ class ImageData(lightning.LightningDataModule):
     def _loader(self, images: Dataset, batch_size: int, order: EpochOrder | None) -> DataLoader:
         # a generator of its own: workers draw their seed from it, not from the stream of the training
         generator = torch.Generator().manual_seed(self.seed)
-        return DataLoader(
+        return Loader(
             images,
             batch_size,
             sampler=order,
             num_workers=self.workers,
+            worker_init_fn=be_led,
             generator=generator,
             prefetch_factor=self._prefetch_factor if self.workers else None,
             persistent_workers=self.workers > 0,

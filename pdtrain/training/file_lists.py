@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor
 
 from pdtrain.files import written_whole
+from pdtrain.locks import one_at_a_time
 from pdtrain.stimuli.image_folders import ImageFolders, is_folder, is_image
 
 _FORMAT = 3  # raise when the file holds something else
@@ -88,6 +89,12 @@ def list_images(folder: Path, *, kept: Path | None = None) -> FileList:
     known = _read(file, folder)
     if known is not None:
         return known
+    with one_at_a_time(file.with_suffix(".lock"), makes=f"the list of the files in {folder}"):
+        return _read(file, folder) or _listed(folder, file)
+
+
+def _listed(folder: Path, file: Path) -> FileList:
+    """Make a list, and keep it."""
     started = time.time_ns()
     listed, changed = _walk(folder)
     if max(changed.values()) < started - _SETTLED:

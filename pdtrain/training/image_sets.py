@@ -1,6 +1,7 @@
 """Data sets of image files: MNIST and its kin and CIFAR, downloaded where missing, and any folder of class folders."""
 
 import gzip
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.locks import one_at_a_time
 from pdtrain.stimuli.image_files import read_image
 from pdtrain.training.data import ImageData
 from pdtrain.training.file_lists import FileList, list_images
@@ -55,8 +57,10 @@ class TorchvisionData(ImageData):
             stem = "train" if train else "t10k"
             images = read_idx(folder / f"{stem}-images-idx3-ubyte.gz")
             return images[:, None], read_idx(folder / f"{stem}-labels-idx1-ubyte.gz").long()
+        lock = one_at_a_time(self._root / f".{self._name}.lock", makes=f"{self._name} in {self._root}")
         try:
-            data = getattr(torchvision.datasets, self._name)(self._root, train=train, download=self._download)
+            with lock if self._download else nullcontext():
+                data = getattr(torchvision.datasets, self._name)(self._root, train=train, download=self._download)
         except (RuntimeError, OSError) as error:
             raise InputError(
                 f"data.root={self._root}: {self._name} is not there and cannot be downloaded "

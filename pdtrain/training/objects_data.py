@@ -13,6 +13,7 @@ import torch
 from rich.progress import track
 
 from pdtrain.files import written_whole
+from pdtrain.locks import one_at_a_time
 from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
 from pdtrain.training.data import ImageData
 from pdtrain.training.labelled_images import LabelledImages
@@ -73,8 +74,12 @@ class ObjectsData(ImageData):
         if cached is not None:
             return cached
         progress = partial(track, description=f"rendering {count} objects")
-        rendered = render_objects(transformations=self._transformations, progress=progress, **settings)
-        _write(rendered, path)
+        with one_at_a_time(path.with_suffix(".lock"), makes=str(path)):
+            cached = _read(path, count)  # another process may have made it meanwhile
+            if cached is not None:
+                return cached
+            rendered = render_objects(transformations=self._transformations, progress=progress, **settings)
+            _write(rendered, path)
         return rendered
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +14,12 @@ from rich.console import Console
 
 from pdtrain.errors import InputError
 from pdtrain.files import remove_leftovers
+from pdtrain.locks import is_held, only_writer
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
 from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
-from pdtrain.training.processes import process_rank, started_together
+from pdtrain.training.processes import die_with_parent, process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
 
@@ -40,8 +43,11 @@ class Start:
     finished: bool = False
 
 
-def find_start(config: DictConfig, console: Console) -> Start:
+@contextmanager
+def found_start(config: DictConfig, console: Console) -> Iterator[Start]:
     """Decide where to begin or go on, and clear away what a killed process left half-written.
+
+    Meanwhile no other process trains there; of a data-parallel run the first one sees to that.
 
     Raises
     ------
@@ -54,16 +60,22 @@ def find_start(config: DictConfig, console: Console) -> Start:
             "hydra.run.dir: the processes that torchrun and srun start must share one folder; give "
             "hydra.run.dir=FOLDER, on a disk that all hosts have"
         )
+    if config.resume not in (None, "auto"):
+        raise InputError(f"resume={config.resume}: give auto, or null")
     if process_rank():
-        return _start_of_first_process(config)
-    start = _decide(config, console)
-    os.environ[_START] = f"{start.run_dir}\n{start.checkpoint or ''}"
-    return start
+        yield _start_of_first_process(config)
+        return
+    run_dir = _folder(config)
+    with only_writer(RunFolder(run_dir).lock(), of=f"hydra.run.dir={run_dir}", does="is training it"):
+        start = _decide(run_dir, config, console)
+        os.environ[_START] = f"{start.run_dir}\n{start.checkpoint or ''}"
+        yield start
 
 
 def _start_of_first_process(config: DictConfig) -> Start:
     """What the first process of a data-parallel run decided: it says so to those it starts itself."""
     if _START in os.environ:
+        die_with_parent()
         folder, checkpoint = os.environ[_START].split("\n")
         return Start(Path(folder), Path(checkpoint) if checkpoint else None)
     run_dir = Path(config.paths.run_dir)  # torchrun or srun started them all
@@ -81,20 +93,23 @@ def _given(config: DictConfig) -> Path | None:
     return None if config.ckpt_path is None else Path(config.ckpt_path)
 
 
-def _decide(config: DictConfig, console: Console) -> Start:
+def _folder(config: DictConfig) -> Path:
+    """The folder of the run, or that of the latest which can be gone on with."""
     run_dir = Path(config.paths.run_dir)
+    if not _is_to_resume(config) or holds_run(run_dir) or _is_named() or (other := _unfinished_like(config)) is None:
+        return run_dir
+    _discard(run_dir)
+    return other
+
+
+def _decide(run_dir: Path, config: DictConfig, console: Console) -> Start:
     given = _given(config)
-    if config.resume not in (None, "auto"):
-        raise InputError(f"resume={config.resume}: give auto, or null")
     if not _is_to_resume(config):
         if holds_run(run_dir):
             raise InputError(
                 f"hydra.run.dir={run_dir}: holds a run already; give resume=auto to go on with it, or another folder"
             )
         return Start(run_dir, given)
-    if not holds_run(run_dir) and not _is_named() and (other := _unfinished_like(config)) is not None:
-        _discard(run_dir)
-        run_dir = other
     if not holds_run(run_dir):
         console.print(f"resume=auto: no such run to go on with; beginning in {run_dir}", soft_wrap=True)
         return Start(run_dir, given)
@@ -125,7 +140,9 @@ def _unfinished_like(config: DictConfig) -> Path | None:
     for folder in sorted(began, key=began.__getitem__, reverse=True):
         stored = load_configuration(folder)
         assert stored is not None
-        if not is_finished(folder) and running_here(folder) is None and not differences(stored, config):
+        if is_finished(folder) or running_here(folder) is not None or differences(stored, config):
+            continue
+        if not is_held(RunFolder(folder).lock()):
             return folder
     return None
 

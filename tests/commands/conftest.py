@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from pdtrain.commands import shell
+
+
+@pytest.fixture(autouse=True)
+def signals_are_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process leave them as they are."""
+    monkeypatch.setattr(shell, "leave_when_asked", lambda: None)
+
 
 @pytest.fixture
 def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from types import ModuleType
@@ -19,21 +20,50 @@ def test_a_run_killed_at_five_moments_equals_one_left_alone(kill_and_resume: Mod
     assert kill_and_resume.main(5, 1, tmp_path)
 
 
-def test_sigterm_saves_within_the_epoch_and_says_run_me_again(kill_and_resume: ModuleType, tmp_path: Path) -> None:
-    run_dir, reference = tmp_path / "run", tmp_path / "reference"
+def _loading(kill_and_resume: ModuleType, process: subprocess.Popen, output: Path) -> list[int]:
+    """Loading processes of a run, when there are two."""
+    while len(found := kill_and_resume.workers(process)) < 2:
+        assert process.poll() is None, output.read_text()
+        time.sleep(0.01)
+    return found
+
+
+def test_a_run_that_is_asked_to_leave_saves_within_the_epoch_whatever_happens_to_its_loading_processes(
+    kill_and_resume: ModuleType, tmp_path: Path
+) -> None:
+    run_dir, reference, output = tmp_path / "run", tmp_path / "reference", tmp_path / "output.txt"
+    options = [*_LONG_EPOCH, "data.workers=2"]
     kill_and_resume.finish(reference, *_LONG_EPOCH)
 
-    process = kill_and_resume.start(run_dir, *_LONG_EPOCH)
+    process = kill_and_resume.start(run_dir, *options)
     while not list((run_dir / "results").glob("epoch=0000-step=00000064.rows*")):
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)  # as `timeout` does, and most clusters
 
     assert process.wait() == 75
-    assert "asked to leave after step" in (tmp_path / "output.txt").read_text()
+    assert "asked to leave after step" in output.read_text()
     (checkpoint,) = (run_dir / "checkpoints").glob("resume-*.ckpt")
     assert 0 < int(checkpoint.stem.rpartition("=")[2]) < 800, "in the middle of the first epoch"
-    kill_and_resume.finish(run_dir, *_LONG_EPOCH)
+
+    process = kill_and_resume.start(run_dir, *options)
+    for stopped in _loading(kill_and_resume, process, output):
+        os.kill(stopped, signal.SIGSTOP)
+    time.sleep(1)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
+        time.sleep(0.1)
+
+    assert process.wait(timeout=30) == 130
+    said = output.read_text()
+    assert said.count("asked to leave after step") == 2 and "the same command with resume=auto goes on" in said
+
+    process = kill_and_resume.start(run_dir, *options)
+    os.kill(_loading(kill_and_resume, process, output)[1], signal.SIGKILL)
+
+    assert process.wait() == 0
+    assert output.read_text().count("was killed by signal 9 (out of memory?)") == 1
+    assert "Traceback" not in output.read_text()
     assert kill_and_resume.differences(run_dir, reference, wandb=False) == []
 
 

@@ -15,7 +15,7 @@ from pdtrain.errors import InputError, RunError
 from pdtrain.results.status import write_status
 from pdtrain.training import resume
 from pdtrain.training.checkpoints import resumable_checkpoints
-from pdtrain.training.resume import Start, find_start
+from pdtrain.training.resume import Start, found_start
 
 Configure = Callable[..., DictConfig]
 _FAST = ["model.network.widths=[4]", "probes.unit_information=null", "probes.object_information=null"]
@@ -137,10 +137,12 @@ def test_every_host_finds_what_the_first_one_does(
     monkeypatch.setattr(resume, "process_rank", lambda: 1)
     config, console = configure(*_FAST, "resume=auto"), Console(quiet=True)
 
-    assert find_start(config, console).finished
+    with found_start(config, console) as start:
+        assert start.finished
     write_status(finished, "failed")
 
-    assert find_start(config, console) == Start(finished, resumable_checkpoints(finished / "checkpoints")[0])
+    with found_start(config, console) as start:
+        assert start == Start(finished, resumable_checkpoints(finished / "checkpoints")[0])
 
 
 def test_a_host_that_does_not_see_the_checkpoint_ends_the_run() -> None:

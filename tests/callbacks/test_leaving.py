@@ -1,0 +1,101 @@
+"""Signals that ask to leave, in the middle of a training in this process."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as lightning
+from pytorch_lightning.demos.boring_classes import BoringModel
+
+from pdtrain.callbacks import Resuming
+from pdtrain.errors import Preempted
+from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
+from pdtrain.training.signals import ASKING, leave_when_asked
+
+
+class _Sending(lightning.Callback):
+    """Sends signals before the end of the third batch, or at another time."""
+
+    def __init__(self, numbers: tuple[int, ...], when: str) -> None:
+        self._numbers, self._when = numbers, when
+
+    def _send(self, when: str) -> None:
+        if when == self._when:
+            for number in self._numbers:
+                signal.raise_signal(number)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *arguments: Any, **options: Any) -> None:
+        if trainer.global_step == 3:
+            self._send("batch")
+
+    def on_validation_start(self, *arguments: Any) -> None:
+        self._send("validation")
+
+    def on_train_end(self, *arguments: Any) -> None:
+        self._send("end")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "when", "step"),
+    [
+        ((signal.SIGTERM,), 75, "batch", 3),
+        ((signal.SIGHUP,), 75, "batch", 3),
+        ((signal.SIGINT,), 130, "batch", 3),
+        ((signal.SIGINT, signal.SIGINT), 130, "batch", 3),
+        ((signal.SIGINT, signal.SIGTERM), 75, "batch", 3),
+        ((signal.SIGINT, signal.SIGINT, signal.SIGINT), 130, "batch", None),
+        ((signal.SIGTERM,), 75, "validation", 5),
+        ((signal.SIGINT, signal.SIGINT), 130, "end", 10),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of a small model
+def test_all_is_saved_and_the_exit_code_says_what_to_do(
+    numbers: tuple[int, ...], code: int, when: str, step: int | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = [signal.getsignal(asking) for asking in ASKING]
+    trainer = lightning.Trainer(
+        max_epochs=2, limit_train_batches=5, limit_val_batches=1, logger=False, enable_checkpointing=False,
+        num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
+        accelerator="cpu", callbacks=[_Sending(numbers, when), Resuming(tmp_path)],
+    )  # fmt: skip
+
+    with pytest.raises(Preempted) as left:
+        trainer.fit(BoringModel())
+
+    assert left.value.code == code
+    saved = resumable_checkpoints(tmp_path)
+    assert [read_checkpoint(path)["global_step"] for path in saved[:1]] == ([] if step is None else [step])
+    assert ("Ctrl-C: leaving after this batch" in capfd.readouterr().err) == (signal.SIGINT in numbers)
+    assert [signal.getsignal(asking) for asking in ASKING] == before
+
+
+@pytest.fixture
+def handlers_kept() -> Iterator[None]:
+    before = {asking: signal.getsignal(asking) for asking in ASKING}
+    yield
+    for asking, handler in before.items():
+        signal.signal(asking, handler)
+
+
+@pytest.mark.usefixtures("handlers_kept")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
+def test_outside_a_training_the_command_ends_at_once(number: int, code: int) -> None:
+    leave_when_asked()
+
+    with pytest.raises(Preempted, match=str(code)):
+        signal.raise_signal(number)
+    for again in ASKING:  # what comes while it ends changes nothing
+        signal.raise_signal(again)
+
+
+@pytest.mark.usefixtures("handlers_kept")
+def test_what_nohup_ignores_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    leave_when_asked()
+    signal.raise_signal(signal.SIGHUP)
+
+    with pytest.raises(Preempted):
+        signal.raise_signal(signal.SIGTERM)
