@@ -17,10 +17,12 @@ from pdtrain.callbacks.schedule import Schedule
 from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.results.measures import VIEW_INVARIANT
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import point_name
 
 _log = logging.getLogger(__name__)
+_LONG_SECONDS = 10.0  # of a probe point
 
 
 class Probing(lightning.Callback):
@@ -117,11 +119,26 @@ class Probing(lightning.Callback):
             return
         if trainer.is_global_zero:
             self._show(trainer, point, rows)
+            self._say_cost(trainer, point)
         metrics = self.prober.catalogue.metrics(rows) | {"epoch": float(point.epoch)}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
         if self._checkpoints is not None:
             trainer.save_checkpoint(self._checkpoints / f"{point_name(point)}.ckpt", weights_only=False)
+
+    def _say_cost(self, trainer: lightning.Trainer, point: ProbePoint) -> None:
+        """Warn after the first point, which is mostly before training, if all that are to come would take long."""
+        epochs = range(point.epoch + 1, max(trainer.max_epochs or 0, 0) + 1)
+        more, seconds = sum(self.schedule.at_epoch(epoch, epochs.stop - 1) for epoch in epochs), self.prober.seconds[0]
+        if len(self.prober.seconds) > 1 or seconds < _LONG_SECONDS or not more:
+            return
+        longest = max(self.prober.seconds_by_probe.items(), key=lambda of: of[1], default=("", 0.0))
+        _log.warning(
+            "a probe point takes %.0f s (%s: %.0f s), and the %d that are to come %.0f s together; a larger "
+            "callbacks.probing.schedule.every_epochs, fewer stimuli, a lower layers.max_units%s or probes.%s=null save "
+            "time", seconds, *longest, more, more * seconds,
+            ", probes.object_information.most_pairs" if longest[0] == VIEW_INVARIANT.probe else "", longest[0],
+        )  # fmt: skip
 
     def _try_to_measure(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint

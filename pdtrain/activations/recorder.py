@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, RunError
 from pdtrain.estimators.projection import SignedFold
 from pdtrain.stimuli.normalization import NormalizedImages
 from pdtrain.stimuli.receptive_field import ReceptiveFields
@@ -172,7 +172,9 @@ class Recorder:
                 try:
                     keep(INPUT, 1, batch)
                     model(batch.to(example))
-                except torch.OutOfMemoryError:
+                except RuntimeError as error:
+                    if not _is_out_of_memory(error):
+                        raise
                     self._halve_batches()
                 else:
                     start += len(batch)
@@ -186,10 +188,19 @@ class Recorder:
     def _halve_batches(self) -> None:
         """Show fewer stimuli at once from now on; they give the same responses."""
         if self.batch_size == 1:
-            raise torch.OutOfMemoryError("the device's memory does not suffice for a single stimulus")
+            largest = max(self.layers, key=lambda layer: layer.units)
+            raise RunError(
+                "the device's memory does not suffice to show a single stimulus: of the layers that are probed "
+                f"{largest.name} alone takes {largest.units * _FLOAT_BYTES:,} bytes; show smaller images"
+            )
         self.batch_size //= 2
         torch.cuda.empty_cache()
         _log.warning("the device's memory is full: probing with %d stimuli at once", self.batch_size)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """The CPU's allocator has no error of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _seed_of(layer: str, seed: int) -> int:

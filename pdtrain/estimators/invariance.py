@@ -102,11 +102,11 @@ def object_information(
     >>> [round(bits, 1) for bits in found.view_invariant_bits[:, 0].tolist()]  # views fall more evenly than by chance
     [1.0, -0.1]
     """
-    labels, objects, views = objects.unique(return_inverse=True, return_counts=True)
+    labels, objects = objects.unique(return_inverse=True)
     if len(labels) < 2:
         raise ValueError(f"object information needs at least 2 objects; got {len(labels)}")
     refuse_non_finite(responses)
-    bins = max(2, min(bins, int(views.median() / _VIEWS_PER_BIN)))
+    bins = possible_bins(objects, bins)
     pairs, possible = _pairs(len(labels), most_pairs, seed)
     codes = discretize(responses, bins)
     per_object = joint_counts(codes, objects[:, None])[:, 0]
@@ -126,6 +126,19 @@ def object_information(
             codes, objects, pairs, weights, halves, fewest_views=fewest, seed=seed, memory_bytes=memory_bytes
         )
     return ObjectInformation(named, bins, possible, total, invariant, ratio, silent, half_differences)
+
+
+def possible_bins(objects: Int[Tensor, " stimuli"], bins: int) -> int:
+    """As many bins of the response as were asked for, or as the views of the median object allow.
+
+    Examples
+    --------
+    >>> import torch
+    >>> possible_bins(torch.arange(100) % 10, 8)  # ten views each
+    4
+    """
+    views = objects.unique(return_counts=True)[1]
+    return max(2, min(bins, int(views.median() / _VIEWS_PER_BIN)))
 
 
 def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], int]:

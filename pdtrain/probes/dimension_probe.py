@@ -120,8 +120,15 @@ class DimensionProbe:
         )
 
     def check(self, stimuli: StimulusSet) -> None:
-        """Raise InputError if there are too few stimuli."""
+        """Raise InputError if there are too few stimuli, or in a subsample of them."""
         stimuli.check_number(MINIMUM_POINTS, of="intrinsic dimension")
+        fraction, count = self._options["subsample_fraction"], len(stimuli)
+        if self._options["resamplings"] and round(count * fraction) < MINIMUM_POINTS:
+            raise InputError(
+                f"probes.intrinsic_dimension.subsample_fraction={fraction}: leaves {round(count * fraction)} of "
+                f"{count} stimuli, and intrinsic dimension needs {MINIMUM_POINTS}; give a larger share, more stimuli "
+                f"({stimuli.number_key}) or resamplings=0"
+            )
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""

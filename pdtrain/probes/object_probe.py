@@ -1,5 +1,6 @@
 """View-invariant object information: of single units about pairs of objects, and of each layer's population."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -13,11 +14,13 @@ from pdtrain.errors import InputError
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.half_samples import half_differences_of_mean
 from pdtrain.estimators.invariance import (
+    FEWEST_VIEWS,
     MOST_PAIRS,
     ObjectInformation,
     folds_of,
     linear_discriminability,
     object_information,
+    possible_bins,
     random_parts,
 )
 from pdtrain.probes.layer_by_layer import LayerByLayer
@@ -32,6 +35,8 @@ from pdtrain.results.measures import (
 )
 from pdtrain.results.rows import Measurement, Row
 from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+
+_log = logging.getLogger(__name__)
 
 OF_ACTIVE = {
     measure: measure.of(f"{measure.quantity}{ACTIVE}", noiseless=measure.noiseless)
@@ -63,10 +68,23 @@ class ObjectInformationProbe:
             raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
         self._options = {"bins": bins, "most_pairs": most_pairs, "seed": seed}
         self._layers = LayerByLayer()
+        self._told = False
 
     def check(self, stimuli: StimulusSet) -> None:
-        """Raise InputError if there are fewer than two objects."""
+        """Raise InputError for fewer than two objects, or more bins than stimuli; warn of objects of too few views."""
         _check_objects(stimuli, self.name)
+        bins, possible = self._options["bins"], possible_bins(stimuli.labels, self._options["bins"])
+        if bins > len(stimuli):
+            raise InputError(f"probes.{self.name}.bins={bins}: there are {len(stimuli)} stimuli; give fewer bins")
+        views = int(stimuli.labels.unique(return_counts=True)[1].median())
+        if self._told or (possible == bins and views >= FEWEST_VIEWS):
+            return
+        self._told = True
+        nothing = f", and no view-invariant value with fewer than {FEWEST_VIEWS}" if views < FEWEST_VIEWS else ""
+        _log.warning(
+            "probes.%s.bins=%d: %d views of an object allow %d%s; give more stimuli (%s) or fewer objects",
+            self.name, bins, views, possible, nothing, stimuli.number_key,
+        )  # fmt: skip
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""

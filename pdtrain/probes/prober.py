@@ -101,6 +101,13 @@ class Prober:
     untrained_batch_norm
         Statistics of batch norm of the untrained network: "initial", or those of the stimuli ("calibrated").
 
+    Attributes
+    ----------
+    stimuli, store
+        As given.
+    seconds, seconds_by_probe
+        How long each point has taken, and each probe at the last of them.
+
     Raises
     ------
     InputError
@@ -127,6 +134,7 @@ class Prober:
         self._calibrates = untrained_batch_norm != STATISTICS[0]
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []
+        self.seconds_by_probe: dict[str, float] = {}
         self._patterns, self._recipe, self._reduce = layers, recipe, reduce
         self._recorder_options: dict[str, Any] = {
             "max_units": max_units,
@@ -179,8 +187,7 @@ class Prober:
                 return []
             unsteady = batch_dependence(self._recorder, model, self.stimuli.images, responses)
             found = [
-                probe.measure(_Watched(responses, probe.name.replace("_", " "), progress), self.stimuli)
-                for probe in probes
+                self._timed(probe, _Watched(responses, probe.name.replace("_", " "), progress)) for probe in probes
             ]
         rows, unit_rows = self._said(
             [
@@ -198,6 +205,12 @@ class Prober:
             self._untrained = rows, unit_rows
         self.seconds.append(time.perf_counter() - started)
         return rows
+
+    def _timed(self, probe: Probe, responses: Sequence[LayerResponse]) -> Measurement:
+        started = time.perf_counter()
+        found = probe.measure(responses, self.stimuli)
+        self.seconds_by_probe[probe.name] = time.perf_counter() - started
+        return found
 
     def _said(self, rows: list[Row], unit_rows: list[UnitRow]) -> tuple[list[Row], list[UnitRow]]:
         """Values of maps and of what maps are reduced to are not to be pooled: their estimators say which they are."""
