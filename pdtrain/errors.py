@@ -10,6 +10,10 @@ class InputError(ValueError):
     """Wrong configuration, data or file: the message names the key or file at fault and the mend."""
 
 
+class DamagedFile(InputError):
+    """A file that is not as it was written, or none of its kind: another one may do in its place."""
+
+
 class RunError(RuntimeError):
     """A run that cannot go on, though its input was right: the message says what happened and what is kept."""
 

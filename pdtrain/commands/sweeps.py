@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
@@ -18,6 +17,7 @@ from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
+from pdtrain.results.metrics import read_metrics
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
 
@@ -122,9 +122,8 @@ def metric_of(run_dir: str | Path, name: str) -> float:
     InputError
         If the run has no such metric.
     """
-    path = RunFolder(run_dir).metrics
-    metrics = pd.read_csv(path) if path.exists() else pd.DataFrame()
-    if name not in metrics:
+    path, metrics = RunFolder(run_dir).metrics, read_metrics(run_dir)
+    if metrics is None or name not in metrics:
         raise InputError(f"sweep.metric={name}: {path} has no such column; choose one, such as val/accuracy")
     return float(metrics[name].dropna().iloc[-1])
 

@@ -15,7 +15,7 @@ from pdtrain.files import remove_leftovers
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
-from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
+from pdtrain.training.checkpoints import LAST, read_resumable, resumable_checkpoints
 from pdtrain.training.processes import process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
@@ -154,7 +154,7 @@ def _last_good(folder: Path, console: Console) -> Path | None:
     checkpoints = resumable_checkpoints(folder)
     for checkpoint in checkpoints:
         try:
-            read_checkpoint(checkpoint)
+            read_resumable(checkpoint)
             return checkpoint
         except InputError as error:
             console.print(f"resume=auto: {error}; trying the one before", soft_wrap=True)
