@@ -55,12 +55,14 @@ class CsvLogger(loggers.logger.Logger):
     def go_on(self, logged: int) -> None:
         """Keep the first lines of the file there is; what of them is damaged or lost is said."""
         content, intact = read_intact(self.path) if self.path.is_file() else (b"", True)
-        if not intact:
-            _log.warning("%s: damaged, its checksum differs: what was logged before may be wrong there", self.path)
         with suppress(csv.Error):
             for line in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
                 self._lines.append({key: value for key, value in line.items() if key and _is_number(value)})
         self._lines = self._lines[:logged]
+        if not intact:
+            remove_beside(self.path)
+            aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+            _log.warning("%s: damaged, kept as %s; what was logged before may be wrong there", self.path, aside.name)
         if lost := logged - len(self._lines):
             _log.warning("%s: %d of the %d lines that were logged before are lost", self.path, lost, logged)
 

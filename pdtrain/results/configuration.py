@@ -64,7 +64,7 @@ def _loaded(path: Path) -> DictConfig:
             "you changed it yourself"
         )
     if not isinstance(config, DictConfig):
-        raise InputError(f"{path}: no configuration")
+        raise DamagedFile(f"{path}: no configuration")
     stored = OmegaConf.to_container(config, resolve=False)
     assert isinstance(stored, dict)
     return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
@@ -72,8 +72,8 @@ def _loaded(path: Path) -> DictConfig:
 
 def _read(path: Path) -> DictConfig:
     config = _loaded(path)
-    if not {"data", "model", "paths"} <= set(config):
-        raise InputError(f"{path}: no configuration of a run")
+    if not {"data", "model"} <= set(config) or not isinstance(config.get("paths"), DictConfig):
+        raise DamagedFile(f"{path}: no configuration of a run")
     return config
 
 
@@ -127,7 +127,12 @@ def _part(config: DictConfig, groups: Sequence[str]) -> DictConfig:
 def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     """What the rows in the folder of a probe set were measured with; None if that is not kept."""
     path = Path(folder) / _PROBE_SET_NAME
-    return _loaded(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    config = _loaded(path)
+    if not isinstance(config.get("paths"), DictConfig):
+        raise DamagedFile(f"{path}: no configuration of a probe set; remove {folder}, and probe again")
+    return config
 
 
 def begins_from_weights(config: DictConfig | None) -> bool:

@@ -1,5 +1,6 @@
 """Where everything of a run lies in its folder, and what the files of a probe point are called."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pdtrain.results.rows import ProbePoint
 TRAINING = "training"  # the probe set that training writes
 _CONFIGURATION = "run.yaml"
 _RESULTS = "results"
+_POINT = re.compile(r"epoch=(\d+)-step=(\d+)")
 
 
 class RunFolder:
@@ -66,6 +68,25 @@ class RunFolder:
 def point_name(point: ProbePoint) -> str:
     """How the files of a probe point begin: its rows, and the checkpoint it was measured on."""
     return f"epoch={point.epoch:04d}-step={point.step:08d}"
+
+
+def point_of_name(path: str | Path) -> ProbePoint:
+    """The probe point of a file whose name begins as `point_name` says.
+
+    Examples
+    --------
+    >>> point_of_name("epoch=0002-step=00000006.rows.parquet")
+    ProbePoint(epoch=2, step=6)
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    found = _POINT.match(Path(path).name)
+    if found is None:
+        raise ValueError(f"{path}: not named after a probe point")
+    return ProbePoint(int(found[1]), int(found[2]))
 
 
 def files_of_rows(root: str | Path, kind: str, probe_set: str = TRAINING) -> Iterator[tuple[Path, Path]]:

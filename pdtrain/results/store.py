@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import pandas as pd
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.row_files import is_whole, read_rows, write_rows
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
-from pdtrain.results.run_folder import TRAINING, RunFolder, point_name
+from pdtrain.results.run_folder import TRAINING, RunFolder, point_name, point_of_name
 
 _Kind = TypeVar("_Kind", Row, UnitRow)
 
@@ -49,6 +50,19 @@ class ResultsStore:
         """Tell whether a point is already there, whole."""
         units = self._path_of_units(point)
         return is_whole(self.path(point)) and (is_whole(units) if units.exists() else not self._other_has_units())
+
+    def points(self) -> list[ProbePoint]:
+        """All that there are, damaged or not, earliest first."""
+        return sorted(
+            map(point_of_name, self.folder.glob("epoch=[0-9]*-step=[0-9]*.rows.parquet")), key=attrgetter("step")
+        )
+
+    def set_damaged_aside(self) -> list[Path]:
+        """Rename what is not as it was written, so that its point counts as not measured; return what had that name."""
+        damaged = [path for path in sorted(self.folder.glob("[!.]*.parquet")) if not is_whole(path)]
+        for path in damaged:
+            path.rename(path.with_name(f"{path.name}.damaged"))
+        return damaged
 
     def read_rows(self, point: ProbePoint) -> list[Row]:
         """Rows of one point; empty if it was not measured."""

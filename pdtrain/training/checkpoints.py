@@ -145,6 +145,11 @@ def resumable_checkpoints(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("resume-step=*.ckpt"), reverse=True)
 
 
+def probed_checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints of what was probed, the earliest first."""
+    return sorted(Path(folder).glob("epoch=*-step=*.ckpt"), key=lambda path: point_of(path, {}).step)
+
+
 def place_in_data(content: Mapping[str, Any]) -> tuple[int, int]:
     """Epoch and number of its batches after which a Lightning checkpoint was made, both from 0."""
     loops = content["loops"]["fit_loop"]

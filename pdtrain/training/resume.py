@@ -39,6 +39,12 @@ class Start:
     checkpoint: Path | None = None
     finished: bool = False
 
+    @property
+    def resumes(self) -> bool:
+        """Whether there is something of the run itself."""
+        own = RunFolder(self.run_dir).checkpoints
+        return self.finished or (self.checkpoint is not None and self.checkpoint.parent == own)
+
 
 def find_start(config: DictConfig, console: Console) -> Start:
     """Decide where to begin or go on, and clear away what a killed process left half-written.
