@@ -1,6 +1,7 @@
 """On resuming: what completed epochs have lost of their results is measured again from their kept checkpoints."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as lightning
@@ -12,6 +13,7 @@ from pdtrain.callbacks.named_probes import ProbeCallback
 from pdtrain.commands.build import build_network, build_prober, build_probes, built
 from pdtrain.errors import DamagedFile
 from pdtrain.probes.prober import Probe
+from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.store import ResultsStore
 from pdtrain.training.checkpoints import (
@@ -36,29 +38,35 @@ def measure_missing(config: DictConfig, start: Start, console: Console) -> None:
     store = ResultsStore(start.run_dir)
     for path in store.set_damaged_aside():
         console.print(f"resume=auto: {path}: damaged; kept as {path.name}.damaged", soft_wrap=True)
-    epochs, steps = _completed(start)
+    place = _place(start)
     kept = {point_of(path, {}): path for path in _kept(probing)}
-    lost = [path for point, path in kept.items() if point.step <= steps and not store.has(point)]
+    lost = [path for point, path in kept.items() if point.step <= place.steps and not store.has(point)]
     if lost:
         _measure(config, store, lost, console)
-    known = {point.epoch for point in store.points()}
-    begins = 0 if config.ckpt_path is None else min(known, default=epochs)
-    wanted = [epoch for epoch in range(begins, epochs + 1) if _is_wanted(epoch, config)]
-    if missing := [str(epoch) for epoch in wanted if epoch not in known]:
-        said = f"no results of epoch {', '.join(missing)}, nor a checkpoint to measure them on"
+    if missing := _missing(config, place, store.points()):
+        said = f"no results of epoch {', '.join(map(str, missing))}, nor a checkpoint to measure them on"
         console.print(f"resume=auto: {store.folder}: {said}", soft_wrap=True)
 
 
-def _completed(start: Start) -> tuple[int, int]:
-    """Epochs and steps of the checkpoint that is gone on from, or of the last one of a finished run."""
+@dataclass(frozen=True)
+class _Place:
+    """How far a run is: epochs completed, batches of the next, and steps."""
+
+    epochs: int = 0
+    batches: int = 0
+    steps: int = 0
+
+
+def _place(start: Start) -> _Place:
+    """That of the checkpoint that is gone on from, or of the last one of a finished run."""
     newest = resumable_checkpoints(RunFolder(start.run_dir).checkpoints)
     for path in newest if start.checkpoint is None else [start.checkpoint]:
         try:
             content = read_resumable(path)
         except DamagedFile:
             continue
-        return place_in_data(content)[0], content["global_step"]
-    return 0, 0
+        return _Place(*place_in_data(content), content["global_step"])
+    return _Place()
 
 
 def _kept(probing: DictConfig) -> list[Path]:
@@ -68,9 +76,19 @@ def _kept(probing: DictConfig) -> list[Path]:
     return probed_checkpoints(probing.checkpoints)
 
 
-def _is_wanted(epoch: int, config: DictConfig) -> bool:
-    schedule = instantiate(config.callbacks.probing.schedule)
-    return schedule.at_epoch(epoch, config.trainer.max_epochs) if epoch else schedule.untrained
+def _missing(config: DictConfig, place: _Place, points: list[ProbePoint]) -> list[int]:
+    """Completed epochs whose end was to be probed, and has no point."""
+    schedule, total = instantiate(config.callbacks.probing.schedule), config.trainer.max_epochs
+    begins = 0 if config.ckpt_path is None else min((point.epoch for point in points), default=place.epochs)
+    # how many steps an epoch has is not known within one, nor where the first were those of another run
+    per_epoch = None if place.batches or begins or not place.epochs else place.steps / place.epochs
+    ends = {point.epoch for point in points if per_epoch is None or point.step == point.epoch * per_epoch}
+    wanted = (
+        epoch
+        for epoch in range(begins, place.epochs + 1)
+        if (schedule.at_epoch(epoch, total) if epoch else schedule.untrained)
+    )
+    return [epoch for epoch in wanted if epoch not in ends]
 
 
 def _measure(config: DictConfig, store: ResultsStore, lost: list[Path], console: Console) -> None:

@@ -13,9 +13,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
+from pdtrain.checksums import is_intact, yaml_with_checksum
 from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import written_whole
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.run_folder import RunFolder
@@ -76,11 +77,17 @@ def _choose_folder(config: DictConfig) -> None:
         Console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
     if not (folder / _NAME).exists():
         with written_whole(folder / _NAME) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"command": command})))
+            temporary.write_bytes(yaml_with_checksum(OmegaConf.to_yaml(OmegaConf.create({"command": command}))))
 
 
 def _command_of(folder: Path) -> list[str]:
-    return list(OmegaConf.load(folder / _NAME).command)
+    try:
+        content = (folder / _NAME).read_bytes()
+        if not is_intact(content):
+            raise ValueError("its checksum differs")
+        return list(OmegaConf.create(content.decode()).command)
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{folder / _NAME}: damaged; put back the command of the sweep, or begin another") from error
 
 
 def _check_same(folder: Path, command: list[str]) -> None:
