@@ -35,3 +35,8 @@ def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> In
     hint = f" did you mean {nearest[0]}?" if nearest else ""
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return InputError(f"{key}={given}: no such {of};{hint} choose from {shown}")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what it goes on to explain."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

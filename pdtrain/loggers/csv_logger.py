@@ -52,6 +52,7 @@ class CsvLogger(loggers.logger.Logger):
         """Lines so far."""
         return len(self._lines)
 
+    @rank_zero_only
     def go_on(self, logged: int) -> None:
         """Keep the first lines of the file there is; what of them is damaged or lost is said."""
         content, intact = read_intact(self.path) if self.path.is_file() else (b"", True)

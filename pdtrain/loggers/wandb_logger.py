@@ -11,10 +11,10 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
 from pdtrain.checksums import from_json, json_with_checksum
-from pdtrain.errors import InputError
+from pdtrain.errors import InputError, first_line
 from pdtrain.files import written_whole
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import abandon_wandb, first_line
+from pdtrain.loggers.wandb_run import abandon_wandb
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.training.processes import process_rank
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as parquet
 
-from pdtrain.checksums import add_to_parquet, is_intact
-from pdtrain.errors import DamagedFile
+from pdtrain.checksums import add_to_parquet, has_checksum, is_intact
+from pdtrain.errors import DamagedFile, first_line
 from pdtrain.files import written_whole
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import point_name
 from pdtrain.results.versions import as_of_today
 
 _KINDS = {".rows": Row, ".units": UnitRow}  # by the end of the name, before that of Parquet
+_OF_KIND = {Row: "layer_index", UnitRow: "unit"}  # what the other has not
 
 
 def write_rows(frame: pd.DataFrame, path: Path) -> None:
@@ -33,38 +34,47 @@ def read_rows(path: Path) -> pd.DataFrame:
         If it is not as it was written, no such file, or that of another probe point.
     """
     try:
-        content = path.read_bytes()
-        if not is_intact(content):
-            raise ValueError("its checksum differs")
-        stored = parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read().to_pandas()
-        frame = as_of_today(stored)
+        frame = as_of_today(_opened(path.read_bytes()).read().to_pandas())
+        _check_kind(frame, path)
         _check_place(frame, path)
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(
-            f"{path}: damaged ({first_line(error)}); pdtrain-train with resume=auto measures it again, and "
+            f"{path}: damaged ({first_line(error)[:80]}); pdtrain-train with resume=auto measures it again, and "
             "pdtrain-probe that of a probe set"
         ) from error
     return frame
 
 
 def is_whole(path: Path) -> bool:
-    """Whether there is such a file, and `read_rows` reads it."""
+    """Whether there is such a file, and `read_rows` reads it; it is read whole only if it has no checksum."""
     try:
-        read_rows(path)
-    except DamagedFile:
+        content = path.read_bytes()
+        if not has_checksum(content):
+            read_rows(path)
+        else:
+            columns = ["epoch", "step", _OF_KIND[_kind(path)]]
+            _check_place(_opened(content).read(columns=columns).to_pandas()[columns], path)
+    except Exception:  # whatever a damaged file brings about
         return False
     return True
 
 
-def first_line(error: Exception) -> str:
-    """What an error says, in short."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:80]
+def _opened(content: bytes) -> parquet.ParquetFile:
+    if not is_intact(content):
+        raise ValueError("its checksum differs")
+    return parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
+
+
+def _check_kind(frame: pd.DataFrame, path: Path) -> None:
+    if missing := {field.name for field in fields(_kind(path))} - set(frame):
+        raise ValueError(f"it has no {', '.join(sorted(missing))}")
+
+
+def _kind(path: Path) -> type:
+    return _KINDS[path.with_suffix("").suffix]
 
 
 def _check_place(frame: pd.DataFrame, path: Path) -> None:
-    kind = _KINDS[path.with_suffix("").suffix]
-    if missing := {"epoch", "step", *(field.name for field in fields(kind))} - set(frame):
-        raise ValueError(f"it has no {', '.join(sorted(missing))}")
     for epoch, step in set(zip(frame["epoch"], frame["step"], strict=True)):
         if (place := point_name(ProbePoint(epoch, step))) != path.name.partition(".")[0]:
             raise ValueError(f"it is that of {place}")

@@ -59,7 +59,7 @@ class ResultsStore:
 
     def set_damaged_aside(self) -> list[Path]:
         """Rename what is not as it was written, so that its point counts as not measured; return what had that name."""
-        damaged = [path for path in sorted(self.folder.glob("[!.]*.parquet")) if not is_whole(path)]
+        damaged = [path for path in sorted(self.folder.glob("epoch=*.parquet")) if not is_whole(path)]
         for path in damaged:
             path.rename(path.with_name(f"{path.name}.damaged"))
         return damaged

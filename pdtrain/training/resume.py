@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import remove_leftovers
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.run_folder import RunFolder, folders_below
@@ -98,7 +98,7 @@ def _decide(config: DictConfig, console: Console) -> Start:
                 f"hydra.run.dir={run_dir}: holds a run already; give resume=auto to go on with it, or another folder"
             )
         return Start(run_dir, given)
-    if not holds_run(run_dir) and not _is_named() and (other := _unfinished_like(config)) is not None:
+    if not holds_run(run_dir) and not _is_named() and (other := _unfinished_like(config, console)) is not None:
         _discard(run_dir)
         run_dir = other
     if not holds_run(run_dir):
@@ -125,11 +125,15 @@ def _is_named() -> bool:
     return any(override.startswith("hydra.run.dir=") for override in HydraConfig.get().overrides.hydra)
 
 
-def _unfinished_like(config: DictConfig) -> Path | None:
+def _unfinished_like(config: DictConfig, console: Console) -> Path | None:
     """The latest unfinished run below `paths.runs` with the same configuration."""
     began = {folder: RunFolder(folder).configuration.stat().st_mtime for folder in folders_below(config.paths.runs)}
     for folder in sorted(began, key=began.__getitem__, reverse=True):
-        stored = load_configuration(folder)
+        try:
+            stored = load_configuration(folder)
+        except DamagedFile as error:
+            console.print(f"resume=auto: {error}; passed over", soft_wrap=True)
+            continue
         assert stored is not None
         if not is_finished(folder) and running_here(folder) is None and not differences(stored, config):
             return folder
