@@ -74,6 +74,7 @@ def from_json(text: str) -> Any:
     ValueError
         If it is damaged.
     """
+    text = text.strip()  # of the end of its line
     if not is_intact(text.encode()):
         raise ValueError("its checksum differs")
     try:

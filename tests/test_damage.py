@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pdtrain.checksums import from_json
+from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.commands.probe import probe
 from pdtrain.commands.report import report
 from pdtrain.commands.train import train
@@ -79,6 +79,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _probe(run_dir, "ckpt_path='epoch=000[01]*'")
     (run_dir / "wandb_id").unlink(missing_ok=True)
     stored_id(run_dir)
+    lines = [{"epoch": epoch, "val/accuracy": epoch / 3} for epoch in range(3)]
+    (run_dir / "wandb_lines.jsonl").write_text("".join(json_with_checksum(line) + "\n" for line in lines))
     return run_dir
 
 
@@ -130,6 +132,15 @@ def _resumed(run_dir: Path) -> dict[str, Any]:
         "rows": load(run_dir), "units": load(run_dir, units=True), "metrics": read_metrics(run_dir),
         "weights": dict(read_checkpoint(newest)["state_dict"]), "finished": is_finished(run_dir),
     }  # fmt: skip
+
+
+def _begun(run_dir: Path) -> dict[str, Any]:
+    """Begin another run from a checkpoint of this one."""
+    config = _configuration(run_dir)
+    config.paths.run_dir, config.ckpt_path = str(run_dir / "another"), f"{run_dir}/checkpoints/{_EPOCH_1}.ckpt"
+    config.resume, config.callbacks.probing = None, None
+    begun = train(config)
+    return dict(read_checkpoint(begun / "checkpoints" / "last.ckpt")["state_dict"])
 
 
 def _outcome(read: Callable[[], Any], capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Outcome:
@@ -185,12 +196,19 @@ def _state_dict(run_dir: Path) -> Any:
     return read_checkpoint(run_dir / "checkpoints" / f"{_EPOCH_1}.ckpt")["state_dict"]
 
 
+def _journal(run_dir: Path) -> Any:
+    """Metrics as W&B's logger keeps them, where no CSV is."""
+    (run_dir / "csv" / "metrics.csv").unlink()
+    return read_metrics(run_dir)
+
+
 READERS = {
     "rows": Reader(load, [f"results/{_EPOCH_1}.rows.parquet"], _FAST, 8),
     "units": Reader(partial(load, units=True), [f"results/{_EPOCH_1}.units.parquet"], _FAST, 8),
     "configuration": Reader(partial(load, keys=["seed", "optimizer.lr"]), ["run.yaml"], _FAST, 4),
     "checkpoint": Reader(_state_dict, [f"checkpoints/{_EPOCH_1}.ckpt"], _FAST, 20),
     "metrics": Reader(read_metrics, ["csv/metrics.csv"], _FAST, 8),
+    "journal": Reader(_journal, ["wandb_lines.jsonl"], [d for d in DAMAGES if d not in ("cut", "its last byte")], 8),
     "stimuli": Reader(load_stimuli, ["stimuli.npz"], _FAST, 8),
     "status": Reader(is_finished, ["status.json"], _FAST, 8),
     "wandb_id": Reader(stored_id, ["wandb_id"], _FAST, 8),
@@ -202,6 +220,7 @@ READERS = {
         _SLOW, mends=True,
     ),
     "log": Reader(_resumed, ["csv/metrics.csv"], _SLOW),
+    "begin": Reader(_begun, [f"checkpoints/{_EPOCH_1}.ckpt"], _SLOW),
     "report": Reader(
         _reported,
         [f"results/{_EPOCH_1}.rows.parquet", f"results/{_EPOCH_2}.units.parquet", "results/measures.json",
@@ -244,7 +263,8 @@ def test_every_reader_of_every_damaged_file(
         if not (said or _is_right(outcome, reference)):
             wrong.append((file, damage, seed, outcome))
         shutil.rmtree(run_dir.parent)
-    assert reference.error is None and not wrong, wrong[0]
+    assert reference.error is None
+    assert not wrong, wrong[0]
 
 
 @pytest.mark.parametrize("reader", [*READERS, "older"])
@@ -274,6 +294,8 @@ def _without_checksums(run_dir: Path) -> Path:
         path.write_text(path.read_text().rpartition("# ")[0])
     for path in run_dir.rglob("*.json"):
         path.write_text(json.dumps(from_json(path.read_text())))
+    for path in run_dir.rglob("*.jsonl"):
+        path.write_text("".join(json.dumps(from_json(line)) + "\n" for line in path.read_text().splitlines()))
     assert not any(b"pdtrain sha256" in path.read_bytes() for path in run_dir.rglob("*") if path.is_file())
     return run_dir
 

@@ -36,6 +36,8 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
         if path == folder.metrics:
             return pd.read_csv(io.BytesIO(content)).apply(pd.to_numeric)
         whole = [line for line in content.decode().splitlines(keepends=True) if line.endswith("\n")]
+        if not whole:
+            raise ValueError("it has no line")
         return pd.DataFrame([from_json(line) for line in whole])
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(f"{path}: damaged; remove it, and the report has no accuracy") from error
