@@ -10,6 +10,10 @@ class InputError(ValueError):
     """Wrong configuration, data or file: the message names the key or file at fault and the mend."""
 
 
+class DamagedFile(InputError):
+    """A file that is not as it was written, or none of its kind: another one may do in its place."""
+
+
 class RunError(RuntimeError):
     """A run that cannot go on, though its input was right: the message says what happened and what is kept."""
 
@@ -42,3 +46,8 @@ def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> In
     hint = f" did you mean {nearest[0]}?" if nearest else ""
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     return InputError(f"{key}={given}: no such {of};{hint} choose from {shown}")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what it goes on to explain."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

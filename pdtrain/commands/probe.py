@@ -21,7 +21,7 @@ from pdtrain.commands.probe_responses import probe_responses
 from pdtrain.commands.probe_weights import probe_weights
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
@@ -82,19 +82,28 @@ def _probe_run(config: DictConfig, run_dir: Path, console: Console) -> list[Path
     lightning.seed_everything(config.seed, verbose=False)
     data = built(config.data)
     data.setup()
-    network = build_network(config, data)
+    network, damaged = build_network(config, data), dict[Path, DamagedFile]()
     with ProbeJob(config, run_dir, data, network, console) as job:
         for checkpoints in _checkpoints(config, run_dir):
             before = len(job.written)
             for path in checkpoints:
                 known = point_of(path, {})
-                if known.step and job.is_done(known):
+                if path in damaged or (known.step and job.is_done(known)):
                     continue
-                point = point_of(path, load_network(network, path))
+                try:
+                    point = point_of(path, load_network(network, path))
+                except DamagedFile as error:
+                    damaged[path] = error
+                    continue
                 if not job.is_done(point):
                     job.measure(network, point, of=f"{path.name}: epoch {point.epoch}, step {point.step}")
             if len(job.written) > before:
                 job.say_what_must_be_known()
+    if damaged:
+        others = (
+            "all others are measured; remove what is damaged to leave it out" if len(checkpoints) > len(damaged) else ""
+        )
+        raise DamagedFile("; ".join(filter(None, [*map(str, damaged.values()), others])))
     return job.written
 
 

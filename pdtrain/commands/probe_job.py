@@ -49,6 +49,8 @@ class ProbeJob:
         self._config, self._folder, self._console = config, folder, console
         self._probes = build_probes(config)
         self._store = ResultsStore(folder, probe_set=config.probe_set)
+        for path in self._store.set_damaged_aside():
+            console.print(f"{path}: damaged; kept as {path.name}.damaged, and measured again", soft_wrap=True)
         self._prober = build_prober(config, data, self._store)
         self._prober.prepare(network, self._probes)
         check_measured_alike(self._store.folder, config, (*_MEASURED_WITH, FINGERPRINT), probe_set=config.probe_set)

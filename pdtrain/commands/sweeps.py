@@ -10,16 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
-import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from pdtrain.checksums import is_intact, yaml_with_checksum
 from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import written_whole
 from pdtrain.locks import only_writer
 from pdtrain.report.console import plain_console
+from pdtrain.results.metrics import read_metrics
 from pdtrain.results.run_folder import SWEEP as _NAME
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
@@ -95,12 +96,19 @@ def _begin(config: DictConfig, folder: Path) -> None:
             go_on_with_study(config)
         plain_console().print(f"sweep.resume=true: {_state(folder)}", soft_wrap=True)
     if not begun:
+        content = yaml_with_checksum(OmegaConf.to_yaml(OmegaConf.create({"command": _command(config)})))
         with written_whole(folder / _NAME) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"command": _command(config)})))
+            temporary.write_bytes(content)
 
 
 def _command_of(folder: Path) -> list[str]:
-    return list(OmegaConf.load(folder / _NAME).command)
+    try:
+        content = (folder / _NAME).read_bytes()
+        if not is_intact(content):
+            raise ValueError("its checksum differs")
+        return list(OmegaConf.create(content.decode()).command)
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{folder / _NAME}: damaged; put back the command of the sweep, or begin another") from error
 
 
 def _check_same(folder: Path, command: list[str]) -> None:
@@ -142,9 +150,8 @@ def metric_of(run_dir: str | Path, name: str) -> float:
     InputError
         If the run has no such metric.
     """
-    path = RunFolder(run_dir).metrics
-    metrics = pd.read_csv(path) if path.exists() else pd.DataFrame()
-    if name not in metrics:
+    path, metrics = RunFolder(run_dir).metrics, read_metrics(run_dir)
+    if metrics is None or name not in metrics:
         raise InputError(f"sweep.metric={name}: {path} has no such column; choose one, such as val/accuracy")
     return float(metrics[name].dropna().iloc[-1])
 

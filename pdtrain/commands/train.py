@@ -25,6 +25,7 @@ from pdtrain.commands.build import (
     measured_properties,
     outputs_of,
 )
+from pdtrain.commands.missing_results import measure_missing
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
@@ -73,6 +74,8 @@ def train(config: DictConfig) -> Path:
     console = plain_console()
     with found_start(config, console) as start:
         config.paths.run_dir = str(start.run_dir)
+        if start.resumes and not process_rank():
+            measure_missing(config, start, console)
         if start.finished:
             console.print(f"{start.run_dir}: finished already", soft_wrap=True)
         else:

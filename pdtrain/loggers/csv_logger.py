@@ -1,23 +1,29 @@
 """The CSV file of a run's metrics, which goes on where it stopped."""
 
 import csv
+import io
+import logging
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import loggers
 from pytorch_lightning.utilities import rank_zero_only
 
+from pdtrain.checksums import read_intact, remove_beside, write_beside
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
 
 
 class CsvLogger(loggers.logger.Logger):
     """Writes `save_dir`/csv/metrics.csv, one line per call, always whole.
 
     Unlike Lightning's, it keeps the lines of an earlier process, so that a resumed run has one file; and a reader
-    never sees half of it.
+    never sees half of it. Its checksum is kept beside it.
 
     Parameters
     ----------
@@ -46,12 +52,20 @@ class CsvLogger(loggers.logger.Logger):
         """Lines so far."""
         return len(self._lines)
 
+    @rank_zero_only
     def go_on(self, logged: int) -> None:
-        """Keep the first lines of the file there is."""
-        if logged:
-            with self.path.open(newline="") as file:
-                kept = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
-            self._lines = kept[:logged]
+        """Keep the first lines of the file there is; what of them is damaged or lost is said."""
+        content, intact = read_intact(self.path) if self.path.is_file() else (b"", True)
+        with suppress(csv.Error):
+            for line in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
+                self._lines.append({key: value for key, value in line.items() if key and _is_number(value)})
+        self._lines = self._lines[:logged]
+        if not intact:
+            remove_beside(self.path)
+            aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
+            _log.warning("%s: damaged, kept as %s; what was logged before may be wrong there", self.path, aside.name)
+        if lost := logged - len(self._lines):
+            _log.warning("%s: %d of the %d lines that were logged before are lost", self.path, lost, logged)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -68,8 +82,19 @@ class CsvLogger(loggers.logger.Logger):
         if self._saved == len(self._lines):
             return
         columns = list(dict.fromkeys(key for line in self._lines for key in line))
+        remove_beside(self.path)
         with written_whole(self.path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self._lines)
+        write_beside(self.path)
         self._saved = len(self._lines)
+
+
+def _is_number(cell: str | list[str] | None) -> bool:
+    """Whether a cell was logged as it stands; not where a line has too few or too many."""
+    try:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True

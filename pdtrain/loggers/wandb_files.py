@@ -1,6 +1,7 @@
 """What a run keeps of W&B: its id there, and the offline files, which tell what has been logged without a server."""
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 
 from wandb.proto import wandb_internal_pb2
 
+from pdtrain.checksums import read_intact, write_beside
+from pdtrain.errors import DamagedFile
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 
+_ID = re.compile(rb"[!-~]{1,128}")
 _HEADER_BYTES, _BLOCK_BYTES = 7, 32768
 _WHOLE, _LAST = 1, 4  # kinds of a record's parts that end it
 
@@ -38,14 +42,27 @@ def records(path: str | Path) -> Iterator[Any]:
 
 
 def stored_id(run_dir: str | Path) -> str:
-    """Id of the run at W&B, made on first use: every process that goes on with the run, or probes it, logs there."""
+    """Id of the run at W&B, made on first use: every process that goes on with the run, or probes it, logs there.
+
+    Raises
+    ------
+    DamagedFile
+        If its file is not as it was written, or holds no id.
+    """
     from wandb.sdk.lib.runid import generate_id
 
     path = RunFolder(run_dir).wandb_id
     if not path.exists():
         with written_whole(path) as temporary:
             temporary.write_text(os.environ.get("WANDB_RUN_ID") or generate_id())  # W&B's sweep agent gives one
-    return path.read_text()
+        write_beside(path)
+    content, intact = read_intact(path)
+    if not intact or not _ID.fullmatch(content.strip()):
+        raise DamagedFile(
+            f"{path}: damaged; write the run's id at W&B there; it ends a name in {RunFolder(run_dir).wandb_files}/, "
+            f"and remove {path.name}.sha256"
+        )
+    return content.decode().strip()
 
 
 def logged_steps(save_dir: str | Path, run_id: str) -> int:

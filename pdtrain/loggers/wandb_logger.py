@@ -1,10 +1,8 @@
 """The training at W&B, which goes on where it stopped, and never ends because of W&B."""
 
-import json
 import logging
 import os
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,11 @@ from pytorch_lightning import loggers
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from pdtrain.errors import InputError
+from pdtrain.checksums import from_json, json_with_checksum
+from pdtrain.errors import InputError, first_line
 from pdtrain.files import written_whole
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import abandon_wandb, first_line
+from pdtrain.loggers.wandb_run import abandon_wandb
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.training.processes import process_rank
 
@@ -91,10 +90,12 @@ class WandbLogger(loggers.WandbLogger):
     @rank_zero_only
     def go_on(self, logged: int) -> None:
         """Keep the first lines of an earlier process; W&B may have lost some of them with it, or have more."""
-        with self._journal.open() as journal:
-            self._lines = [json.loads(line) for line in islice(journal, logged)]
+        kept = self._journal.read_bytes().splitlines() if self._journal.is_file() else []
+        self._lines = [_line(kept[number]) if number < len(kept) else {} for number in range(logged)]
+        if lost := self._lines.count({}):
+            _log.warning("%s: %d of the %d lines that were logged before are lost", self._journal, lost, logged)
         with written_whole(self._journal) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in self._lines))
+            temporary.write_text("".join(json_with_checksum(line) + "\n" for line in self._lines))
         self._saved = len(self._lines)
         self._send()
 
@@ -130,7 +131,16 @@ class WandbLogger(loggers.WandbLogger):
         """Put the lines on the disk: what a killed process had logged can be sent again."""
         if self._saved < len(self._lines):
             with self._journal.open("a" if self._saved else "w") as journal:
-                journal.writelines(json.dumps(line) + "\n" for line in self._lines[self._saved :])
+                journal.writelines(json_with_checksum(line) + "\n" for line in self._lines[self._saved :])
                 journal.flush()
                 os.fsync(journal.fileno())
             self._saved = len(self._lines)
+
+
+def _line(kept: bytes) -> dict[str, Any]:
+    """A line of an earlier process; empty where it is damaged, since W&B counts it."""
+    try:
+        line = from_json(kept.decode())
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}

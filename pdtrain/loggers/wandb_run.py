@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
+from pdtrain.errors import first_line
 from pdtrain.results.caveats import Caveat
 from pdtrain.results.run_folder import RunFolder
 
@@ -67,8 +68,3 @@ def abandon_wandb(error: Exception) -> None:
     with suppress(Exception):
         wandb.teardown(1)
     wandb.run = None
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without what it goes on to explain."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.layers import Layer
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile
 from pdtrain.results.store import ResultsStore
 
 _LATER_COLUMN = "estimator"  # which later versions write, and 0.1.0 did not
@@ -40,8 +40,8 @@ def units_of_first_version(
 
     Raises
     ------
-    InputError
-        If a file is damaged.
+    DamagedFile
+        If a file is.
     """
     stored: dict[str, list[int]] = {}
     for folder in (store.folder.parent, store.folder):  # the probe set's own over those of training
@@ -63,6 +63,6 @@ def _units(file: Path) -> dict[str, list[int]] | None:
         if _LATER_COLUMN in parquet.read_schema(file).names:
             return None
         pairs = pd.read_parquet(file, columns=["layer", "unit"]).drop_duplicates()
-    except (OSError, ValueError) as error:  # pyarrow's errors among them
-        raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
     return {str(layer): sorted(int(unit) for unit in units) for layer, units in pairs.groupby("layer")["unit"]}

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
 
-from pdtrain.errors import InputError
+from pdtrain.checksums import is_intact, yaml_with_checksum
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.versions import ADDED, upgraded
@@ -34,8 +34,7 @@ _FREE = (
 
 def save_configuration(run_dir: str | Path, config: DictConfig) -> None:
     """Keep `config`, its interpolations unresolved."""
-    with written_whole(RunFolder(run_dir).configuration) as temporary:
-        OmegaConf.save(config, temporary, resolve=False)
+    _write(config, RunFolder(run_dir).configuration)
 
 
 def load_configuration(run_dir: str | Path) -> DictConfig | None:
@@ -43,8 +42,8 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
 
     Raises
     ------
-    InputError
-        If the file is damaged.
+    DamagedFile
+        If the file is not as it was written.
     """
     folder = RunFolder(run_dir)
     for path in (folder.configuration, folder.hydra_configuration):
@@ -55,11 +54,17 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
 
 def _loaded(path: Path) -> DictConfig:
     try:
-        config = OmegaConf.load(path)
-    except (YAMLError, OSError) as error:
-        raise InputError(f"{path}: damaged; put back the configuration of the run") from error
+        content = path.read_bytes()
+        config = OmegaConf.create(content.decode())
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{path}: damaged; put back the configuration of the run") from error
+    if not is_intact(content):
+        raise DamagedFile(
+            f"{path}: damaged, its checksum differs; put back the configuration of the run, or remove the last line if "
+            "you changed it yourself"
+        )
     if not isinstance(config, DictConfig):
-        raise InputError(f"{path}: no configuration")
+        raise DamagedFile(f"{path}: no configuration")
     stored = OmegaConf.to_container(config, resolve=False)
     assert isinstance(stored, dict)
     return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
@@ -67,8 +72,8 @@ def _loaded(path: Path) -> DictConfig:
 
 def _read(path: Path) -> DictConfig:
     config = _loaded(path)
-    if not {"data", "model", "paths"} <= set(config):
-        raise InputError(f"{path}: no configuration of a run")
+    if not {"data", "model"} <= set(config) or not isinstance(config.get("paths"), DictConfig):
+        raise DamagedFile(f"{path}: no configuration of a run")
     return config
 
 
@@ -107,8 +112,12 @@ def check_same_weights(run_dir: str | Path, config: DictConfig, groups: Sequence
 
 def keep_configuration(folder: str | Path, config: DictConfig, groups: Sequence[str]) -> None:
     """Keep what the rows of a probe set are measured with: the `groups` of `config`."""
-    with written_whole(Path(folder) / _PROBE_SET_NAME) as temporary:
-        OmegaConf.save(_part(config, groups), temporary, resolve=False)
+    _write(_part(config, groups), Path(folder) / _PROBE_SET_NAME)
+
+
+def _write(config: DictConfig, path: Path) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_bytes(yaml_with_checksum(OmegaConf.to_yaml(config, resolve=False)))
 
 
 def _part(config: DictConfig, groups: Sequence[str]) -> DictConfig:
@@ -118,7 +127,12 @@ def _part(config: DictConfig, groups: Sequence[str]) -> DictConfig:
 def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     """What the rows in the folder of a probe set were measured with; None if that is not kept."""
     path = Path(folder) / _PROBE_SET_NAME
-    return _loaded(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    config = _loaded(path)
+    if not isinstance(config.get("paths"), DictConfig):
+        raise DamagedFile(f"{path}: no configuration of a probe set; remove {folder}, and probe again")
+    return config
 
 
 def begins_from_weights(config: DictConfig | None) -> bool:

@@ -4,7 +4,6 @@ A probe declares its measures; loggers, terminal, report, comparison and areas k
 beside the rows, as data, so that rows are read without the code that made them.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from pdtrain.errors import InputError, one_line
+from pdtrain.checksums import from_json, json_with_checksum
+from pdtrain.errors import DamagedFile, one_line
 from pdtrain.files import written_whole
 
 _NAME = "measures.json"
@@ -285,8 +285,8 @@ class Catalogue:
 
     def save(self, folder: str | Path) -> None:
         """Keep the measures beside the rows in `folder`."""
-        path, text = Path(folder) / _NAME, json.dumps([asdict(measure) for measure in self], indent=1)
-        if path.is_file() and path.read_text() == text:
+        path, text = Path(folder) / _NAME, json_with_checksum([asdict(measure) for measure in self], indent=1)
+        if path.is_file() and path.read_bytes() == text.encode():
             return
         with written_whole(path) as temporary:
             temporary.write_text(text)
@@ -304,8 +304,8 @@ def catalogue_of(folder: str | Path, rows: pd.DataFrame | None = None) -> Catalo
 
     Raises
     ------
-    InputError
-        If the file is damaged.
+    DamagedFile
+        If the file is not as it was written.
     """
     path = Path(folder) / _NAME
     catalogue = Catalogue([*_read(path), *BUILT_IN] if path.is_file() else BUILT_IN)
@@ -317,12 +317,12 @@ def _read(path: Path) -> list[Measure]:
     kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(Measure)} | dict.fromkeys(texts, _text)
     try:
         found = []
-        for stored in json.loads(path.read_text()):
+        for stored in from_json(path.read_text()):
             known: dict[str, Any] = {name: kinds[name](value) for name, value in stored.items() if name in kinds}
             found.append(Measure(**known))
         return found
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(f"{path}: damaged; remove it, and rows are read as those of pdtrain's own probes") from error
+        raise DamagedFile(f"{path}: damaged; remove it, and rows are read as those of pdtrain's own probes") from error
 
 
 def _text(value: Any) -> str:

@@ -1,11 +1,12 @@
 """The metrics that loggers have kept of a run."""
 
-import json
+import io
 from pathlib import Path
 
 import pandas as pd
 
-from pdtrain.errors import InputError
+from pdtrain.checksums import from_json, read_intact
+from pdtrain.errors import DamagedFile
 from pdtrain.results.run_folder import RunFolder
 
 EVALUATED_ACCURACY = "train/accuracy_evaluated"
@@ -21,20 +22,25 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
 
     Raises
     ------
-    InputError
-        If the file is damaged.
+    DamagedFile
+        If the file is not as it was written.
     """
     folder = RunFolder(run_dir)
     path = next((path for path in (folder.metrics, folder.wandb_lines) if path.is_file()), None)
     if path is None:
         return None
     try:
+        content, intact = read_intact(path)
+        if not intact:
+            raise ValueError("its checksum differs")
         if path == folder.metrics:
-            return pd.read_csv(path).apply(pd.to_numeric)
-        whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return pd.DataFrame([json.loads(line) for line in whole])
-    except (ValueError, TypeError) as error:  # those of pandas and JSON among them
-        raise InputError(f"{path}: damaged; remove it, and the report has no accuracy") from error
+            return pd.read_csv(io.BytesIO(content)).apply(pd.to_numeric)
+        whole = [line for line in content.decode().splitlines(keepends=True) if line.endswith("\n")]
+        if not whole:
+            raise ValueError("it has no line")
+        return pd.DataFrame([from_json(line) for line in whole])
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{path}: damaged; remove it, and the report has no accuracy") from error
 
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:

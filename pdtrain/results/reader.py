@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from pdtrain.errors import InputError, one_line, unknown_name
+from pdtrain.errors import InputError, unknown_name
 from pdtrain.results.configuration import leaves, load_configuration, weights_of_run
 from pdtrain.results.measures import UNIT
+from pdtrain.results.row_files import read_rows
 from pdtrain.results.rows import HALF_DIFFERENCES
 from pdtrain.results.run_folder import TRAINING, files_of_rows
-from pdtrain.results.versions import as_of_today, mixed_estimators
+from pdtrain.results.versions import mixed_estimators
 
 _log = logging.getLogger(__name__)
-_TEXTS = ("layer", "probe", "quantity", "property", "note", "estimator")
 
 
 def load(
@@ -53,14 +53,14 @@ def load(
     Raises
     ------
     InputError
-        If there are no results below `path`, or a run's configuration has no such key.
+        If there are no results below `path`, a file of them is damaged, or a run's configuration has no such key.
     """
     root = Path(path)
     frames = []
     found = list(files_of_rows(root, "units" if units else "rows", probe_set))
     names = {run: weights_of_run(run) for run in {run for _, run in found}}
     for file, run in found:
-        frame = _read(file)
+        frame = read_rows(file)
         frame.insert(0, "run", str(run.relative_to(root)))
         frame.insert(list(frame).index("step") + 1, "weights", _weights(frame["step"], names[run]))
         if not half_differences:
@@ -87,22 +87,6 @@ def _value_of(run_dir: Path, key: str) -> Any:
     if key not in values:
         raise unknown_name("keys", key, sorted(values), of="key of the configuration")
     return str(values[key]) if isinstance(values[key], list | dict) else values[key]
-
-
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        return _printable(as_of_today(pd.read_parquet(file)))
-    except (OSError, ValueError) as error:  # pyarrow's errors among them
-        raise InputError(f"{file}: damaged; remove it, and probe its checkpoint again with pdtrain-probe") from error
-
-
-def _printable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Without line breaks and the like in names, which would break figures, tables and terminals."""
-    for column in frame.columns.intersection(list(_TEXTS)):
-        odd = [text for text in frame[column].unique() if isinstance(text, str) and not text.isprintable()]
-        if odd:
-            frame[column] = frame[column].replace({text: one_line(text) for text in odd})
-    return frame
 
 
 def _weights(steps: pd.Series, names: tuple[str, str]) -> pd.Series:

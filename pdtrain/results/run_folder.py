@@ -14,6 +14,7 @@ _RESULTS = "results"
 # no way out of its folder, no pattern, no name that a file of ours has
 _PLAIN = re.compile(r"\w(?:[\w+=-]|\.(?=\d)| (?=\w))*")
 _LONGEST = 100  # bytes
+_POINT = re.compile(r"epoch=(\d+)-step=(\d+)")
 
 
 class RunFolder:
@@ -102,6 +103,25 @@ def plain_name(probe_set: str) -> str:
 def point_name(point: ProbePoint) -> str:
     """How the files of a probe point begin: its rows, and the checkpoint it was measured on."""
     return f"epoch={point.epoch:04d}-step={point.step:08d}"
+
+
+def point_of_name(path: str | Path) -> ProbePoint:
+    """The probe point of a file whose name begins as `point_name` says.
+
+    Examples
+    --------
+    >>> point_of_name("epoch=0002-step=00000006.rows.parquet")
+    ProbePoint(epoch=2, step=6)
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    found = _POINT.match(Path(path).name)
+    if found is None:
+        raise ValueError(f"{path}: not named after a probe point")
+    return ProbePoint(int(found[1]), int(found[2]))
 
 
 def files_of_rows(root: str | Path, kind: str, probe_set: str = TRAINING) -> Iterator[tuple[Path, Path]]:

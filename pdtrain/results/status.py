@@ -1,12 +1,14 @@
 """What a run is doing, for those who look at it from outside: running, finished, failed or preempted."""
 
-import json
+import logging
 import os
 from pathlib import Path
 
+from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 
+_log = logging.getLogger(__name__)
 _KEYS = {"state", "process", "started", "host"}
 
 
@@ -15,7 +17,7 @@ def write_status(run_dir: str | Path, state: str) -> None:
     process = os.getpid()
     status = {"state": state, "process": process, "started": _start_of(process), "host": os.uname().nodename}
     with written_whole(RunFolder(run_dir).status) as temporary:
-        temporary.write_text(json.dumps(status))
+        temporary.write_text(json_with_checksum(status))
 
 
 def is_finished(run_dir: str | Path) -> bool:
@@ -43,10 +45,13 @@ def running_here(run_dir: str | Path) -> int | None:
 def _read(run_dir: str | Path) -> dict:
     path = RunFolder(run_dir).status
     try:
-        status = json.loads(path.read_text()) if path.is_file() else {}
-    except ValueError:
-        return {}  # damaged: what it does is not known
-    return status if isinstance(status, dict) and status.keys() >= _KEYS else {}
+        status = from_json(path.read_text()) if path.is_file() else {}
+    except (OSError, ValueError):
+        status = None
+    if not isinstance(status, dict) or (status and not status.keys() >= _KEYS):
+        _log.warning("%s: damaged; the run is taken for one that was cut off", path)
+        return {}
+    return status
 
 
 def _start_of(process: int) -> str | None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from pdtrain.errors import InputError
+from pdtrain.checksums import add_to_zip, zip_is_intact
+from pdtrain.errors import DamagedFile
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.normalization import intensities
@@ -23,6 +23,7 @@ def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence
     images = (intensities(stimuli.pixels[:_SHOWN]) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     with written_whole(RunFolder(run_dir).stimuli) as temporary:
         np.savez_compressed(temporary, images=images, **values)
+        add_to_zip(temporary)
 
 
 def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
@@ -31,8 +32,10 @@ def load_stimuli(run_dir: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]
     if not path.exists():
         return None
     try:
+        if not zip_is_intact(path):
+            raise ValueError("its checksum differs")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = {n.removeprefix("property_"): arrays[n] for n in arrays.files if n.startswith("property_")}
             return arrays["images"], values
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, BadZipFile) as error:
-        raise InputError(f"{path}: damaged; remove it, and the report has no stimuli") from error
+    except Exception as error:  # whatever a damaged file brings about
+        raise DamagedFile(f"{path}: damaged; remove it, and the report has no stimuli") from error

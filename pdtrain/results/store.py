@@ -8,12 +8,10 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pdtrain.errors import InputError
-from pdtrain.files import written_whole
 from pdtrain.results.measures import Catalogue
+from pdtrain.results.row_files import is_whole, read_rows, write_rows
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
-from pdtrain.results.run_folder import TRAINING, RunFolder, point_name
-from pdtrain.results.versions import as_of_today
+from pdtrain.results.run_folder import TRAINING, RunFolder, point_name, point_of_name
 
 _Kind = TypeVar("_Kind", Row, UnitRow)
 
@@ -42,9 +40,9 @@ class ResultsStore:
     def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
         if unit_rows:
-            _write_parquet(_frame(point, unit_rows, UnitRow), self.folder / f"{point_name(point)}.units.parquet")
+            write_rows(_frame(point, unit_rows, UnitRow), self._path_of_units(point))
         path = self.path(point)
-        _write_parquet(_frame(point, rows, Row), path)
+        write_rows(_frame(point, rows, Row), path)
         return path
 
     def keep(self, catalogue: Catalogue) -> None:
@@ -57,18 +55,37 @@ class ResultsStore:
 
     def has(self, point: ProbePoint) -> bool:
         """Tell whether a point is already there, whole."""
-        return self.path(point).exists()
+        units = self._path_of_units(point)
+        return is_whole(self.path(point)) and (is_whole(units) if units.exists() else not self._other_has_units())
+
+    def points(self) -> list[ProbePoint]:
+        """All that there are, damaged or not, earliest first."""
+        return sorted(
+            map(point_of_name, self.folder.glob("epoch=[0-9]*-step=[0-9]*.rows.parquet")), key=attrgetter("step")
+        )
+
+    def set_damaged_aside(self) -> list[Path]:
+        """Rename what is not as it was written, so that its point counts as not measured; return what had that name."""
+        damaged = [path for path in sorted(self.folder.glob("epoch=*.parquet")) if not is_whole(path)]
+        for path in damaged:
+            path.rename(path.with_name(f"{path.name}.damaged"))
+        return damaged
 
     def read_rows(self, point: ProbePoint) -> list[Row]:
         """Rows of one point; empty if it was not measured."""
-        if not self.has(point):
-            return []
-        return _records(self.path(point), Row)
+        path = self.path(point)
+        return _records(path, Row) if path.exists() else []
 
     def read_unit_rows(self, point: ProbePoint) -> list[UnitRow]:
         """Per-unit values of one point; empty if there are none."""
-        path = self.folder / f"{point_name(point)}.units.parquet"
+        path = self._path_of_units(point)
         return _records(path, UnitRow) if path.exists() else []
+
+    def _path_of_units(self, point: ProbePoint) -> Path:
+        return self.folder / f"{point_name(point)}.units.parquet"
+
+    def _other_has_units(self) -> bool:
+        return any(self.folder.glob("[!.]*.units.parquet"))
 
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
@@ -80,12 +97,7 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
 
 
 def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
-    columns = as_of_today(pd.read_parquet(path))[[field.name for field in fields(kind)]]
+    columns = read_rows(path)[[field.name for field in fields(kind)]]
     if HALF_DIFFERENCES in columns:
         columns[HALF_DIFFERENCES] = columns[HALF_DIFFERENCES].map(tuple)
     return [kind(*values) for values in columns.itertuples(index=False, name=None)]
-
-
-def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    with written_whole(path) as temporary:
-        frame.to_parquet(temporary, index=False)

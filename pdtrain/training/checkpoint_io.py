@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
+from pdtrain.checksums import add_to_zip
 from pdtrain.files import written_whole
 from pdtrain.training.checkpoints import read_checkpoint
 
@@ -25,14 +26,16 @@ class WholeCheckpointIO(TorchCheckpointIO):
         self._folder = Path(folder)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write `checkpoint`; the file takes its name when it is on the disk."""
-        with written_whole(path) as temporary, temporary.open("wb") as file:
+        """Write `checkpoint`, with a checksum; the file takes its name when it is on the disk."""
+        with written_whole(path) as temporary:
             try:
-                torch.save(checkpoint, file)
+                with temporary.open("wb") as file:
+                    torch.save(checkpoint, file)
             except RuntimeError as error:
                 if isinstance(error.__context__, OSError):
                     raise error.__context__ from error  # what the disk said, which torch hides
                 raise
+            add_to_zip(temporary)
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint of the run, and nothing else: which one stands in a checkpoint too, and that is data.

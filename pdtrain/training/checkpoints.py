@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pdtrain.errors import InputError
+from pdtrain.checksums import zip_is_intact
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.results.rows import ProbePoint
 from pdtrain.training.state_dicts import wrapped_alike
 
 LAST = "last.ckpt"  # another name of the newest checkpoint to go on from
 STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
+_PARTS = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks"}
+_PARTS_OF_STATE = {"random", "logged", "metrics"}
+_STEP = re.compile(r"step=(\d+)")
 _PROBED = re.compile(r"epoch=(\d+)-step=(\d+)")
 _NETWORK = "network."
 
@@ -25,8 +29,10 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
 
     Raises
     ------
+    DamagedFile
+        If it is not as it was written, or no checkpoint.
     InputError
-        If there is no such file, it is damaged, or it holds anything that would have to be executed.
+        If there is no such file, or it holds anything that would have to be executed.
     """
     if not Path(path).is_file():
         raise InputError(f"{key}={path}: no such file")
@@ -35,26 +41,56 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
             f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
             "'weights.pth') makes one that is"
         )
-    with Path(path).open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
-            raise InputError(f"{key}={path}: damaged, or no checkpoint")
+    if not _is_intact(Path(path)):
+        raise DamagedFile(f"{key}={path}: damaged, or no checkpoint")
     try:
         with torch.serialization.safe_globals([Namespace]):  # torchvision's training keeps its arguments
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+    except Exception as error:  # whatever a damaged file brings about
+        if isinstance(error, pickle.UnpicklingError) and ("Unsupported" in str(error) or "GLOBAL" in str(error)):
             raise InputError(
                 f"{key}={path}: refused, since it holds more than tensors and plain values: loading could run code"
             ) from error
-        raise InputError(f"{key}={path}: damaged, or no checkpoint") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{key}={path}: damaged, or no checkpoint ({type(error).__name__})") from error
+        raise DamagedFile(f"{key}={path}: damaged, or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict):
         raise InputError(f"{key}={path}: holds a {type(content).__name__}, not a checkpoint or state dict")
     if not isinstance(state := content.get("state_dict", {}), dict):
         raise InputError(f"{key}={path}: its state_dict is a {type(state).__name__}, not tensors by name")
     if not all(isinstance(name, str) for name in [*content, *state, *_of_torchvision(content)]):
         raise InputError(f"{key}={path}: names its tensors by something else than text")
+    _check_step(Path(path), content, key=key)
+    return content
+
+
+def _is_intact(path: Path) -> bool:
+    with path.open("rb") as file:
+        beginning = file.read(2)
+    return zip_is_intact(path) if beginning == b"PK" else beginning.startswith(b"\x80")  # torch's before 1.6
+
+
+def _check_step(path: Path, content: Mapping[str, Any], *, key: str) -> None:
+    """Raise DamagedFile if a checkpoint was made after another step than its name says."""
+    said, made = _STEP.search(path.stem), content.get("global_step")
+    if said and isinstance(made, int) and made != int(said[1]):
+        raise DamagedFile(f"{key}={path}: is the checkpoint of another step, {made}")
+
+
+def read_resumable(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint that a run of ours can go on from.
+
+    Raises
+    ------
+    DamagedFile
+        If it is not as it was written, or lacks a part.
+    """
+    content = read_checkpoint(path)
+    try:
+        missing = (_PARTS - content.keys()) | (_PARTS_OF_STATE - content[STATE].keys())
+        place_in_data(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedFile(f"ckpt_path={path}: damaged: without a part of what a run goes on from ({error})") from error
+    if missing:
+        raise DamagedFile(f"ckpt_path={path}: damaged: without {', '.join(sorted(missing))}")
     return content
 
 
@@ -137,6 +173,11 @@ def point_of(path: str | Path, content: Mapping[str, Any]) -> ProbePoint:
 def resumable_checkpoints(folder: str | Path) -> list[Path]:
     """Checkpoints a run can go on from, the newest first."""
     return sorted(Path(folder).glob("resume-step=*.ckpt"), reverse=True)
+
+
+def probed_checkpoints(folder: str | Path) -> list[Path]:
+    """Checkpoints of what was probed, the earliest first."""
+    return sorted(Path(folder).glob("epoch=*-step=*.ckpt"), key=lambda path: point_of(path, {}).step)
 
 
 def place_in_data(content: Mapping[str, Any]) -> tuple[int, int]:

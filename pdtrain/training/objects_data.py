@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zipfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -97,6 +96,6 @@ def _read(path: Path, count: int) -> RenderedObjects | None:
             found = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
         parameters = {k.removeprefix("parameter_"): v for k, v in found.items() if k.startswith("parameter_")}
         rendered = RenderedObjects(found["images"], found["labels"], parameters)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # whatever a damaged file brings about
         return None
     return rendered if len(rendered.images) == count else None

@@ -12,13 +12,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import remove_leftovers
 from pdtrain.locks import is_held, only_writer
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
-from pdtrain.training.checkpoints import LAST, read_checkpoint, resumable_checkpoints
+from pdtrain.training.checkpoints import LAST, read_resumable, resumable_checkpoints
 from pdtrain.training.processes import die_with_parent, process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
@@ -41,6 +41,12 @@ class Start:
     run_dir: Path
     checkpoint: Path | None = None
     finished: bool = False
+
+    @property
+    def resumes(self) -> bool:
+        """Whether there is something of the run itself."""
+        own = RunFolder(self.run_dir).checkpoints
+        return self.finished or (self.checkpoint is not None and self.checkpoint.parent == own)
 
 
 @contextmanager
@@ -65,7 +71,7 @@ def found_start(config: DictConfig, console: Console) -> Iterator[Start]:
     if process_rank():
         yield _start_of_first_process(config)
         return
-    run_dir = _folder(config)
+    run_dir = _folder(config, console)
     with only_writer(RunFolder(run_dir).lock(), of=f"hydra.run.dir={run_dir}", does="is training it"):
         start = _decide(run_dir, config, console)
         os.environ[_START] = f"{start.run_dir}\n{start.checkpoint or ''}"
@@ -93,10 +99,15 @@ def _given(config: DictConfig) -> Path | None:
     return None if config.ckpt_path is None else Path(config.ckpt_path)
 
 
-def _folder(config: DictConfig) -> Path:
+def _folder(config: DictConfig, console: Console) -> Path:
     """The folder of the run, or that of the latest which can be gone on with."""
     run_dir = Path(config.paths.run_dir)
-    if not _is_to_resume(config) or holds_run(run_dir) or _is_named() or (other := _unfinished_like(config)) is None:
+    if (
+        not _is_to_resume(config)
+        or holds_run(run_dir)
+        or _is_named()
+        or (other := _unfinished_like(config, console)) is None
+    ):
         return run_dir
     _discard(run_dir)
     return other
@@ -134,11 +145,15 @@ def _is_named() -> bool:
     return any(override.startswith("hydra.run.dir=") for override in HydraConfig.get().overrides.hydra)
 
 
-def _unfinished_like(config: DictConfig) -> Path | None:
+def _unfinished_like(config: DictConfig, console: Console) -> Path | None:
     """The latest unfinished run below `paths.runs` with the same configuration."""
     began = {folder: RunFolder(folder).configuration.stat().st_mtime for folder in folders_below(config.paths.runs)}
     for folder in sorted(began, key=began.__getitem__, reverse=True):
-        stored = load_configuration(folder)
+        try:
+            stored = load_configuration(folder)
+        except DamagedFile as error:
+            console.print(f"resume=auto: {error}; passed over", soft_wrap=True)
+            continue
         assert stored is not None
         if is_finished(folder) or running_here(folder) is not None or differences(stored, config):
             continue
@@ -175,7 +190,7 @@ def _last_good(folder: Path, console: Console) -> Path | None:
     checkpoints = resumable_checkpoints(folder)
     for checkpoint in checkpoints:
         try:
-            read_checkpoint(checkpoint)
+            read_resumable(checkpoint)
             return checkpoint
         except InputError as error:
             console.print(f"resume=auto: {error}; trying the one before", soft_wrap=True)

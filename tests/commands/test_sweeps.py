@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from pdtrain.commands.sweeps import threads_per_job
+from pdtrain.commands.sweeps import SweepFolder, threads_per_job
 from pdtrain.results.configuration import leaves
 from pdtrain.results.reader import load
 
@@ -207,3 +207,30 @@ def test_an_optuna_study_goes_on_towards_its_total(tmp_path: Path) -> None:
     for job, trial in enumerate(complete):
         metrics = pd.read_csv(folder / "sweep" / str(job) / "csv" / "metrics.csv")
         assert trial.value == metrics["val/accuracy"].dropna().iloc[-1]
+
+
+def test_a_damaged_record_of_a_sweep_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, given = tmp_path / "sweep", ["seed=1,2,3", "optimizer.lr=0.001"]
+    config = OmegaConf.create(
+        {
+            "hydra": {
+                "overrides": {"task": given, "hydra": [f"hydra.sweep.dir={folder}"]},
+                "sweep": {"dir": str(folder)},
+                "sweeper": {},
+            },
+            "sweep": {"resume": False},
+            "paths": {"runs": str(tmp_path)},
+        }
+    )
+    SweepFolder().on_multirun_start(config)
+    (record,) = folder.iterdir()
+    content = record.read_bytes()
+    config.sweep.resume = True
+    flipped = bytearray(content)
+    flipped[content.index(b"1,2") + 2] ^= 1  # seed=1,3,3
+
+    for damaged in (bytes(flipped), content[:-1], b"", b"words", b"\x89PNG\r\n", bytes(50)):
+        record.write_bytes(damaged)
+        with pytest.raises(SystemExit):
+            SweepFolder().on_multirun_start(config)
+        assert f"{record}: damaged" in capsys.readouterr().err

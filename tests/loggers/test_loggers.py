@@ -125,3 +125,39 @@ def test_wandb_without_a_key_says_what_to_do(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(InputError, match=r"logger=wandb: No API key .*WANDB_MODE=offline"):
         WandbLogger(save_dir=tmp_path, project="test").log_metrics({"loss": 0.5}, 0)
+
+
+def test_wandb_keeps_the_number_of_lines_that_are_damaged_or_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(WandbLogger, "_send", lambda logger: None)
+    first = WandbLogger(save_dir=tmp_path)
+    for step in range(3):
+        first.log_metrics({"loss": step + 0.5}, step)
+    first.save()
+    journal = tmp_path / "wandb_lines.jsonl"
+    journal.write_text(journal.read_text().replace("1.5", "1.4"))
+
+    second = WandbLogger(save_dir=tmp_path)
+    second.go_on(4)
+
+    assert [line.get("loss") for line in second._lines] == [0.5, None, 2.5, None]
+    assert "2 of the 4 lines that were logged before are lost" in caplog.text
+
+
+def test_csv_keeps_what_is_whole_of_a_damaged_file_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = CsvLogger(tmp_path)
+    for step in range(3):
+        first.log_metrics({"loss": step / 4}, step)
+    first.save()
+    first.path.write_text(first.path.read_text().replace("0.25", "0.z5"))
+
+    second = CsvLogger(tmp_path)
+    second.go_on(5)
+    second.log_metrics({"loss": 1.0}, 5)
+    second.save()
+
+    assert pd.read_csv(second.path).loss.isna().tolist() == [False, True, False, False]
+    assert "metrics.csv: damaged, kept as metrics.csv.damaged" in caplog.text and "2 of the 5 lines" in caplog.text

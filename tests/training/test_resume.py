@@ -157,3 +157,31 @@ def test_a_host_that_does_not_see_the_checkpoint_ends_the_run() -> None:
 def test_resume_is_auto_or_null(configure: Configure, value: str) -> None:
     with pytest.raises(InputError, match=f"resume={value.capitalize() if value == 'true' else value}: give auto"):
         train(configure(*_FAST, f"resume={value}"))
+
+
+@pytest.mark.parametrize("part", ["optimizer_states", "loops", "pdtrain", None])
+def test_the_checkpoint_before_one_without_its_parts_is_used_and_said(
+    configure: Configure, finished: Path, capsys: pytest.CaptureFixture[str], part: str | None
+) -> None:
+    newest, before = resumable_checkpoints(finished / "checkpoints")
+    content = torch.load(newest, weights_only=True)
+    newest.unlink()
+    if part is None:
+        newest.mkdir()
+    else:
+        content.pop(part)
+        torch.save(content, newest)
+    write_status(finished, "failed")
+
+    start = find_start(configure(*_FAST, "resume=auto"), Console(width=1000))
+
+    assert start.checkpoint == before
+    assert f"{newest.name}: {'no such file' if part is None else 'damaged'}" in capsys.readouterr().out
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_not_gone_on_from(configure: Configure, finished: Path) -> None:
+    newest, before = resumable_checkpoints(finished / "checkpoints")
+    shutil.copyfile(finished / "checkpoints" / "epoch=0000-step=00000000.ckpt", newest)
+    write_status(finished, "failed")
+
+    assert find_start(configure(*_FAST, "resume=auto"), Console(quiet=True)).checkpoint == before
