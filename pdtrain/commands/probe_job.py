@@ -8,6 +8,7 @@ from rich.console import Console
 from torch import nn
 
 from pdtrain.commands.build import build_prober, build_probes
+from pdtrain.commands.stored_targets import FROM_RUN
 from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.report.summary import print_caveats
 from pdtrain.results.caveats import DEAD_NETWORK, caveats_at, caveats_of_run, label_note_of_run
@@ -16,7 +17,6 @@ from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
 
-FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
 FINGERPRINT = "fingerprint"  # of weights from elsewhere: added, no key to be given
 _MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained")  # what rows depend on
 

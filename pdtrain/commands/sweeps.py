@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
@@ -122,6 +121,8 @@ def metric_of(run_dir: str | Path, name: str) -> float:
     InputError
         If the run has no such metric.
     """
+    import pandas as pd
+
     path = RunFolder(run_dir).metrics
     metrics = pd.read_csv(path) if path.exists() else pd.DataFrame()
     if name not in metrics:

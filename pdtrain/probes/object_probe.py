@@ -29,7 +29,8 @@ from pdtrain.results.measures import (
     VIEW_INVARIANT_RATIO,
 )
 from pdtrain.results.rows import Measurement, Row, UnitRow
-from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+from pdtrain.stimuli.identity import IDENTITY
+from pdtrain.stimuli.stimulus_set import StimulusSet
 
 OF_ACTIVE = {
     measure: measure.of(f"{measure.quantity}{ACTIVE}", noiseless=measure.noiseless)

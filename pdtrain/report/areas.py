@@ -9,18 +9,11 @@ from pdtrain.report.area_figures import area_profiles, neuron_distribution
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import estimated, save
 from pdtrain.results.caveats import mixes_in, not_estimated
-from pdtrain.results.configuration import probe_set_configuration
 from pdtrain.results.measures import catalogue_of, foremost
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder
 
 _SHOWN = ("layer", "layer_index", "probe", "quantity", "property", "value", "lower", "upper", "n", "note")
-
-
-def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
-    """Tell whether a probe set was measured on recorded neurons."""
-    config = probe_set_configuration(RunFolder(folder).results(probe_set))
-    return config is not None and "responses" in config
 
 
 def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None = None) -> Path:

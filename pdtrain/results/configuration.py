@@ -12,7 +12,7 @@ from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.versions import ADDED, upgraded
 
-PRETRAINED_WEIGHTS = "pretrained"
+PRETRAINED_WEIGHTS, SHUFFLED_WEIGHTS = "pretrained", "shuffled"
 _PROBE_SET_NAME = "probe.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
@@ -121,6 +121,12 @@ def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     return _loaded(path) if path.is_file() else None
 
 
+def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
+    """Tell whether a probe set was measured on recorded neurons."""
+    config = probe_set_configuration(RunFolder(folder).results(probe_set))
+    return config is not None and "responses" in config
+
+
 def begins_from_weights(config: DictConfig | None) -> bool:
     """Whether what is trained is not initialised at random, so that it is nowhere untrained."""
     return config is not None and OmegaConf.select(config, "model.network.weights") is not None
@@ -131,7 +137,7 @@ def weights_of_run(run_dir: str | Path) -> tuple[str, str]:
     config = load_configuration(run_dir)
     if config is None or "untrained" not in config:  # a key of `pdtrain-probe`
         return "initial" if begins_from_weights(config) else "untrained", "trained"
-    return "shuffled" if config.untrained == "shuffled" else "untrained", PRETRAINED_WEIGHTS
+    return SHUFFLED_WEIGHTS if config.untrained == SHUFFLED_WEIGHTS else "untrained", PRETRAINED_WEIGHTS
 
 
 def runs_below(path: str | Path) -> list[Path]:

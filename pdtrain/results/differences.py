@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import t as student
 
-from pdtrain.estimators.half_samples import SPLITS
-from pdtrain.estimators.significance import holm
+from pdtrain.estimators.halvings import SPLITS
+from pdtrain.estimators.multiple_tests import holm
 from pdtrain.results.measures import Measure
 from pdtrain.results.rows import HALF_DIFFERENCES
 
@@ -97,4 +96,4 @@ def _tested(paired: pd.DataFrame) -> pd.DataFrame:
         upper=known["difference"] + reach,
         p_value=2 * student.sf(statistic, SPLITS),
     )
-    return tested.assign(differs=holm(torch.tensor(tested["p_value"].to_numpy()), _LEVEL).numpy())[_COLUMNS]
+    return tested.assign(differs=holm(tested["p_value"].to_numpy(), _LEVEL))[_COLUMNS]

@@ -1,18 +1,19 @@
 """Reads checkpoints as data: nothing in them is executed."""
 
+from __future__ import annotations
+
 import pickle
 import re
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
-from pdtrain.training.state_dicts import wrapped_alike
+
+if TYPE_CHECKING:  # torch is imported where a file is read
+    from torch import Tensor, nn
 
 LAST = "last.ckpt"  # another name of the newest checkpoint to go on from
 STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
@@ -28,16 +29,9 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
     InputError
         If there is no such file, it is damaged, or it holds anything that would have to be executed.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{key}={path}: no such file")
-    if Path(path).suffix == ".safetensors":
-        raise InputError(
-            f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
-            "'weights.pth') makes one that is"
-        )
-    with Path(path).open("rb") as file:
-        if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
-            raise InputError(f"{key}={path}: damaged, or no checkpoint")
+    path = checkpoint_file(path, key=key)
+    import torch
+
     try:
         with torch.serialization.safe_globals([Namespace]):  # torchvision's training keeps its arguments
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -54,6 +48,22 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
     if not isinstance(state := content.get("state_dict", {}), dict):
         raise InputError(f"{key}={path}: its state_dict is a {type(state).__name__}, not tensors by name")
     return content
+
+
+def checkpoint_file(path: str | Path, *, key: str = "ckpt_path") -> Path:
+    """The file at `path`; raise InputError if it is none, or begins as no checkpoint does."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{key}={path}: no such file")
+    if path.suffix == ".safetensors":
+        raise InputError(
+            f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
+            "'weights.pth') makes one that is"
+        )
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
+            raise InputError(f"{key}={path}: damaged, or no checkpoint")
+    return path
 
 
 def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -90,6 +100,8 @@ def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path"
 
 def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Path, *, key: str) -> None:
     """Load weights, which were read from `path`, into `network`."""
+    from pdtrain.training.state_dicts import wrapped_alike
+
     own = network.state_dict()
     weights = wrapped_alike(weights, own)
     check_architecture(own, weights, path, key=key)
