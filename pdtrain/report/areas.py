@@ -6,8 +6,9 @@ import pandas as pd
 
 from pdtrain.files import written_whole
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
+from pdtrain.report.frames import save
 from pdtrain.report.page import Panel, data_uri, write_page
-from pdtrain.report.style import estimated, save
+from pdtrain.report.style import estimated
 from pdtrain.results.caveats import mixes_in, not_estimated
 from pdtrain.results.measures import catalogue_of, foremost
 from pdtrain.results.reader import epoch_ends, load
@@ -46,9 +47,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
         notes=not_estimated(measured, catalogue),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
-        panels=[
-            Panel(name, [("", data_uri(save(figure, out, name).read_bytes()))]) for name, figure in figures.items()
-        ],
+        panels=[Panel(name, [("", data_uri(save(figure, out, name)[0]))]) for name, figure in figures.items()],
         table=table.to_dict("records"),
     )
 

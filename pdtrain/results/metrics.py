@@ -30,11 +30,18 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
         return None
     try:
         if path == folder.metrics:
-            return pd.read_csv(path).apply(pd.to_numeric)
+            return _numbers(pd.read_csv(path))
         whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return pd.DataFrame([json.loads(line) for line in whole])
     except (ValueError, TypeError) as error:  # those of pandas and JSON among them
         raise InputError(f"{path}: damaged; remove it, and the report has no accuracy") from error
+
+
+def _numbers(metrics: pd.DataFrame) -> pd.DataFrame:
+    for name, kind in metrics.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise ValueError(f"{name}: no number")
+    return metrics
 
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:
