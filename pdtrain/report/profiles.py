@@ -62,7 +62,6 @@ def profile(
     for axes, panel in zip(drawn, panels, strict=False):
         measure, about, chosen = panel
         axes.set(title=panel_title(measure, about), ylabel=measure.unit)
-        label_layers(axes, chosen)
         if len(panels) == 1:
             _draw_alone(axes, chosen, frames)
             with _still(axes, frames):
@@ -80,6 +79,7 @@ def profile(
                     axes.legend(frameon=False)
                 mark_differences(axes, measure, about, different)
                 mark_published(axes, measure, rows, published)
+        label_layers(axes, chosen)  # last: layers without a value have their place too
     return figure
 
 
