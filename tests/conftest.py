@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_module
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from omegaconf import DictConfig
 
 TINY = [
@@ -89,6 +90,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
             target.write_bytes(b"")
 
     monkeypatch.setattr(Figure, "savefig", leave_blank)
-    monkeypatch.setattr(Figure, "draw_without_rendering", lambda figure: None)
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     monkeypatch.setattr(FigureCanvasAgg, "print_png", leave_blank)
     monkeypatch.setattr(FigureCanvasSVG, "print_svg", leave_blank)

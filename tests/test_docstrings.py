@@ -14,7 +14,7 @@ import pdtrain.estimators
 from pdtrain.stimuli.properties import PROPERTIES
 
 _REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "estimators.md"
-_INTERNAL = {"copies", "finite", "moved_points"}  # what estimators are made of
+_INTERNAL = {"copies", "finite", "halvings", "moved_points"}  # what estimators are made of
 _MODULES = {module.name for module in pkgutil.iter_modules(pdtrain.estimators.__path__)}
 
 

@@ -1,7 +1,8 @@
 """`pdtrain-probe`: probe the checkpoints of a run, or weights from elsewhere, after the fact.
 
 Model, data, stimuli, layers and probes are those of the run's stored configuration, but for what the command line
-overrides. Rows go to a probe set of their own, beside what training wrote.
+overrides. Rows go to a probe set of their own, beside what training wrote. What takes long to import is imported when
+there is something to probe, so that help and wrong input answer at once.
 """
 
 import time
@@ -10,23 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
-from pdtrain.commands.build import build_network, built
-from pdtrain.commands.probe_job import FROM_RUN, ProbeJob, sole_prober
-from pdtrain.commands.probe_responses import probe_responses
-from pdtrain.commands.probe_weights import probe_weights
 from pdtrain.commands.shell import run_command, run_job
-from pdtrain.commands.stored_targets import check_plain, check_resolved, check_targets, targets_in
+from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import DamagedFile, InputError
 from pdtrain.report.console import plain_console
-from pdtrain.results.configuration import load_configuration, runs_below
+from pdtrain.results.configuration import SHUFFLED_WEIGHTS, load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
 from pdtrain.results.status import is_running
-from pdtrain.training.checkpoints import load_network, point_of
+from pdtrain.training.checkpoints import checkpoint_file, load_network, point_of
 
 _BUILT = ("data", "model", "stimuli", "layers", "probes")
 _POLL_SECONDS = 5.0
@@ -67,9 +63,17 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         raise InputError(f"{given[0]}: is for weights from elsewhere; of a run, name groups, as in layers=ansuini")
     console = plain_console()
     if config.responses is not None:
+        _check_responses(config)
+        from pdtrain.commands.probe_responses import probe_responses
+
         return [probe_responses(config, console)]
     if config.run_dir is None:
+        _check_weights(config)
+        from pdtrain.commands.probe_weights import probe_weights
+
         return probe_weights(config, overrides or [], console)
+    from pdtrain.commands.probe_job import sole_prober
+
     written = []
     for run_dir in _runs(Path(config.run_dir)):
         with sole_prober(config, run_dir):
@@ -77,8 +81,32 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     return written
 
 
+def _check_weights(config: DictConfig) -> None:
+    """Raise InputError if there is no folder for the rows of weights from elsewhere, or no file of them."""
+    if config.out is None:
+        raise InputError("out: give out=..., the folder for the rows of these weights")
+    if config.untrained not in (True, False, SHUFFLED_WEIGHTS):
+        raise InputError(f"untrained={config.untrained}: choose true, false or {SHUFFLED_WEIGHTS}")
+    if RunFolder(config.out).status.exists():
+        raise InputError(f"out={config.out}: holds a run that was trained; name another folder")
+    if config.state_dict is not None:
+        checkpoint_file(config.state_dict, key="state_dict")
+
+
+def _check_responses(config: DictConfig) -> None:
+    """Raise InputError if the table of stimuli, or the folder for the rows of recorded neurons, is not given."""
+    for key in ("stimuli_table", "out"):
+        if config[key] is None:
+            raise InputError(f"{key}: give {key}=... with responses=...")
+
+
 def _probe_run(config: DictConfig, run_dir: Path, console: Console) -> list[Path]:
     """Probe a run's checkpoints that have no rows yet, earliest first."""
+    import pytorch_lightning as lightning
+
+    from pdtrain.commands.build import build_network, built
+    from pdtrain.commands.probe_job import ProbeJob
+
     lightning.seed_everything(config.seed, verbose=False)
     data = built(config.data)
     data.setup()

@@ -9,6 +9,7 @@ from rich.console import Console
 from torch import nn
 
 from pdtrain.commands.build import build_prober, build_probes
+from pdtrain.commands.stored_targets import FROM_RUN
 from pdtrain.locks import only_writer
 from pdtrain.loggers.probed_at_wandb import WandbResults
 from pdtrain.report.summary import print_caveats
@@ -19,7 +20,6 @@ from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.store import ResultsStore
 
-FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
 FINGERPRINT = "fingerprint"  # of weights from elsewhere: added, no key to be given
 _MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained")  # what rows depend on
 

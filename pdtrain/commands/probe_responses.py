@@ -15,16 +15,13 @@ from pdtrain.responses.table import read_responses, read_stimuli
 from pdtrain.results.configuration import check_measured_alike, keep_configuration
 from pdtrain.results.rows import UNTRAINED
 from pdtrain.results.store import ResultsStore
-from pdtrain.stimuli.stimulus_set import IDENTITY
+from pdtrain.stimuli.identity import IDENTITY
 
 _MEASURED_WITH = ("responses", "stimuli_table", "circular", "discrete", "areas", "neurons", "probes", "seed")
 
 
 def probe_responses(config: DictConfig, console: Console) -> Path:
     """Measure recorded neurons; return the file written."""
-    for key in ("stimuli_table", "out"):
-        if config[key] is None:
-            raise InputError(f"{key}: give {key}=... with responses=...")
     with sole_prober(config, config.out):
         return _probe(config, console)
 

@@ -16,9 +16,8 @@ from torch import nn
 from pdtrain.commands.build import built
 from pdtrain.commands.probe_job import ProbeJob, sole_prober
 from pdtrain.errors import InputError
-from pdtrain.results.configuration import check_same_weights, holds_run, save_configuration
+from pdtrain.results.configuration import SHUFFLED_WEIGHTS, check_same_weights, holds_run, save_configuration
 from pdtrain.results.rows import PRETRAINED, UNTRAINED
-from pdtrain.results.run_folder import RunFolder
 from pdtrain.stimuli.preprocessing import Preprocessing
 from pdtrain.training.checkpoints import load_weights, network_weights, read_checkpoint
 from pdtrain.training.controls import shuffle_weights
@@ -26,7 +25,6 @@ from pdtrain.training.models import AUXILIARY, NORMALIZING, check_image_size
 from pdtrain.training.published import Published, published_of
 from pdtrain.training.state_dicts import outputs_of, renamed
 
-_SHUFFLED = "shuffled"
 _OF_WEIGHTS = ("model", "match", "preprocessing", "untrained", "seed", "fingerprint")  # and of what is beside them
 _Build = Callable[[int | None], nn.Module]
 
@@ -40,16 +38,9 @@ def probe_weights(config: DictConfig, overrides: Sequence[str], console: Console
     Raises
     ------
     InputError
-        If there is no folder for the rows, or it holds a run that was trained; if the weights do not fit, or nothing
-        says how images are shown to them.
+        If the weights do not fit, or nothing says how images are shown to them.
     """
-    if config.out is None:
-        raise InputError("out: give out=..., the folder for the rows of these weights")
-    if config.untrained not in (True, False, _SHUFFLED):
-        raise InputError(f"untrained={config.untrained}: choose true, false or {_SHUFFLED}")
     folder = Path(config.out)
-    if RunFolder(folder).status.exists():
-        raise InputError(f"out={folder}: holds a run that was trained; name another folder")
     with sole_prober(config, folder):
         return _probe(config, folder, overrides, console)
 
@@ -179,7 +170,7 @@ def _fingerprint(network: nn.Module) -> str:
 
 def _untrained(config: DictConfig, network: nn.Module, outputs: int, channels: int) -> nn.Module:
     """The architecture as training would begin with it, or with the weights of each layer permuted."""
-    if config.untrained == _SHUFFLED:
+    if config.untrained == SHUFFLED_WEIGHTS:
         shuffled = deepcopy(network)
         shuffle_weights(shuffled, seed=config.seed)
         return shuffled

@@ -1,20 +1,18 @@
-"""`pdtrain-report run_dir=...`: write the report of a run, or the comparison of several, and print its table."""
+"""`pdtrain-report run_dir=...`: write the report of a run, or the comparison of several, and print its table.
+
+What takes long to import is imported when there is something to draw, so that help and wrong input answer at once.
+"""
 
 from pathlib import Path
 
 import hydra
-import pandas as pd
 from omegaconf import DictConfig
 from rich.console import Console
 
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.errors import InputError
-from pdtrain.report.areas import holds_neurons, write_areas
-from pdtrain.report.comparison import CAVEATS, write_comparison
 from pdtrain.report.console import plain_console
-from pdtrain.report.page import write_report
-from pdtrain.report.summary import print_summary
-from pdtrain.results.configuration import runs_below
+from pdtrain.results.configuration import holds_neurons, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 
 _PROBED = "probe"  # as pdtrain-probe names a set where none is given
@@ -29,9 +27,16 @@ def report(config: DictConfig) -> Path:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
     if len(given) == 1 and len(runs_below(given[0])) < 2:
+        from pdtrain.report.page import write_report
+        from pdtrain.report.summary import print_summary
+
         page = write_report(given[0], probe_set=probe_set)
         print_summary(given[0], console, probe_set=probe_set)
         return page
+    import pandas as pd
+
+    from pdtrain.report.comparison import CAVEATS, write_comparison
+
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
     page = write_comparison(given, out, by=config.by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
@@ -50,6 +55,8 @@ def _usual_set(folder: str) -> str:
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
     if len(neurons) > 1 or len(runs) > 1:
         raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
+    from pdtrain.report.areas import write_areas
+
     page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))
     console.print(f"areas: {page}, table: {page.with_suffix('.csv')}", soft_wrap=True)
     return page

@@ -16,6 +16,8 @@ from typing import Any
 
 from pdtrain.errors import InputError
 
+# what pdtrain-probe takes from the configuration of a run
+FROM_RUN = ("data", "model", "stimuli", "layers", "probes", "paths", "seed", "untrained_batch_norm")
 EXTENSIONS = "pdtrain.extensions"  # group of entry points by which an installed package says that it extends pdtrain
 # by key; below model.network also layers, as arguments of networks
 _OFFERED = {

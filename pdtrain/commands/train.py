@@ -1,50 +1,40 @@
-"""`pdtrain-train`: build everything the configuration names, train, probe, and write the report."""
+"""`pdtrain-train`: build everything the configuration names, train, probe, and write the report.
+
+What takes long to import is imported when there is something to train, so that help and wrong input answer at once.
+"""
+
+from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
-import pytorch_lightning as lightning
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from pdtrain.commands.build import (
-    build_network,
-    build_prober,
-    build_probes,
-    built,
-    measured_properties,
-    outputs_of,
-)
-from pdtrain.commands.missing_results import measure_missing
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
-from pdtrain.loggers.wandb_run import at_wandb, close_run, save_results, say_caveats
-from pdtrain.probes.prober import Probe, Prober
 from pdtrain.report.console import plain_console
-from pdtrain.report.page import write_report
-from pdtrain.report.summary import print_caveats, print_summary
-from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import save_configuration
-from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.results.status import write_status
-from pdtrain.results.stimuli import save_stimuli
-from pdtrain.results.store import ResultsStore
-from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
-from pdtrain.training.classifier import Classifier
 from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, found_start
+
+if TYPE_CHECKING:
+    import pytorch_lightning as lightning
+    from pytorch_lightning.loggers import Logger
+
+    from pdtrain.probes.prober import Probe, Prober
+    from pdtrain.training.classifier import Classifier
 
 _FAR_APART = 1_000_003  # seeds of processes do not meet those of other runs
 
@@ -58,6 +48,8 @@ def _job(config: DictConfig) -> float | None:
     """Train; return what an optimising sweeper asks for."""
     jobs = HydraConfig.get().launcher.get("n_jobs")
     if jobs is not None:  # at once on this machine
+        import torch
+
         cores = os.cpu_count() or 1
         torch.set_num_threads(threads_per_job(cores, cores if jobs < 0 else jobs))
     run_dir = train(config)
@@ -75,6 +67,8 @@ def train(config: DictConfig) -> Path:
     with found_start(config, console) as start:
         config.paths.run_dir = str(start.run_dir)
         if start.resumes and not process_rank():
+            from pdtrain.commands.missing_results import measure_missing
+
             measure_missing(config, start, console)
         if start.finished:
             console.print(f"{start.run_dir}: finished already", soft_wrap=True)
@@ -85,6 +79,13 @@ def train(config: DictConfig) -> Path:
 
 def _train(config: DictConfig, start: Start, console: Console) -> None:
     """Build and check everything, and only then write to the run's folder and train."""
+    import pytorch_lightning as lightning
+    import torch
+
+    from pdtrain.commands.build import build_prober, build_probes, built, measured_properties
+    from pdtrain.results.stimuli import save_stimuli
+    from pdtrain.results.store import ResultsStore
+
     run_dir = start.run_dir
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = built(config.data)
@@ -128,6 +129,9 @@ def _place_at_wandb(logger: object) -> dict[str, str]:
 
 
 def _classifier(config: DictConfig, data: Any) -> Classifier:
+    from pdtrain.commands.build import build_network, outputs_of
+    from pdtrain.training.classifier import Classifier
+
     return Classifier(
         build_network(config, data),
         outputs_of(config, data),
@@ -155,6 +159,8 @@ def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[
 
 def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:
     """Where in the data a checkpoint was made; raise InputError if it is unreadable or of another architecture."""
+    from pdtrain.training.checkpoints import check_architecture, place_in_data, read_checkpoint
+
     content = read_checkpoint(path)
     if "state_dict" not in content or "loops" not in content:
         raise InputError(f"ckpt_path={path}: no Lightning checkpoint; pdtrain-probe takes plain state dicts")
@@ -165,6 +171,8 @@ def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:
 @contextmanager
 def _state_known(run_dir: Path) -> Iterator[None]:
     """Keep the state of the run in its folder, and end W&B's run, so that each job of a sweep has its own."""
+    from pdtrain.loggers.wandb_run import at_wandb, close_run
+
     write_status(run_dir, "running")
     try:
         yield
@@ -180,6 +188,11 @@ def _state_known(run_dir: Path) -> Iterator[None]:
 
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
     """Write the report; say what came out and where everything is."""
+    from pdtrain.loggers.wandb_run import at_wandb, save_results, say_caveats
+    from pdtrain.report.summary import print_caveats, print_summary
+    from pdtrain.results.caveats import caveats_of_run
+    from pdtrain.results.reader import epoch_ends, load
+
     if not any(files_of_rows(run_dir, "rows")):
         caveats = caveats_of_run(run_dir, None)
         at_wandb(say_caveats, caveats)
@@ -199,6 +212,8 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
 
 def _try_to_report(run_dir: Path, console: Console) -> None:
     """A page that cannot be drawn makes no training fail."""
+    from pdtrain.report.page import write_report
+
     try:
         write_report(run_dir)
     except Exception as error:

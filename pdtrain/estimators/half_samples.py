@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 from torch import Tensor
 
-GROUPS = 20
-SPLITS = GROUPS - 1
+from pdtrain.estimators.halvings import GROUPS, SPLITS
+
 _PRIME = GROUPS - 1
 
 

@@ -86,20 +86,6 @@ def benjamini_hochberg(p_values: Float[Tensor, " tests"], rate: float) -> Bool[T
     return significant
 
 
-def holm(p_values: Float[Tensor, " tests"], level: float) -> Bool[Tensor, " tests"]:
-    """Which tests are significant with a probability of at most `level` of one wrong among all (Holm 1979).
-
-    Examples
-    --------
-    >>> import torch
-    >>> holm(torch.tensor([0.01, 0.03, 0.02, 0.5]), 0.05).tolist()  # 0.02 is above 0.05 / 3
-    [True, False, False, False]
-    """
-    ordered, order = p_values.sort()
-    passing = (ordered <= level / torch.arange(len(p_values), 0, -1, device=p_values.device)).cumprod(0).bool()
-    return torch.zeros_like(passing).scatter_(0, order, passing)
-
-
 def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> tuple[float, float]:
     """Interval of a proportion (Wilson 1927).
 

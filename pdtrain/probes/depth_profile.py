@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pdtrain.estimators.half_samples import SPLITS
+from pdtrain.estimators.halvings import SPLITS
 from pdtrain.estimators.quotients import Array, replicates
 from pdtrain.results.measures import RECEPTIVE_FIELD, Measure
 from pdtrain.results.rows import Row

@@ -34,7 +34,7 @@ from pdtrain.results.measures import (
     Measure,
 )
 from pdtrain.results.rows import Row, UnitRow
-from pdtrain.stimuli.stimulus_set import IDENTITY
+from pdtrain.stimuli.identity import IDENTITY
 
 DEFAULT_PROPERTY = f"luminance{RECEPTIVE_FIELD}"
 FEWEST_FEATURES = 10  # of a layer that vary; with fewer its dimension says nothing

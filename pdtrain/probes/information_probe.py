@@ -40,7 +40,8 @@ from pdtrain.results.measures import (
     UNIT_AT_FIXED_IDENTITY,
 )
 from pdtrain.results.rows import Measurement, Row
-from pdtrain.stimuli.stimulus_set import IDENTITY, PropertyValues, StimulusSet
+from pdtrain.stimuli.identity import IDENTITY
+from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
 _log = logging.getLogger(__name__)
 

@@ -34,7 +34,8 @@ from pdtrain.results.measures import (
     VIEW_INVARIANT_RATIO,
 )
 from pdtrain.results.rows import Measurement, Row
-from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+from pdtrain.stimuli.identity import IDENTITY
+from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _log = logging.getLogger(__name__)
 

@@ -6,21 +6,15 @@ import pandas as pd
 
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
 from pdtrain.report.csv_tables import write_csv
+from pdtrain.report.frames import save
 from pdtrain.report.page import Panel, data_uri, write_page
-from pdtrain.report.style import estimated, save
+from pdtrain.report.style import estimated
 from pdtrain.results.caveats import mixes_in, not_estimated
-from pdtrain.results.configuration import probe_set_configuration
 from pdtrain.results.measures import catalogue_of, foremost
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder
 
 _SHOWN = ("layer", "layer_index", "probe", "quantity", "property", "value", "lower", "upper", "n", "note")
-
-
-def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
-    """Tell whether a probe set was measured on recorded neurons."""
-    config = probe_set_configuration(RunFolder(folder).results(probe_set))
-    return config is not None and "responses" in config
 
 
 def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None = None) -> Path:
@@ -52,9 +46,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
         notes=not_estimated(measured, catalogue),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
-        panels=[
-            Panel(name, [("", data_uri(save(figure, out, name).read_bytes()))]) for name, figure in figures.items()
-        ],
+        panels=[Panel(name, [("", data_uri(save(figure, out, name)[0]))]) for name, figure in figures.items()],
         table=table.to_dict("records"),
     )
 

@@ -1,13 +1,11 @@
 """The HTML page of a run: self-contained, its figures inside it and as files beside it."""
 
 import base64
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
@@ -16,9 +14,10 @@ from omegaconf import OmegaConf
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
 from pdtrain.report.csv_tables import write_csv
+from pdtrain.report.frames import save
 from pdtrain.report.headline import headline, weaknesses
 from pdtrain.report.published import PublishedProfile, published_profiles
-from pdtrain.report.style import estimated, layers_of, moment, save
+from pdtrain.report.style import estimated, layers_of, moment
 from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
@@ -110,11 +109,9 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     write_csv(different, out / DIFFERENCES)
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
-    panels = [
-        Panel(name, [("", _saved(figure, out, name))], measures, published)
-        for name, figure, measures in _figures(run_dir, shown, catalogue, probe_set, different, published)
-    ]
-    panels += list(_sliders(shown, catalogue))
+    frames = _frames(shown)
+    figures = _figures(run_dir, shown, catalogue, probe_set, different, published, list(frames))
+    panels = [panel for figure in figures for panel in _saved(*figure, out, frames, published)]
     last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     return write_page(
         folder.page(probe_set),
@@ -178,11 +175,12 @@ def _figures(
     probe_set: str,
     different: pd.DataFrame,
     published: Sequence[PublishedProfile],
+    frames: Sequence[int],
 ) -> _Figures:
     if (metrics := read_metrics(run_dir)) is not None and dynamics.holds_accuracy(metrics):
         yield "accuracy", dynamics.accuracy(metrics), ()
     for name, measures in catalogue.figures(rows).items():
-        yield name, profiles.profile(rows, measures, different, published), measures
+        yield name, profiles.profile(rows, measures, different, published, frames=frames), measures
     about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information):
@@ -200,15 +198,13 @@ def _figures(
             yield "properties", stimulus_figures.property_histograms(stimuli[1]), ()
 
 
-def _sliders(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[Panel]:
-    epochs = sorted(rows.epoch.unique())
-    step = max(1, -(-len(epochs) // _MOST_FRAMES))
+def _frames(rows: pd.DataFrame) -> dict[int, str]:
+    """Epochs that a slider goes through, with their names; none of a single one, or of weights from elsewhere."""
+    epochs = sorted(map(int, rows.epoch.unique()))
     if len(epochs) < 2 or not _has_epochs(rows):
-        return
-    shown = sorted({*epochs[::step], epochs[-1]})
-    for name, measures in catalogue.figures(rows).items():
-        frames = [(moment(rows, e), _embedded(profiles.profile_frame(rows, measures, e))) for e in shown]
-        yield Panel(f"{name}{_SLIDER}", frames, measures)
+        return {}
+    step = max(1, -(-len(epochs) // _MOST_FRAMES))
+    return {epoch: moment(rows, epoch) for epoch in sorted({*epochs[::step], epochs[-1]})}
 
 
 def _has_epochs(rows: pd.DataFrame) -> bool:
@@ -216,12 +212,17 @@ def _has_epochs(rows: pd.DataFrame) -> bool:
     return PRETRAINED_WEIGHTS not in set(rows["weights"])
 
 
-def _saved(figure: Figure, folder: Path, name: str) -> str:
-    return data_uri(save(figure, folder, name).read_bytes())
-
-
-def _embedded(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    return data_uri(buffer.getvalue())
+def _saved(
+    name: str,
+    figure: Figure,
+    measures: Sequence[Measure],
+    folder: Path,
+    frames: Mapping[int, str],
+    published: Sequence[PublishedProfile],
+) -> Iterator[Panel]:
+    """Write a figure; it is a panel, and where it is of measures, its frames are another."""
+    moving = frames if measures else {}
+    still, *images = map(data_uri, save(figure, folder, name, list(map(str, moving))))
+    yield Panel(name, [("", still)], measures, published)
+    if images:
+        yield Panel(f"{name}{_SLIDER}", list(zip(moving.values(), images, strict=True)), measures)

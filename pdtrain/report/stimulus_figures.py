@@ -7,15 +7,21 @@ from matplotlib.figure import Figure
 from pdtrain.report.style import TRAINED, grid
 from pdtrain.results.measures import words
 
+_GAP = 7  # between images: one part in so many of their height
+
 
 def contact_sheet(images: np.ndarray, *, columns: int = 12) -> Figure:
     """Show a sample of the stimuli; images of shape (shown, height, width, channels), uint8."""
     lines = -(-len(images) // columns)
-    figure, drawn = plt.subplots(lines, columns, figsize=(8, 8 * lines / columns), squeeze=False)
-    for axes in drawn.flat:
-        axes.axis("off")
-    for axes, image in zip(drawn.flat, images, strict=False):
-        axes.imshow(image if image.shape[2] == 3 else image[..., 0], cmap="gray", vmin=0, vmax=255)
+    gap = -(-images.shape[1] // _GAP)
+    high, wide = images.shape[1] + gap, images.shape[2] + gap
+    sheet = np.full((lines * high - gap, columns * wide - gap, images.shape[3]), 255, dtype=np.uint8)
+    for place, image in enumerate(images):
+        row, column = divmod(place, columns)
+        sheet[row * high : row * high + image.shape[0], column * wide : column * wide + image.shape[1]] = image
+    figure, axes = plt.subplots(figsize=(8, 8 * lines / columns))  # one picture: axes take long to draw
+    axes.axis("off")
+    axes.imshow(sheet if sheet.shape[2] == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=255)
     return figure
 
 

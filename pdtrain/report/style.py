@@ -1,7 +1,6 @@
 """How all figures look: vector, colour-blind safe, readable in grey, one colour per layer throughout."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import fill
 
 import matplotlib
@@ -10,12 +9,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from pdtrain.estimators.lower_bounds import lower_bound_in
-from pdtrain.files import written_whole
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
@@ -43,6 +39,7 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "font.size": 9,
         "axes.titlesize": 10,
+        "axes.titley": 1.0,  # nothing stands above the axes that a title would have to be moved for, which takes long
         "svg.fonttype": "none",
         "text.parse_math": False,  # a name with two dollars is no formula
         "svg.hashsalt": "pdtrain",  # the same figure is the same file
@@ -131,18 +128,3 @@ def moment(frame: pd.DataFrame, epoch: int) -> str:
     """What the network is called then: "untrained", "epoch 3", "pretrained"."""
     weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
     return f"epoch {epoch}" if weights == "trained" else str(weights)
-
-
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write a figure as PNG and SVG, close it, and return the path of the SVG."""
-    figure.set_dpi(150)
-    # laying out takes longest: once, where savefig would do it for each format
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    with written_whole(folder / f"{name}.png") as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
-    path = folder / f"{name}.svg"
-    with written_whole(path) as temporary:
-        FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # the same rows give the same file
-    plt.close(figure)
-    return path

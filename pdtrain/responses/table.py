@@ -21,7 +21,8 @@ from torch import Tensor
 from pdtrain.errors import InputError
 from pdtrain.estimators.discretization import Kind
 from pdtrain.responses.named_table import check_names, is_number, numbers, read_table, text
-from pdtrain.stimuli.stimulus_set import IDENTITY, StimulusSet
+from pdtrain.stimuli.identity import IDENTITY
+from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _PLACE = ("neuron", "area", "trial")
 

@@ -25,7 +25,7 @@ from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metri
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import TRAINING, RunFolder
 from pdtrain.results.versions import mixed_estimators
-from pdtrain.stimuli.stimulus_set import IDENTITY
+from pdtrain.stimuli.identity import IDENTITY
 
 MEMORISED = 0.95  # training accuracy from which on shuffled labels count as learned by heart
 DEAD_NETWORK = "dead network"  # kind of a caveat

@@ -1,6 +1,7 @@
 """The configuration of a run, kept in its folder: what it was made from, and what may go on there."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.versions import ADDED, upgraded
 
-PRETRAINED_WEIGHTS = "pretrained"
+PRETRAINED_WEIGHTS, SHUFFLED_WEIGHTS = "pretrained", "shuffled"
 _PROBE_SET_NAME = "probe.yaml"
 # what may differ between a run and its continuation, since it changes no number
 _FREE = (
@@ -53,6 +54,12 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
 
 
 def _loaded(path: Path) -> DictConfig:
+    return OmegaConf.create(_upgraded(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _upgraded(path: Path, changed: int) -> dict[str, Any]:
+    """What stands in a file that was changed then: a report asks ten times, and reading takes a tenth of a second."""
     try:
         content = path.read_bytes()
         config = OmegaConf.create(content.decode())
@@ -67,7 +74,7 @@ def _loaded(path: Path) -> DictConfig:
         raise DamagedFile(f"{path}: no configuration")
     stored = OmegaConf.to_container(config, resolve=False)
     assert isinstance(stored, dict)
-    return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
+    return upgraded({str(key): value for key, value in stored.items()})
 
 
 def _read(path: Path) -> DictConfig:
@@ -135,6 +142,12 @@ def probe_set_configuration(folder: str | Path) -> DictConfig | None:
     return config
 
 
+def holds_neurons(folder: str | Path, *, probe_set: str) -> bool:
+    """Tell whether a probe set was measured on recorded neurons."""
+    config = probe_set_configuration(RunFolder(folder).results(probe_set))
+    return config is not None and "responses" in config
+
+
 def begins_from_weights(config: DictConfig | None) -> bool:
     """Whether what is trained is not initialised at random, so that it is nowhere untrained."""
     return config is not None and OmegaConf.select(config, "model.network.weights") is not None
@@ -145,7 +158,7 @@ def weights_of_run(run_dir: str | Path) -> tuple[str, str]:
     config = load_configuration(run_dir)
     if config is None or "untrained" not in config:  # a key of `pdtrain-probe`
         return "initial" if begins_from_weights(config) else "untrained", "trained"
-    return "shuffled" if config.untrained == "shuffled" else "untrained", PRETRAINED_WEIGHTS
+    return SHUFFLED_WEIGHTS if config.untrained == SHUFFLED_WEIGHTS else "untrained", PRETRAINED_WEIGHTS
 
 
 def runs_below(path: str | Path) -> list[Path]:

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
-from pdtrain.estimators.half_samples import SPLITS
-from pdtrain.estimators.significance import holm
+from pdtrain.estimators.halvings import SPLITS
+from pdtrain.estimators.multiple_tests import holm
 from pdtrain.results.measures import Measure
 from pdtrain.results.rows import HALF_DIFFERENCES
 
@@ -90,11 +89,11 @@ def _over_units(measure: Measure, before: pd.DataFrame, after: pd.DataFrame) -> 
 def _tested(paired: pd.DataFrame) -> pd.DataFrame:
     """The layers of a quantity and property, tested together."""
     known = paired[paired["standard_error"] > 0]
-    reach = float(student.ppf(0.975, SPLITS)) * known["standard_error"]
+    reach = float(stdtrit(SPLITS, 0.975)) * known["standard_error"]
     statistic = known["difference"].abs() / known["standard_error"]
     tested = known.assign(
         lower=known["difference"] - reach,
         upper=known["difference"] + reach,
-        p_value=2 * student.sf(statistic, SPLITS),
+        p_value=2 * stdtr(SPLITS, -statistic),
     )
-    return tested.assign(differs=holm(torch.tensor(tested["p_value"].to_numpy()), _LEVEL).numpy())[_COLUMNS]
+    return tested.assign(differs=holm(tested["p_value"].to_numpy(), _LEVEL))[_COLUMNS]

@@ -4,18 +4,21 @@ A probe declares its measures; loggers, terminal, report, comparison and areas k
 beside the rows, as data, so that rows are read without the code that made them.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.errors import DamagedFile, one_line
 from pdtrain.files import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAME = "measures.json"
 # figures of the page that are of all measures, or of none
@@ -106,7 +109,7 @@ class Measure:
         """Whether a row, or a line of a frame of rows, is of this measure."""
         return (row.probe, row.quantity) == (self.probe, self.quantity)
 
-    def of(self, quantity: str, **changes: Any) -> "Measure":
+    def of(self, quantity: str, **changes: Any) -> Measure:
         """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
         beside: dict[str, Any] = {"title": words(quantity), "figure": "", "heading": "", "tabulated": False}
         return replace(self, **{"quantity": quantity, **beside, "reference": "", "extrapolates": False, **changes})

@@ -34,13 +34,20 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
         if not intact:
             raise ValueError("its checksum differs")
         if path == folder.metrics:
-            return pd.read_csv(io.BytesIO(content)).apply(pd.to_numeric)
+            return _numbers(pd.read_csv(io.BytesIO(content)))
         whole = [line for line in content.decode().splitlines(keepends=True) if line.endswith("\n")]
         if not whole:
             raise ValueError("it has no line")
         return pd.DataFrame([from_json(line) for line in whole])
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(f"{path}: damaged; remove it, and the report has no accuracy") from error
+
+
+def _numbers(metrics: pd.DataFrame) -> pd.DataFrame:
+    for name, kind in metrics.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise ValueError(f"{name}: no number")
+    return metrics
 
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:

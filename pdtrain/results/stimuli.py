@@ -1,8 +1,10 @@
 """Keeps what a report shows of the stimuli beside the results: a sample of the images, and all property values."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,14 +12,17 @@ from pdtrain.checksums import add_to_zip, zip_is_intact
 from pdtrain.errors import DamagedFile
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
-from pdtrain.stimuli.normalization import intensities
-from pdtrain.stimuli.stimulus_set import StimulusSet
+
+if TYPE_CHECKING:  # a report, which reads them, needs no torch
+    from pdtrain.stimuli.stimulus_set import StimulusSet
 
 _SHOWN = 60
 
 
 def save_stimuli(run_dir: str | Path, stimuli: StimulusSet, properties: Sequence[str]) -> None:
     """Write the first stimuli (uint8) and every stimulus's whole-image properties; appears whole or not at all."""
+    from pdtrain.stimuli.normalization import intensities
+
     names = [name for name in properties if "@" not in name]
     values: dict[str, Any] = {f"property_{name}": stimuli.values(name).numpy() for name in names}
     images = (intensities(stimuli.pixels[:_SHOWN]) * 255).round().byte().permute(0, 2, 3, 1).numpy()

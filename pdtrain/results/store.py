@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pandas as pd
 
+from pdtrain.errors import InputError
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.row_files import is_whole, read_rows, write_rows
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow

@@ -3,11 +3,10 @@
 Since 0.2.0 every row says its estimator, as "probe version option". Rows of 0.1.0 do not, and are read as version 1.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pdtrain.results.measures import (
     ACCURACY,
@@ -23,6 +22,9 @@ from pdtrain.results.measures import (
     UNIT,
     VIEW_INVARIANT,
 )
+
+if TYPE_CHECKING:  # the commands that need no frames start without
+    import pandas as pd
 
 _TARGETS = {  # until 0.2.0
     "pdtrain.loggers.csv_logger.CsvLogger": "pdtrain.loggers.csv_logger.CsvLogger",
@@ -40,6 +42,8 @@ _OBJECT_PAIRS = "object_pairs"  # what units of 0.1.0 had in place of a property
 
 def as_of_today(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows, or per-unit values, of any version's store with the columns of today's."""
+    import numpy as np
+
     if "value" not in frame:  # per-unit values without a probe and a quantity
         of_objects = frame["property"] == _OBJECT_PAIRS
         frame = frame.rename(columns={"information_bits": "value"}).assign(
@@ -54,6 +58,9 @@ def as_of_today(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _intervals_of_first_versions(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows that had one interval, over stimuli or units, with both; indices held the peak fixed."""
+    import numpy as np
+    import pandas as pd
+
     over_units = frame["probe"].isin([UNIT.probe, VIEW_INVARIANT.probe, SILENT_UNITS.probe]) | frame["quantity"].isin(
         [DISTILLATION.quantity, ACTIVE_PRUNING.quantity, PRUNED_FRACTION.quantity]
     )
@@ -76,6 +83,8 @@ def _intervals_of_first_versions(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _estimators_of_first_version(frame: pd.DataFrame) -> pd.Series:
+    import numpy as np
+
     of_dimension = frame["quantity"].isin([EXPANSION.quantity, CONTRACTION.quantity, PEAK_DEPTH.quantity])
     of_index = np.where(of_dimension, DIMENSION.probe, INFORMATION.probe)
     return frame["probe"].where(frame["probe"] != EXPANSION.probe, of_index) + " 1"

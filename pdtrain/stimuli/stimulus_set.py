@@ -12,10 +12,10 @@ from torch import Tensor
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.estimators.discretization import Kind
 from pdtrain.estimators.half_samples import half_samples
+from pdtrain.stimuli.identity import IDENTITY
 from pdtrain.stimuli.normalization import NormalizedImages, intensities
 from pdtrain.stimuli.properties import PROPERTIES, Property
 
-IDENTITY = "identity"
 RECEPTIVE_FIELD = "receptive_field"
 _PORTION_BYTES = 32 * 2**20  # of intensities in float32 at once; properties take some times as much for their maps
 

@@ -1,19 +1,20 @@
 """Reads checkpoints as data: nothing in them is executed."""
 
+from __future__ import annotations
+
 import pickle
 import re
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from pdtrain.checksums import zip_is_intact
 from pdtrain.errors import DamagedFile, InputError
 from pdtrain.results.rows import ProbePoint
-from pdtrain.training.state_dicts import wrapped_alike
+
+if TYPE_CHECKING:  # torch is imported where a file is read
+    from torch import Tensor, nn
 
 LAST = "last.ckpt"  # another name of the newest checkpoint to go on from
 STATE = "pdtrain"  # what the checkpoint holds beside Lightning's own, see `pdtrain.callbacks.Resuming`
@@ -34,15 +35,16 @@ def read_checkpoint(path: str | Path, *, key: str = "ckpt_path") -> dict[str, An
     InputError
         If there is no such file, or it holds anything that would have to be executed.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{key}={path}: no such file")
-    if Path(path).suffix == ".safetensors":
+    path = checkpoint_file(path, key=key)
+    if path.suffix == ".safetensors":
         raise InputError(
             f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
             "'weights.pth') makes one that is"
         )
-    if not _is_intact(Path(path)):
+    if not _is_intact(path):
         raise DamagedFile(f"{key}={path}: damaged, or no checkpoint")
+    import torch
+
     try:
         with torch.serialization.safe_globals([Namespace]):  # torchvision's training keeps its arguments
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -94,6 +96,22 @@ def read_resumable(path: str | Path) -> dict[str, Any]:
     return content
 
 
+def checkpoint_file(path: str | Path, *, key: str = "ckpt_path") -> Path:
+    """The file at `path`; raise InputError if it is none, or begins as no checkpoint does."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{key}={path}: no such file")
+    if path.suffix == ".safetensors":
+        raise InputError(
+            f"{key}={path}: safetensors files are not read; torch.save(safetensors.torch.load_file(FILE), "
+            "'weights.pth') makes one that is"
+        )
+    with path.open("rb") as file:
+        if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
+            raise InputError(f"{key}={path}: damaged, or no checkpoint")
+    return path
+
+
 def network_weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """Weights of the network in a Lightning checkpoint of ours, in torchvision's own, or in a plain state dict."""
     if "state_dict" not in content:
@@ -132,7 +150,9 @@ def check_architecture(own: Mapping[str, Tensor], saved: Mapping[str, Any], path
 
 def _unfit(saved: Any, own: Tensor) -> str:
     """Why a value cannot become a tensor of the network's without loss, or nothing."""
-    if not isinstance(saved, Tensor):
+    import torch
+
+    if not isinstance(saved, torch.Tensor):
         return f"is a {type(saved).__name__}, no tensor"
     if saved.layout != torch.strided or saved.is_quantized:
         return "is quantized or sparse"
@@ -156,6 +176,8 @@ def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path"
 
 def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Path, *, key: str) -> None:
     """Load weights, which were read from `path`, into `network`."""
+    from pdtrain.training.state_dicts import wrapped_alike
+
     own = network.state_dict()
     weights = wrapped_alike(weights, own)
     check_architecture(own, weights, path, key=key)

@@ -6,13 +6,18 @@ import signal
 import sys
 from multiprocessing import parent_process
 
-from pytorch_lightning.utilities import rank_zero_only
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # what Lightning knows a rank from
 
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def process_rank() -> int:
     """Rank of this process; 0 is the first, which keeps the books."""
+    if "pytorch_lightning" not in sys.modules and os.environ.keys().isdisjoint(_RANKS):
+        return 0  # as Lightning would say, which takes seconds to import
+
+    from pytorch_lightning.utilities import rank_zero_only
+
     return int(rank_zero_only.rank)  # type: ignore[attr-defined]
 
 

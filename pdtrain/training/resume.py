@@ -18,7 +18,7 @@ from pdtrain.locks import is_held, only_writer
 from pdtrain.results.configuration import differences, holds_run, load_configuration
 from pdtrain.results.run_folder import RunFolder, folders_below
 from pdtrain.results.status import is_finished, running_here
-from pdtrain.training.checkpoints import LAST, read_resumable, resumable_checkpoints
+from pdtrain.training.checkpoints import LAST, checkpoint_file, read_resumable, resumable_checkpoints
 from pdtrain.training.processes import die_with_parent, process_rank, started_together
 
 _START = "PDTRAIN_START"  # environment variable: the first process's decision, for those it starts
@@ -96,7 +96,7 @@ def _is_to_resume(config: DictConfig) -> bool:
 
 
 def _given(config: DictConfig) -> Path | None:
-    return None if config.ckpt_path is None else Path(config.ckpt_path)
+    return None if config.ckpt_path is None else checkpoint_file(config.ckpt_path)
 
 
 def _folder(config: DictConfig, console: Console) -> Path:

@@ -269,7 +269,7 @@ def test_a_report_that_cannot_be_drawn_makes_no_training_fail(
     def without_ink(*args: object, **kwargs: object) -> None:
         raise ValueError("no ink")
 
-    monkeypatch.setattr("pdtrain.commands.train.write_report", without_ink)
+    monkeypatch.setattr("pdtrain.report.page.write_report", without_ink)
     small = ["probes.unit_information=null", "probes.object_information=null", "trainer.max_epochs=1"]
 
     run_dir = train(configure("report=true", *small))

@@ -245,7 +245,7 @@ _TABLES: dict[str, Any] = {
     "configuration._FREE": configuration._FREE,
     "versions.ADDED": versions.ADDED,
     "sweeps._FREE": [key.rstrip("=.") for key in sweeps._FREE],
-    "probe_job.FROM_RUN": probe_job.FROM_RUN,
+    "stored_targets.FROM_RUN": stored_targets.FROM_RUN,
     "probe._BUILT": probe._BUILT,
     "probe_job._MEASURED_WITH": probe_job._MEASURED_WITH,
     "probe_responses._MEASURED_WITH": probe_responses._MEASURED_WITH,

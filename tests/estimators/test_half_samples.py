@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdtrain.estimators.dimension import intrinsic_dimension
-from pdtrain.estimators.half_samples import SPLITS, half_differences_of_mean, half_samples, interval, standard_error
+from pdtrain.estimators.half_samples import half_differences_of_mean, half_samples, interval, standard_error
+from pdtrain.estimators.halvings import SPLITS
 
 
 def test_the_halvings_are_balanced_and_any_two_cross() -> None:

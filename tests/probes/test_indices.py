@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pdtrain.estimators.half_samples import SPLITS
+from pdtrain.estimators.halvings import SPLITS
 from pdtrain.probes.indices import indices, pruned_fraction
 from pdtrain.results.rows import Row, UnitRow
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pdtrain.estimators.half_samples import SPLITS
+from pdtrain.estimators.halvings import SPLITS
 from pdtrain.probes.indices import indices
 from pdtrain.report.headline import headline, weaknesses
 from pdtrain.results.differences import differences

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from pdtrain.estimators.half_samples import SPLITS
+from pdtrain.estimators.halvings import SPLITS
 from pdtrain.responses.noise import CORRECTED, noise_corrected
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import Measurement, Row, UnitRow

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pdtrain.estimators.half_samples import SPLITS
+from pdtrain.estimators.halvings import SPLITS
 from pdtrain.results.differences import differences
 from pdtrain.results.measures import DIMENSION, INFORMATION, UNIT
 from pdtrain.results.rows import Row, UnitRow

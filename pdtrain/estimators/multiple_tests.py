@@ -1,0 +1,19 @@
+"""Many tests at once, where none may be wrong."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def holm(p_values: Float[np.ndarray, " tests"], level: float) -> Bool[np.ndarray, " tests"]:
+    """Which tests are significant with a probability of at most `level` of one wrong among all (Holm 1979).
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.03, 0.02, 0.5]), 0.05).tolist()  # 0.02 is above 0.05 / 3
+    [True, False, False, False]
+    """
+    order = p_values.argsort()
+    passing = np.logical_and.accumulate(p_values[order] <= level / np.arange(len(order), 0, -1))
+    significant = np.zeros(len(order), dtype=bool)
+    significant[order] = passing
+    return significant

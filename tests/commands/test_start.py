@@ -1,0 +1,90 @@
+"""What a command imports before there is anything to do: of what takes long, nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_SLOW = {
+    "torch", "torchvision", "torchmetrics", "pytorch_lightning", "lightning_fabric", "pandas", "pyarrow", "numpy",
+    "scipy", "sklearn", "skdim", "matplotlib", "PIL", "jinja2", "wandb", "timm", "optuna", "ray",
+}  # fmt: skip
+_REPORT = """
+import sys
+from pdtrain.commands.{command} import main
+sys.argv[0] = "pdtrain-{command}"
+try:
+    main()
+finally:
+    print("imported:", *{{name.partition(".")[0] for name in sys.modules}}, file=sys.stderr)
+"""
+_ANSWERS = [
+    ("train", ["--help"], "commonest overrides"),
+    ("train", ["--cfg", "job"], "max_epochs: 8"),
+    ("train", ["-sc", "install=bash"], "complete"),
+    ("train", ["-sc", "query=bash"], "model=small_vgg"),
+    ("train", ["trainer.max_epoch=3"], "did you mean trainer.max_epochs?"),
+    ("train", ["model=vgg61"], "did you mean vgg16?"),
+    ("train", ["modell=vgg16"], "did you mean model?"),
+    ("train", ["seed=x"], "a whole number"),
+    ("train", ["data.batch_size=0"], "data.batch_size=0"),
+    ("train", ["resume=maybe", "hydra.run.dir=run"], "give auto, or null"),
+    ("train", ["ckpt_path=/nowhere.ckpt", "hydra.run.dir=run"], "no such file"),
+    ("train", ["hydra.run.dir=held"], "holds a run already"),
+    ("probe", ["--help"], "probe checkpoints"),
+    ("probe", ["--cfg", "job"], "probe_set: probe"),
+    ("probe", ["-sc", "query=bash"], "model=small_vgg"),
+    ("probe", ["run_dirs=x"], "did you mean run_dir?"),
+    ("probe", [], "give run_dir="),
+    ("probe", ["run_dir=/nowhere"], "no run there"),
+    ("probe", ["run_dir=x", "probe_set=training"], "choose another"),
+    ("probe", ["state_dict=weights.pth"], "give out="),
+    ("probe", ["state_dict=weights.pth", "out=probed"], "no such file"),
+    ("probe", ["responses=neurons.csv"], "give stimuli_table="),
+    ("report", ["--help"], "write the report"),
+    ("report", ["--cfg", "job"], "run_dir: ???"),
+    ("report", [], "a value is needed"),
+    ("report", ["run_dirs=x"], "did you mean run_dir?"),
+]
+
+
+def _started(command: str, arguments: list[str], folder: Path) -> tuple[str, set[str]]:
+    """What a command says, and the packages that are imported when it ends."""
+    line = f"pdtrain-{command} model=sm"
+    environment = os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+    done = subprocess.run(
+        [sys.executable, "-c", _REPORT.format(command=command), *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said, _, imported = done.stderr.rpartition("imported:")
+    return done.stdout + said, set(imported.split())
+
+
+@pytest.mark.parametrize(("command", "arguments", "answer"), _ANSWERS)
+def test_an_answer_imports_nothing_that_takes_long(
+    command: str, arguments: list[str], answer: str, tmp_path: Path
+) -> None:
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "run.yaml").write_text("data: {}\nmodel: {}\npaths: {}\n")
+
+    said, imported = _started(command, arguments, tmp_path)
+
+    assert answer in said
+    assert "hydra" in imported and imported & _SLOW == set()
+
+
+def test_a_report_needs_no_torch(tmp_path: Path) -> None:
+    said, imported = _started("report", ["run_dir=/nowhere"], tmp_path)
+
+    assert "no results" in said
+    assert {"pandas", "matplotlib"} <= imported
+    assert imported & {"torch", "pytorch_lightning", "wandb", "sklearn"} == set()
+
+
+def test_packages_are_imported_without_what_they_offer() -> None:
+    code = "import sys, pdtrain.results, pdtrain.callbacks; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {name.partition(".")[0] for name in done.stdout.split()} & _SLOW == set()
