@@ -38,7 +38,7 @@ _JPEG = "a folder of JPEGs, 224 pixels, 2 workers"
 
 @dataclass(frozen=True)
 class Task:
-    """Overrides of the default training, what loops do at random, the key of the number of images, and promised ratios."""
+    """Overrides of the default training, what loops do at random, the key of their number, and promised ratios."""
 
     overrides: tuple[str, ...]
     augment: tuple[nn.Module, ...] = ()
