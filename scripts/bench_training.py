@@ -44,11 +44,11 @@ class Task:
     augment: tuple[nn.Module, ...] = ()
     count: str = "data.training_images"
     promised: float = 0.9
-    with_probes: float = 1.0
+    with_probes: float | None = None  # not measured
 
 
 TASKS = {
-    "32 x 32 grey, the default": Task(()),
+    "32 x 32 grey, the default": Task((), with_probes=1.0),
     "28 x 28 grey, shifted, scaled and turned": Task(
         ("data=fashion_mnist", "data.batch_size=64", "data.geometric=0.5", "data.validation_fraction=0.02"),
         (v2.RandomAffine(7.5, translate=(0.075, 0.075), scale=(0.925, 1.075)),),
@@ -237,13 +237,15 @@ def trainings(folder: Path, images: int, *overrides: str) -> Iterator[tuple[str,
     print("| images | plain loop, s | tuned / plain | pdtrain / plain | with default probes / plain |")
     print("|---|---|---|---|---|")
     for name, task in TASKS.items():
-        alone = training(name, folder, images, "callbacks=no_probes", *overrides)
-        probed = training(name, folder, images, *overrides)
-        tuned, ours = alone["tuned"] / alone["plain"], alone["ours"] / alone["plain"]
-        with_probes = probed["ours"] / probed["plain"]
-        print(f"| {name} | {alone['plain']:.1f} | {tuned:.2f} | {ours:.2f} | {with_probes:.2f} |", flush=True)
+        seconds = training(name, folder, images, "callbacks=no_probes", *overrides)
+        tuned, ours = seconds["tuned"] / seconds["plain"], seconds["ours"] / seconds["plain"]
+        line = f"| {name} | {seconds['plain']:.1f} | {tuned:.2f} | {ours:.2f} |"
         yield name, ours, task.promised
-        yield f"{name}, with default probes", with_probes, task.with_probes
+        if task.with_probes is not None:
+            probed = training(name, folder, images, *overrides)
+            line += f" {probed['ours'] / probed['plain']:.2f}"
+            yield f"{name}, with default probes", probed["ours"] / probed["plain"], task.with_probes
+        print(f"{line} |", flush=True)
 
 
 def reading(folder: Path, *, files: int, rounds: int) -> tuple[str, float, float]:
