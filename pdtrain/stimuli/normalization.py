@@ -61,7 +61,7 @@ class Normalization:
             torch.tensor(_values(of), device=images.device).view(-1, 1, 1)
             for of in (self.mean, self.standard_deviation)
         )
-        return (intensities(images) - mean) / deviation
+        return (intensities(images) - mean).div_(deviation)
 
 
 def intensities(
@@ -75,7 +75,7 @@ def intensities(
     >>> intensities(torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1)).flatten().tolist()
     [0.0, 0.20000000298023224, 1.0]
     """
-    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    return images.float().div_(255) if images.dtype == torch.uint8 else images.float()
 
 
 @dataclass(frozen=True)
