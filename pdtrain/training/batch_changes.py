@@ -73,7 +73,8 @@ def crop_of_padded(images: Images, seeds: Seeds, *, padding: int, stream: int) -
 
 def mirror(images: Images, seeds: Seeds, *, stream: int) -> Images:
     """One image in two, left to right."""
-    return torch.where(_by_image(uniform(seeds, stream, 1)[0] < 0.5), images.flip(3), images)
+    turned = (uniform(seeds, stream, 1)[0] < 0.5).tolist()
+    return torch.stack([image.flip(2) if turn else image for image, turn in zip(images, turned, strict=True)])
 
 
 def move(images: Images, seeds: Seeds, *, strength: int | float, stream: int) -> Images:
