@@ -20,6 +20,7 @@ from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.measures import VIEW_INVARIANT
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import point_name
+from pdtrain.training.classifier import Classifier
 
 _log = logging.getLogger(__name__)
 _LONG_SECONDS = 10.0  # of a probe point
@@ -113,6 +114,8 @@ class Probing(lightning.Callback):
             listener.on_probe_progress(trainer, stage, done, total)
 
     def _measure(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, point: ProbePoint) -> None:
+        if isinstance(pl_module, Classifier):
+            pl_module.check_losses()  # nothing is measured of weights that are broken
         rows = self._try_to_measure(trainer, pl_module, point)
         # all processes leave the point out, or none
         if trainer.strategy.reduce_boolean_decision(rows is None, all=False) or rows is None:

@@ -1,113 +1,301 @@
-"""What training on ImageNet costs: processor time per image, of loading and of networks; the tables of docs/scale.md.
+"""What a training takes beside loops written by hand, and a folder of JPEGs beside torchvision's.
 
-`python scripts/bench_training.py`; on one thread, so that other work on the machine hardly matters.
+`python scripts/bench_training.py` prints the tables of docs/scale.md; `--check` fails where a ratio is above what is
+promised. All that is compared takes turns within one process, so that other work on the machine hits all alike;
+`--threads 1` counts processor time of trainings, which it hardly changes.
 """
 
 import argparse
+import copy
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pytorch_lightning as lightning
 import torch
 import torchvision
-from PIL import Image
-from torch import nn
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
 from torchvision.transforms import v2
 
-from pdtrain.stimuli.image_files import read_image
-from pdtrain.stimuli.normalization import Normalization
-from pdtrain.training.augmentation import Augmentation
+from bench_imagenet import write_images
+from pdtrain.commands.train import train
+from pdtrain.training.data import ImageData
+from pdtrain.training.image_sets import ImageFolderData
+from pdtrain.training.labelled_images import LabelledImages
+from pdtrain.training.objects_data import ObjectsData
 
-_SIZE = (375, 500)  # the commonest of ImageNet
-
-
-def write_images(folder: Path, count: int) -> list[Path]:
-    """Write JPEG files about as large as ImageNet's: noise whose amplitude falls with frequency, as in photographs."""
-    rng = np.random.default_rng(0)
-    frequencies = np.hypot(np.fft.fftfreq(_SIZE[0])[:, None], np.fft.fftfreq(_SIZE[1]))
-    frequencies[0, 0] = 1
-    files = [folder / f"{index}.jpg" for index in range(count)]
-    for file in files:
-        noise = rng.standard_normal((4, *_SIZE))
-        mixed = np.real(np.fft.ifft2(np.fft.fft2(noise[:1] + 0.3 * noise[1:]) / frequencies))
-        mixed = (mixed - mixed.mean()) / mixed.std()
-        Image.fromarray(np.clip(120 + 55 * mixed, 0, 255).astype(np.uint8).transpose(1, 2, 0)).save(file, quality=90)
-    return files
+_TURN = 25  # batches, after which the next one trains
+_JPEG = "a folder of JPEGs, 224 pixels, 2 workers"
 
 
-def seconds_each(task: Callable[[int], object], count: int, *, repeats: int = 3) -> float:
-    """Processor time of one call of `task`, of the fastest of a few rounds of `count`."""
-    task(0)
-    rounds = []
-    for _ in range(repeats):
-        began = time.process_time()
-        for index in range(count):
-            task(index)
-        rounds.append((time.process_time() - began) / count)
-    return min(rounds)
+@dataclass(frozen=True)
+class Task:
+    """Overrides of the default training, what loops do at random, the key of their number, and promised ratios."""
+
+    overrides: tuple[str, ...]
+    augment: tuple[nn.Module, ...] = ()
+    count: str = "data.training_images"
+    promised: float = 0.9
+    with_probes: float | None = None  # not measured
 
 
-def loading(count: int) -> None:
-    """Print the table of loading."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = write_images(Path(folder), count)
-        images = [read_image(file, channels=3) for file in files]
-        kib = sum(file.stat().st_size for file in files) / count / 1024
-        decode = seconds_each(lambda index: read_image(files[index], channels=3), count)
-    crop, more = (
-        Augmentation(random_resized_crop=0.08, flip=True, rand_augment=magnitude).steps((224, 224))
-        for magnitude in (None, 9)
-    )
-    central = v2.Compose([v2.Resize(256, antialias=True), v2.CenterCrop(224)])
-    cropped, normalize = (
-        [central(image) for image in images],
-        Normalization([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-    )
-    steps = {
-        f"decode a JPEG of {_SIZE[1]} x {_SIZE[0]} pixels, {kib:.0f} KiB": decode,
-        "random resized crop to 224, mirror": seconds_each(lambda index: crop(images[index]), count),
-        "the same and RandAugment": seconds_each(lambda index: more(images[index]), count),
-        "resize to 256, central crop": seconds_each(lambda index: central(images[index]), count),
-        "normalise": seconds_each(lambda index: normalize(cropped[index]), count),
-    }
-    print("| step | ms per image and core |\n|---|---|")
-    for name, seconds in steps.items():
-        print(f"| {name} | {1000 * seconds:.2f} |")
+TASKS = {
+    "32 x 32 grey, the default": Task((), with_probes=1.0),
+    "28 x 28 grey, shifted, scaled and turned": Task(
+        ("data=fashion_mnist", "data.batch_size=64", "data.geometric=0.5", "data.validation_fraction=0.02"),
+        (v2.RandomAffine(7.5, translate=(0.075, 0.075), scale=(0.925, 1.075)),),
+        "data.subset",
+    ),
+    "32 x 32 colour, crops of the padded image, mirrored": Task(
+        (f"data._target_={__name__}.ColouredObjects", "data.random_crop_padding=4", "data.flip=true"),
+        (v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()),
+    ),
+}
+PROMISED_JPEG = 1.0
 
 
-def networks(batch: int) -> None:
-    """Print the table of networks."""
-    print("| network | weights, millions | forward, s per image | forward, backward and step | ResNet-50 = 1 |")
+class ColouredObjects(ObjectsData):
+    """Rendered objects, each in three channels that fade differently."""
+
+    def load(self) -> tuple[LabelledImages, LabelledImages | None]:
+        """As rendered, then coloured."""
+        parts = super().load()
+        self.shape = (3, *self.shape[1:])
+        fade = torch.tensor([1.0, 0.8, 0.6]).view(1, 3, 1, 1)
+        coloured = []
+        for part in parts:
+            assert part is not None
+            images = (stack(part) * fade).to(torch.uint8)
+            coloured.append(LabelledImages(images, part.labels, self.normalize, part.parameters))
+        return coloured[0], coloured[1]
+
+
+class OneByOne(Dataset[tuple[Tensor, int]]):
+    """Images in memory, made ready one by one, as one would write it."""
+
+    def __init__(self, images: Tensor, labels: Tensor, augment: Callable[[Tensor], Tensor]) -> None:
+        self._images, self._labels, self._augment = images, labels, augment
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return (self._augment(self._images[index]).float() / 255 - 0.5) / 0.25, int(self._labels[index])
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+
+class Beside(lightning.Callback):
+    """Trains the same network by loops of their own, in turns with Lightning's; `seconds` of each, and of all.
+
+    Parameters
+    ----------
+    task
+        Name among `TASKS`.
+    threads
+        Of torch; with one, processor time is counted.
+    """
+
+    seconds: dict[str, float]
+
+    def __init__(self, task: str, threads: int) -> None:
+        self._task, self._now = TASKS[task], time.process_time if threads == 1 else time.perf_counter
+        self._loops: dict[str, Iterator[None]] = {}
+        Beside.seconds = {"plain": 0.0, "tuned": 0.0}
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Begin."""
+        self._began = self._now()
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Make the loops."""
+        began = self._now()
+        network, data = pl_module.network, trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(network, nn.Module)
+        epochs = int(trainer.max_epochs or 0)
+        self._loops = {
+            "plain": plain_loop(copy.deepcopy(network), data, self._task.augment, epochs=epochs),
+            "tuned": tuned_loop(copy.deepcopy(network), data, self._task.augment, epochs=epochs),
+        }
+        self._began += self._now() - began
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Let the others do what has been done here."""
+        if (batch_idx + 1) % _TURN == 0 or batch_idx + 1 == trainer.num_training_batches:
+            self._advance(batch_idx % _TURN + 1)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Let the others validate for the last time."""
+        self._advance(1)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """All is done and written."""
+        others = sum(Beside.seconds.values())
+        Beside.seconds |= {"ours": self._now() - self._began - others}
+
+    def _advance(self, batches: int) -> None:
+        for name, loop in self._loops.items():
+            began = self._now()
+            for _ in range(batches):
+                next(loop, None)
+            Beside.seconds[name] += self._now() - began
+
+
+def plain_loop(network: nn.Module, data: ImageData, augment: tuple[nn.Module, ...], *, epochs: int) -> Iterator[None]:
+    """A training as a person would write it; it stops after each batch."""
+    network.to(memory_format=torch.contiguous_format)
+    training, validation = (images_in_memory(part) for part in (data.training_set, data.validation_set))
+    shown = DataLoader(OneByOne(*training, v2.Compose([*augment, v2.Identity()])), data.batch_size, shuffle=True)
+    held_out = DataLoader(OneByOne(*validation, v2.Identity()), 250)
+    optimizer = torch.optim.AdamW(network.parameters(), 0.003, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=epochs * len(shown))
+    for _ in range(epochs):
+        network.train()
+        loss_sum, right = 0.0, 0
+        for images, labels in shown:
+            optimizer.zero_grad()
+            logits = network(images)
+            loss = nn.functional.cross_entropy(logits, labels)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            loss_sum += loss.item() * len(labels)
+            right += int((logits.argmax(1) == labels).sum())
+            yield
+        network.eval()
+        with torch.no_grad():
+            for images, labels in held_out:
+                logits = network(images)
+                loss_sum += nn.functional.cross_entropy(logits, labels).item() * len(labels)
+                right += int((logits.argmax(1) == labels).sum())
+
+
+def tuned_loop(network: nn.Module, data: ImageData, augment: tuple[nn.Module, ...], *, epochs: int) -> Iterator[None]:
+    """The same with channels last, one kernel for all weights, and no look at what comes out."""
+    network.to(memory_format=torch.channels_last)
+    (images, labels), (seen, taught) = (images_in_memory(part) for part in (data.training_set, data.validation_set))
+    optimizer = torch.optim.AdamW(network.parameters(), 0.003, weight_decay=0.01, fused=True)
+    steps = -(-len(images) // data.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=epochs * steps)
+    change = v2.Compose([*augment, v2.Identity()])
+
+    def shown(chosen: Tensor) -> Tensor:
+        batch = torch.stack([change(images[i]) for i in chosen]) if augment else images[chosen]
+        return batch.contiguous(memory_format=torch.channels_last).float().div_(255).sub_(0.5).div_(0.25)
+
+    for _ in range(epochs):
+        network.train()
+        for chosen in torch.randperm(len(images)).split(data.batch_size):
+            nn.functional.cross_entropy(network(shown(chosen)), labels[chosen]).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+            yield
+        network.eval()
+        with torch.no_grad():
+            for some, of_some in zip(seen.split(250), taught.split(250), strict=True):
+                nn.functional.cross_entropy(network((some.float() / 255 - 0.5) / 0.25), of_some)
+
+
+def images_in_memory(images: LabelledImages | None) -> tuple[Tensor, Tensor]:
+    """All images as bytes, and their labels."""
+    assert images is not None
+    return stack(images), images.labels
+
+
+def stack(images: LabelledImages) -> Tensor:
+    """All images as bytes."""
+    return torch.stack([images.image(i) for i in range(len(images))])
+
+
+def training(name: str, folder: Path, images: int, *overrides: str) -> dict[str, float]:
+    """Train on so many images as a task says, with other loops beside; the seconds of each."""
+    train(configured(name, folder, f"{TASKS[name].count}={images}", *overrides))
+    return Beside.seconds
+
+
+def configured(name: str, folder: Path, *overrides: str) -> DictConfig:
+    """Compose the configuration of a task."""
+    run_dir = tempfile.mkdtemp(dir=folder)
+    paths = (f"paths.run_dir={run_dir}", f"paths.data={folder / 'data'}", f"paths.runs={folder}")
+    quiet = ("+trainer.enable_progress_bar=false", "report=false", "trainer.max_epochs=3")
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        config = compose("train", [*paths, *quiet, *TASKS[name].overrides, *overrides])
+    beside = {"_target_": f"{__name__}.Beside", "task": name, "threads": torch.get_num_threads()}
+    OmegaConf.update(config, "callbacks.beside", beside, force_add=True)
+    return config
+
+
+def trainings(folder: Path, images: int, *overrides: str) -> Iterator[tuple[str, float, float]]:
+    """Print the table of trainings; name, ratio and promise of each."""
+    print("| images | plain loop, s | tuned / plain | pdtrain / plain | with default probes / plain |")
     print("|---|---|---|---|---|")
-    found = {name: _costs(torchvision.models.get_model(name), batch) for name in ("resnet18", "resnet50", "vgg16")}
-    for name, (weights, forward, step) in found.items():
-        relative = step / found["resnet50"][2]
-        print(f"| {name} | {weights / 1e6:.1f} | {forward:.3f} | {step:.3f} | {relative:.2f} |")
+    for name, task in TASKS.items():
+        seconds = training(name, folder, images, "callbacks=no_probes", *overrides)
+        tuned, ours = seconds["tuned"] / seconds["plain"], seconds["ours"] / seconds["plain"]
+        line = f"| {name} | {seconds['plain']:.1f} | {tuned:.2f} | {ours:.2f} |"
+        yield name, ours, task.promised
+        if task.with_probes is not None:
+            probed = training(name, folder, images, *overrides)
+            line += f" {probed['ours'] / probed['plain']:.2f}"
+            yield f"{name}, with default probes", probed["ours"] / probed["plain"], task.with_probes
+        print(f"{line} |", flush=True)
 
 
-def _costs(network: nn.Module, batch: int) -> tuple[int, float, float]:
-    """Number of weights; seconds per image of a forward pass, and of a training step."""
-    images, labels = torch.randn(batch, 3, 224, 224), torch.arange(batch)
-    optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
+def reading(folder: Path, *, files: int, rounds: int) -> tuple[str, float, float]:
+    """Print how fast a folder of JPEGs is read, without any network; ratio and promise."""
+    for name in ("a", "b"):
+        (folder / "jpegs" / name).mkdir(parents=True)
+        write_images(folder / "jpegs" / name, files // 2)
+    mean, deviation = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    options = {"random_resized_crop": 0.08, "flip": True, "mean": mean, "standard_deviation": deviation}
+    data = ImageFolderData(root=str(folder / "jpegs"), validation_fraction=0.01, batch_size=32, workers=2, **options)
+    data.setup()
+    steps = [transforms.RandomResizedCrop(224), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+    theirs = torchvision.datasets.ImageFolder(
+        str(folder / "jpegs"), transforms.Compose([*steps, transforms.Normalize(mean, deviation)])
+    )
+    loaders = {
+        "theirs": DataLoader(theirs, 32, shuffle=True, num_workers=2, persistent_workers=True),
+        "ours": data.train_dataloader(),
+    }
+    each: dict[str, list[float]] = {name: [] for name in loaders}
+    for _ in range(rounds + 1):  # the first starts the workers, and the fastest counts
+        for name, loader in loaders.items():
+            began = time.perf_counter()
+            count = sum(len(labels) for _, labels in loader)
+            each[name].append((time.perf_counter() - began) / count)
+    theirs_each, ratio = min(each["theirs"]), min(each["ours"]) / min(each["theirs"])
+    print("\n| read | torchvision's `ImageFolder`, images a second | pdtrain's time / its |\n|---|---|---|")
+    print(f"| {_JPEG} | {1 / theirs_each:.0f} | {ratio:.2f} |")
+    return _JPEG, ratio, PROMISED_JPEG
 
-    def step(index: int) -> None:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(network(images), labels).backward()
-        optimizer.step()
 
-    trained = seconds_each(step, 1, repeats=2)
-    with torch.no_grad():
-        shown = seconds_each(lambda index: network.eval()(images), 1, repeats=2)
-    return sum(weights.numel() for weights in network.parameters()), shown / batch, trained / batch
+def main() -> int:
+    """Print all; 1 if asked to check, and something is slower than promised."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where a ratio is above what is promised")
+    parser.add_argument("--threads", type=int, help="of torch; as many as there are cores unless given")
+    parser.add_argument("--images", type=int, default=16000, help="to train on")
+    parser.add_argument("--files", type=int, default=400, help="JPEG files to read")
+    parser.add_argument("overrides", nargs="*", help="of the configuration, such as trainer.max_epochs=1")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads or torch.get_num_threads())
+    with tempfile.TemporaryDirectory() as folder:
+        found = [
+            *trainings(Path(folder), given.images, *given.overrides),
+            reading(Path(folder), files=given.files, rounds=4),
+        ]
+    slower = [f"{name}: {ratio:.2f}, promised {promised}" for name, ratio, promised in found if ratio > promised]
+    print("\n".join(["", "slower than promised:", *slower]) if slower else "\nall as promised")
+    return int(given.check and bool(slower))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=40, help="JPEG files to load")
-    parser.add_argument("--batch", type=int, default=8, help="images that a network is shown at once")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    loading(given.images)
-    networks(given.batch)
+    sys.exit(main())

@@ -1,14 +1,25 @@
 """Training images as they are shown: in an order, and augmented, as seed, epoch and image alone say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
+from pdtrain.training.batch_changes import (
+    BatchChange,
+    Images,
+    Seeds,
+    change_light,
+    crop_of_padded,
+    mirror,
+    move,
+    one_by_one,
+)
 from pdtrain.training.labelled_images import LabelledImages
 
 _MAGNITUDES = 31  # of RandAugment, the weakest being 0
@@ -41,9 +52,10 @@ class Augmentation:
 
     Examples
     --------
-    >>> steps = Augmentation(random_resized_crop=0.08, flip=True).steps((224, 224))
-    >>> steps(torch.zeros(3, 375, 500, dtype=torch.uint8)).shape
-    torch.Size([3, 224, 224])
+    >>> change = Augmentation(random_resized_crop=0.08, flip=True)
+    >>> photographs = [torch.zeros(3, 375, 500, dtype=torch.uint8), torch.zeros(3, 500, 375, dtype=torch.uint8)]
+    >>> change(photographs, torch.tensor([7, 8]), (224, 224)).shape
+    torch.Size([2, 3, 224, 224])
     """
 
     random_resized_crop: float | None = None
@@ -64,26 +76,32 @@ class Augmentation:
         if self.rand_augment is not None and not 0 <= self.rand_augment < _MAGNITUDES:
             raise InputError(f"data.rand_augment={self.rand_augment}: give a magnitude from 0 to 30, or null")
 
-    def steps(self, size: tuple[int, int]) -> nn.Module:
-        """Build it for images of a height and width, uint8, shape (channels, height, width)."""
-        g, steps = self.geometric, list[nn.Module]()
+    def __call__(self, images: Sequence[Tensor] | Tensor, seeds: Seeds, size: tuple[int, int]) -> Images:
+        """Change images, uint8, each of shape (channels, height, width), to a batch of this height and width."""
+        for change in self._changes(size):
+            images = change(images, seeds)
+        assert isinstance(images, Tensor)
+        return images
+
+    def _changes(self, size: tuple[int, int]) -> Iterator[BatchChange]:
         if self.random_resized_crop is not None:
-            steps.append(v2.RandomResizedCrop(size, scale=(self.random_resized_crop, 1.0), antialias=True))
+            crop = v2.RandomResizedCrop(size, scale=(self.random_resized_crop, 1.0), antialias=True)
+            yield partial(one_by_one, step=crop, stream=0)
         if self.random_crop_padding:
-            steps.append(v2.RandomCrop(size, padding=self.random_crop_padding))
-        if g:
-            steps.append(v2.RandomAffine(15 * g, translate=(0.15 * g, 0.15 * g), scale=(1 - 0.15 * g, 1 + 0.15 * g)))
+            yield partial(crop_of_padded, padding=self.random_crop_padding, stream=1)
+        if self.geometric:
+            yield partial(move, strength=self.geometric, stream=2)
         if self.flip:
-            steps.append(v2.RandomHorizontalFlip())
+            yield partial(mirror, stream=3)
         if self.rand_augment is not None:
-            steps.append(v2.RandAugment(magnitude=self.rand_augment, num_magnitude_bins=_MAGNITUDES))
+            randomly = v2.RandAugment(magnitude=self.rand_augment, num_magnitude_bins=_MAGNITUDES)
+            yield partial(one_by_one, step=randomly, stream=4)
         if self.photometric:
-            steps.append(v2.ColorJitter(brightness=0.5 * self.photometric, contrast=0.5 * self.photometric))
-        return nn.Sequential(*steps)
+            yield partial(change_light, strength=self.photometric, stream=5)
 
 
-class AugmentedImages(Dataset[tuple[Tensor, int]]):
-    """Training images, each augmented from the seed that `EpochOrder` draws for it."""
+class AugmentedImages(Dataset[tuple[Tensor, Tensor]]):
+    """Training images by the batch, each augmented from the seed that `EpochOrder` draws for it."""
 
     def __init__(
         self,
@@ -92,18 +110,20 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
         normalize: Callable[[Tensor], Tensor],
         size: tuple[int, int],
     ) -> None:
-        self._labels, self._augment, self._normalize = images.labels, augmentation.steps(size), normalize
-        self._read = images.image if augmentation.random_resized_crop is None else images.whole_image
+        self._images, self._augment, self._normalize, self._size = images, augmentation, normalize, size
 
-    def __getitem__(self, drawn: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = drawn
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            image = self._augment(self._read(index))
-        return self._normalize(image), int(self._labels[index])
+    def __getitems__(self, drawn: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        indices, seeds = torch.tensor(drawn).unbind(1)
+        shown = self._augment(self._read(indices), seeds, self._size)
+        return self._normalize(shown), self._images.labels[indices]
+
+    def _read(self, indices: Tensor) -> Sequence[Tensor] | Tensor:
+        if self._augment.random_resized_crop is None:
+            return self._images.images(indices)
+        return [self._images.whole_image(index) for index in indices.tolist()]
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self._images)
 
 
 class EpochOrder(Sampler[tuple[int, int]]):

@@ -1,7 +1,7 @@
 """The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pdtrain.errors import InputError, RunError
+from pdtrain.errors import InputError
+from pdtrain.training.finite_losses import FiniteLosses
 from pdtrain.training.schedules import step_decay, warmup_cosine
 
 # schedulers that must know the length of the training, and how they call it
@@ -19,6 +20,9 @@ _LENGTH_ARGUMENTS: dict[Any, str] = {
     warmup_cosine: "total_steps",
     step_decay: "total_steps",
 }
+# optimisers that have one kernel for all weights, and what excludes it
+_FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+_NOT_FUSED = ("foreach", "differentiable")
 
 
 class Classifier(lightning.LightningModule):
@@ -31,13 +35,15 @@ class Classifier(lightning.LightningModule):
     num_classes
         Number of logits.
     optimizer
-        Takes parameters, returns an optimiser.
+        Takes parameters, returns an optimiser; it steps all weights by one kernel, where torch has that, unless it is
+        given `fused`.
     scheduler
         Takes an optimiser (and the number of steps, where it needs that), returns a scheduler; or None.
     compile
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
     channels_last
-        Keep weights and images with their channels last in memory, where convolutions on GPUs are fastest.
+        Keep weights and images with their channels last in memory; "auto": where convolutions are faster so, on CPUs
+        and in mixed precision.
     label_smoothing
         Share of each label that the training loss spreads over all classes (Szegedy et al. 2016).
     """
@@ -50,25 +56,37 @@ class Classifier(lightning.LightningModule):
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., Any] | None = None,
         compile: bool = False,
-        channels_last: bool = False,
+        channels_last: bool | Literal["auto"] = "auto",
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise InputError(f"label_smoothing={label_smoothing}: give a share from 0 to below 1")
-        self._memory_format = torch.channels_last if channels_last else torch.preserve_format
+        if channels_last not in (True, False, "auto"):
+            raise InputError(f"channels_last={channels_last}: choose auto, true or false")
+        self._channels_last = channels_last
+        self._memory_format = torch.channels_last if channels_last is True else torch.preserve_format
         self.network = network.to(memory_format=self._memory_format)
         self._label_smoothing = label_smoothing
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
-        self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, average="micro") for s in ("fit", "val")})
+        self._losses = FiniteLosses()
+        unchecked: dict[str, Any] = {"average": "micro", "validate_args": False}  # of every batch, which takes long
+        self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, **unchecked) for s in ("fit", "val")})
         # losses that are not finite end the run before; "disable" would ignore the weights (torchmetrics 1.9)
         self.loss = nn.ModuleDict({s: MeanMetric(nan_strategy="ignore") for s in ("fit", "val")})
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (images, classes)."""
         return self._run[0](images.to(memory_format=self._memory_format))
+
+    def setup(self, stage: str) -> None:
+        """Order weights and images as is fastest where the training is to run."""
+        device, precision = self.trainer.strategy.root_device.type, str(self.trainer.precision)
+        if self._channels_last == "auto" and (device == "cpu" or (device == "cuda" and not precision.startswith("32"))):
+            self._memory_format = torch.channels_last
+            self.network.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch."""
@@ -83,17 +101,31 @@ class Classifier(lightning.LightningModule):
         logits = self(images)
         smoothing = self._label_smoothing if stage == "fit" else 0.0
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-        if not bool(torch.isfinite(loss)):
-            raise RunError(
-                f"the {label} loss is {float(loss.detach())} at step {self.global_step} (epoch {self.current_epoch}); "
-                "lower optimizer.lr, or set trainer.gradient_clip_val=1; checkpoints and results before it are kept"
-            )
-        self.accuracy[stage](logits, labels)
-        self.loss[stage](loss.detach(), len(labels))
-        shown: dict[str, Any] = {"on_step": False, "on_epoch": True, "prog_bar": True}
-        self.log(f"{label}/loss", cast(Metric, self.loss[stage]), **shown)
-        self.log(f"{label}/accuracy", cast(Metric, self.accuracy[stage]), **shown)
+        self._losses.add(loss, label=label, step=self.global_step, epoch=self.current_epoch)
+        cast(Metric, self.accuracy[stage]).update(logits.detach(), labels)
+        cast(Metric, self.loss[stage]).update(loss.detach(), len(labels))
         return loss
+
+    def check_losses(self) -> None:
+        """Raise RunError if any loss so far was not finite."""
+        self._losses.check()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's metrics: once, since each logging takes as long as a small layer."""
+        self._log_metrics("fit", "train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log those of the validation, before a checkpoint is chosen by them."""
+        self.check_losses()
+        self._log_metrics("val", "val")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no checkpoint take the place of a sound one after a loss that was not finite."""
+        self.check_losses()
+
+    def _log_metrics(self, stage: str, label: str) -> None:
+        for name, metric in (("loss", self.loss[stage]), ("accuracy", self.accuracy[stage])):
+            self.log(f"{label}/{name}", cast(Metric, metric), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
@@ -106,7 +138,7 @@ class Classifier(lightning.LightningModule):
 
     def _build_optimizer(self, steps: int) -> Any:
         try:
-            optimizer = self._optimizer(self.network.parameters())
+            optimizer = self._optimizer(self.network.parameters(), **self._fused())
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer: {error}") from error
         if self._scheduler is None:
@@ -118,3 +150,12 @@ class Classifier(lightning.LightningModule):
         except (TypeError, ValueError) as error:
             raise InputError(f"scheduler: {error}") from error
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _fused(self) -> dict[str, bool]:
+        """Whether one kernel steps all weights: Lightning cannot clip gradients before one in mixed precision."""
+        given = {key for key, value in getattr(self._optimizer, "keywords", {}).items() if value is not None}
+        if getattr(self._optimizer, "func", self._optimizer) not in _FUSED or given & {"fused", *_NOT_FUSED}:
+            return {}
+        trainer = self._trainer
+        clips = trainer is not None and trainer.gradient_clip_val and "mixed" in str(trainer.precision)
+        return {"fused": not clips and all(weights.is_floating_point() for weights in self.network.parameters())}

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
@@ -174,6 +175,7 @@ class ImageData(lightning.LightningDataModule):
             images,
             batch_size,
             sampler=order,
+            collate_fn=_as_made,
             num_workers=self.workers,
             worker_init_fn=be_led,
             generator=generator,
@@ -213,6 +215,11 @@ class ImageData(lightning.LightningDataModule):
     def _stimuli(self, images: LabelledImages, labels: Tensor, *, label_kind: str = "true") -> StimulusSet:
         pixels = stacked(map(images.image, range(len(images))), (len(images), *self.shape))
         return StimulusSet(pixels, labels, images.parameters, label_kind=label_kind, normalize=self.normalize)
+
+
+def _as_made(batch: Any) -> Any:
+    """The data sets make whole batches."""
+    return batch
 
 
 def _chosen(images: LabelledImages, count: int, *, seed: int, of: str) -> LabelledImages:

@@ -47,7 +47,7 @@ class TorchvisionData(ImageData):
         parts = []
         for train in (True, False):
             images, labels = self._read(train)
-            parts.append(LabelledImages(images.__getitem__, labels, self.normalize))
+            parts.append(LabelledImages(images, labels, self.normalize))
             self.shape = (images.shape[1], images.shape[2], images.shape[3])
         self.num_classes = int(parts[0].labels.max()) + 1
         return parts[0], parts[1]

@@ -1,6 +1,6 @@
-"""Images with labels, read one by one: from memory or from files."""
+"""Images with labels, in memory or read one by one, and made ready batch by batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
     Parameters
     ----------
     read
-        Returns the image at an index, uint8, shape (channels, height, width).
+        All images, uint8, shape (images, channels, height, width), where they are in memory; else returns the image at
+        an index, of shape (channels, height, width).
     labels
         Class of each image, shape (images,).
     normalize
@@ -31,7 +32,7 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
 
     def __init__(
         self,
-        read: Callable[[int], Tensor],
+        read: Tensor | Callable[[int], Tensor],
         labels: Tensor,
         normalize: Callable[[Tensor], Tensor],
         parameters: dict[str, Tensor] | None = None,
@@ -39,7 +40,7 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
         read_whole: Callable[[int], Tensor] | None = None,
     ) -> None:
         self.labels, self.true_labels, self.parameters = labels, labels, parameters or {}
-        self._read, self._read_whole, self._normalize = read, read_whole or read, normalize
+        self._read, self._read_whole, self._normalize = read, read_whole, normalize
         self._places = torch.arange(len(labels))
 
     def __len__(self) -> int:
@@ -48,13 +49,25 @@ class LabelledImages(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self._normalize(self.image(index)), int(self.labels[index])
 
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """A batch at once: as the network sees it, shape (images, channels, height, width), and its labels."""
+        chosen = torch.tensor(indices)
+        return self._normalize(self.images(chosen)), self.labels[chosen]
+
+    def images(self, indices: Tensor) -> Tensor:
+        """Several images as stored, shape (images, channels, height, width)."""
+        if isinstance(self._read, Tensor):
+            return self._read[self._places[indices]]
+        return torch.stack([self.image(index) for index in indices.tolist()])
+
     def image(self, index: int) -> Tensor:
         """One image as stored, uint8, shape (channels, height, width)."""
-        return self._read(int(self._places[index]))
+        place = int(self._places[index])
+        return self._read[place] if isinstance(self._read, Tensor) else self._read(place)
 
     def whole_image(self, index: int) -> Tensor:
         """One image before it was cropped, uint8, of a height and width of its own."""
-        return self._read_whole(int(self._places[index]))
+        return self.image(index) if self._read_whole is None else self._read_whole(int(self._places[index]))
 
     def select(self, chosen: Tensor) -> "LabelledImages":
         """The images at the indices `chosen`, in that order."""

@@ -56,7 +56,7 @@ class ObjectsData(ImageData):
         """Render, or read the cache."""
         parts = [self._part(count, 2 * self.split_seed + i) for i, count in enumerate(self._counts)]
         training, validation = (
-            LabelledImages(part.images.__getitem__, part.labels, self.normalize, part.parameters) for part in parts
+            LabelledImages(part.images, part.labels, self.normalize, part.parameters) for part in parts
         )
         return training, validation
 

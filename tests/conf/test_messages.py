@@ -31,7 +31,7 @@ class _Data(ImageData):
     def load(self) -> tuple[LabelledImages, LabelledImages]:
         images = torch.randint(256, (12, 1, 16, 16), dtype=torch.uint8)
         self.shape, self.num_classes = (1, 16, 16), 2
-        part = LabelledImages(images.__getitem__, torch.arange(12) % 2, self.normalize)
+        part = LabelledImages(images, torch.arange(12) % 2, self.normalize)
         return part, part
 
 

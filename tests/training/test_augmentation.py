@@ -10,6 +10,7 @@ from pdtrain.training.image_sets import ImageFolderData
 from pdtrain.training.labelled_images import LabelledImages
 
 _ALL = {"random_resized_crop": 0.3, "random_crop_padding": 2, "geometric": 0.5, "photometric": 0.5, "flip": True}
+_SEEDS = torch.randint(2**62, (400,), generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,9 @@ def test_a_random_resized_crop_is_of_the_whole_image(root: Path) -> None:
     images = LabelledImages(
         lambda index: whole[:, :, 25:65], torch.zeros(1), lambda image: image, read_whole=lambda index: whole
     )
-    steps = Augmentation(random_resized_crop=0.01).steps((16, 16))
+    crop = Augmentation(random_resized_crop=0.01)
 
-    shown = torch.stack([steps(images.whole_image(0)) for _ in range(60)])
+    shown = crop([images.whole_image(0)] * 60, _SEEDS[:60], (16, 16))
 
     assert shown.shape == (60, 3, 16, 16)
     assert shown.amax() == 255 and int(images.image(0).max()) == 0
@@ -62,22 +63,21 @@ def test_a_random_resized_crop_is_of_the_whole_image(root: Path) -> None:
 def test_a_padded_crop_moves_the_image_by_at_most_the_padding() -> None:
     image = torch.zeros(1, 9, 9, dtype=torch.uint8)
     image[:, 4, 4] = 1
-    steps = Augmentation(random_crop_padding=2).steps((9, 9))
+    shown = Augmentation(random_crop_padding=2)(image.expand(400, 1, 9, 9), _SEEDS, (9, 9))
 
-    places = {tuple(steps(image)[0].nonzero()[0].tolist()) for _ in range(400)}
+    places = {tuple(one[0].nonzero()[0].tolist()) for one in shown}
 
     assert places == {(row, column) for row in range(2, 7) for column in range(2, 7)}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_rand_augment_changes_images_of_any_channels_at_their_size(channels: int) -> None:
-    image = torch.randint(256, (channels, 12, 12), dtype=torch.uint8)
-    steps = Augmentation(rand_augment=20).steps((12, 12))
+    images = torch.randint(256, (1, channels, 12, 12), dtype=torch.uint8).expand(20, -1, -1, -1)
 
-    shown = [steps(image) for _ in range(20)]
+    shown = Augmentation(rand_augment=20)(images, _SEEDS[:20], (12, 12))
 
-    assert {(one.shape, one.dtype) for one in shown} == {(image.shape, torch.uint8)}
-    assert sum(not torch.equal(one, image) for one in shown) > 10
+    assert shown.shape == images.shape and shown.dtype == torch.uint8
+    assert sum(not torch.equal(one, image) for one, image in zip(shown, images, strict=True)) > 10
 
 
 @pytest.mark.parametrize(

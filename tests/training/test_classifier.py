@@ -1,19 +1,25 @@
+from copy import deepcopy
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from pdtrain.errors import InputError
+from pdtrain.training.checkpoints import load_network
 from pdtrain.training.classifier import Classifier
 from pdtrain.training.models import small_vgg
 from pdtrain.training.schedules import step_decay, warmup_cosine
 
+_SGD = partial(torch.optim.SGD, lr=0.1)
 
-def _classifier(**options: object) -> Classifier:
+
+def _classifier(optimizer: partial = _SGD, **options: object) -> Classifier:
     torch.manual_seed(0)
     network = small_vgg(5, 3, widths=(4,), hidden=8).eval()
-    classifier = Classifier(network, 5, optimizer=partial(torch.optim.SGD, lr=0.1), **options)
+    classifier = Classifier(network, 5, optimizer=optimizer, **options)
     classifier.log = lambda *arguments, **named: None  # as a trainer would hear it
     return classifier
 
@@ -33,7 +39,7 @@ def test_labels_are_smoothed_in_the_training_loss_alone() -> None:
 
 
 def test_channels_last_is_an_order_in_memory_and_nothing_else() -> None:
-    plain, last = _classifier(), _classifier(channels_last=True)
+    plain, last = _classifier(channels_last=False), _classifier(channels_last=True)
     seen = []
     last.network.conv1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
 
@@ -44,9 +50,79 @@ def test_channels_last_is_an_order_in_memory_and_nothing_else() -> None:
     assert not plain.network.conv2.weight.is_contiguous(memory_format=torch.channels_last)
 
 
+def _trainer(device: str, precision: str = "32-true", clip: float | None = None) -> SimpleNamespace:
+    strategy = SimpleNamespace(root_device=SimpleNamespace(type=device))
+    return SimpleNamespace(strategy=strategy, precision=precision, gradient_clip_val=clip)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "faster"),
+    [
+        ("cpu", "32-true", True),
+        ("cpu", "bf16-mixed", True),
+        ("cuda", "bf16-mixed", True),
+        ("cuda", "32-true", False),
+        ("mps", "16-mixed", False),
+    ],
+)
+def test_channels_are_last_where_that_is_faster(device: str, precision: str, faster: bool) -> None:
+    automatic, never = _classifier(), _classifier(channels_last=False)
+    for classifier in (automatic, never):
+        classifier._trainer = _trainer(device, precision)
+        classifier.setup("fit")
+
+    last = [c.network.conv2.weight.is_contiguous(memory_format=torch.channels_last) for c in (automatic, never)]
+    assert last == [faster, False]
+
+
+def test_weights_that_were_trained_with_channels_last_compute_the_same_when_they_are_loaded(tmp_path: Path) -> None:
+    trained = _classifier(channels_last=True).network
+    torch.save(trained.state_dict(), tmp_path / "weights.pth")
+    network = small_vgg(5, 3, widths=(4,), hidden=8).eval()
+
+    load_network(network, tmp_path / "weights.pth")
+
+    assert network.conv2.weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(network(_BATCH[0]), trained(_BATCH[0]))
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.Adam])
+def test_one_kernel_steps_all_weights_unless_it_is_told_not_to(optimizer) -> None:
+    def fused(precision: str = "32-true", clip: float | None = None, **options: object) -> object:
+        classifier = _classifier(partial(optimizer, lr=0.1, **options))
+        classifier._trainer = _trainer("cpu", precision, clip)
+        return classifier._build_optimizer(10).param_groups[0]["fused"]
+
+    assert fused() and fused(fused=None) and fused(clip=1.0) and fused("bf16-mixed")
+    assert not fused(fused=False) and not fused(foreach=True)
+    assert not fused("bf16-mixed", clip=1.0), "Lightning does not clip before it"
+
+
+def test_an_optimizer_without_such_a_kernel_is_left_alone() -> None:
+    assert isinstance(_classifier(partial(torch.optim.RMSprop, lr=0.1))._build_optimizer(10), torch.optim.RMSprop)
+
+
+def test_states_of_optimizers_that_were_not_fused_go_on_as_they_were() -> None:
+    """Checkpoints of 0.1.0."""
+    before, today = (_classifier(partial(torch.optim.AdamW, lr=0.1, fused=f)) for f in (False, None))
+    optimizers = [classifier._build_optimizer(10) for classifier in (before, today)]
+    before._step(_BATCH, "fit", "train").backward()
+    optimizers[0].step()
+    today.network.load_state_dict(before.network.state_dict())
+
+    optimizers[1].load_state_dict(deepcopy(optimizers[0].state_dict()))
+    for classifier, optimizer in zip((before, today), optimizers, strict=True):
+        optimizer.zero_grad()
+        classifier._step(_BATCH, "fit", "train").backward()
+        optimizer.step()
+
+    assert all(map(torch.equal, before.network.parameters(), today.network.parameters()))
+
+
 @pytest.mark.parametrize(
     ("build", "said"),
     [
+        (lambda: _classifier(channels_last="never"), "channels_last=never: choose auto, true or false"),
         (lambda: _classifier(label_smoothing=1.0), "label_smoothing=1.0: give a share"),
         (lambda: warmup_cosine(_sgd(), 10, warmup=1.0), "scheduler.warmup=1.0: give a share"),
         (lambda: warmup_cosine(_sgd(), 10, start_factor=-0.1), "scheduler.start_factor=-0.1: give a share"),

@@ -18,7 +18,7 @@ class _Data(ImageData):
         images = torch.randint(256, (80, 1, 6, 6), generator=torch.Generator().manual_seed(1)).byte()
         self.shape, self.num_classes = (1, 6, 6), 2
         parts = images.split(40)
-        training, validation = (LabelledImages(p.__getitem__, torch.arange(40) % 2, self.normalize) for p in parts)
+        training, validation = (LabelledImages(p, torch.arange(40) % 2, self.normalize) for p in parts)
         return training, validation
 
 

@@ -64,4 +64,4 @@ class Gratings(ImageData):
         images = (255 * noisy.clamp(0, 1)).to(torch.uint8)[:, None]
         # what is known of each image is a property too: probes.unit_information.properties may name it
         known = {"frequency": frequency.flatten(), "grating_contrast": contrast.flatten()}
-        return LabelledImages(images.__getitem__, labels, self.normalize, known)
+        return LabelledImages(images, labels, self.normalize, known)
