@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
+from omegaconf.errors import OmegaConfBaseException
+from yaml import AliasEvent, SafeLoader, YAMLError, parse
 
 from pdtrain.errors import InputError
 from pdtrain.files import written_whole
@@ -55,14 +56,20 @@ def load_configuration(run_dir: str | Path) -> DictConfig | None:
 
 def _loaded(path: Path) -> DictConfig:
     try:
-        config = OmegaConf.load(path)
-    except (YAMLError, OSError) as error:
+        text = path.read_text(encoding="utf-8")
+        # none is ever written, and a few of them hold a milliard values, or themselves
+        if "*" in text and any(isinstance(event, AliasEvent) for event in parse(text, Loader=SafeLoader)):
+            raise InputError(f"{path}: refers to its own parts by YAML's *; write them out")
+        config = OmegaConf.create(text)
+        if not isinstance(config, DictConfig):
+            raise InputError(f"{path}: no configuration")
+        stored = OmegaConf.to_container(config, resolve=False)
+        assert isinstance(stored, dict)
+        return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
+    except InputError:
+        raise
+    except (YAMLError, OSError, OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: damaged; put back the configuration of the run") from error
-    if not isinstance(config, DictConfig):
-        raise InputError(f"{path}: no configuration")
-    stored = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(stored, dict)
-    return OmegaConf.create(upgraded({str(key): value for key, value in stored.items()}))
 
 
 def _read(path: Path) -> DictConfig:
