@@ -13,6 +13,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from pdtrain.commands.shell import run_command, run_job
@@ -159,17 +160,28 @@ def with_stored(config: DictConfig, run_dir: Path, overrides: list[str]) -> Dict
     with open_dict(merged):
         for group, node in groups.items():
             # of these a run may have been stored before a key existed
-            OmegaConf.update(merged, group, node, merge=group in ("layers", "paths"))
+            OmegaConf.update(merged, group, node, merge=isinstance(node, dict) and group in ("layers", "paths"))
         for key in own:
             OmegaConf.update(merged, key, OmegaConf.select(config, key), merge=False)
         # resolved once, so that what is checked is what is built
-        built = {group: OmegaConf.to_container(merged[group], resolve=True) for group in _BUILT}
+        built = {group: _resolved(merged, group) for group in _BUILT}
         given = targets_in(OmegaConf.to_container(config, resolve=False))
         users = {key: target for key, target in given if any(f"{key}.".startswith(f"{mine}.") for mine in own)}
         check_resolved(built)
         check_targets(built, trust=config.trust, own=users)
         merged.update(built)
     return merged
+
+
+def _resolved(config: DictConfig, group: str) -> Any:
+    """A group without references; raise InputError if it is none, or they lead nowhere or in a circle."""
+    try:
+        found = OmegaConf.to_container(config[group], resolve=True)
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise InputError(f"{group}: not to be resolved as it is stored; give {group}=... yourself") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{group}: stored as a list, which is no configuration; give {group}=... yourself")
+    return found
 
 
 def _runs(path: Path) -> list[Path]:

@@ -47,7 +47,7 @@ _OFFERED = {
         "pdtrain.stimuli.transformed.transformed",
     ),
 }
-_REFERENCE = re.compile(r"(?<!\\)\$\{[A-Za-z_][\w.]*\}")  # to another key
+_REFERENCE = re.compile(r"(?<!\\)\$\{([A-Za-z_][\w.]*)\}")  # to another key
 # what one may know well and yet not have built by a stranger: no hint how to
 _NO_HINT = (
     "torch", "torchvision", "timm", "pytorch_lightning", "lightning", "numpy", "pandas", "hydra", "omegaconf", "yaml",
@@ -76,7 +76,19 @@ def check_plain(config: Mapping[str, Any], *, overridden: Collection[str] = ()) 
             continue
         if key.partition(".")[0] in ("paths", "seed") and key not in ("seed", f"paths.{key.rpartition('.')[2]}"):
             raise InputError(f"{key}: a stored path or seed is a value, not a group; give it on the command line")
+        _refuse_growth(key, value, config)
         _refuse_interpolation(key, _REFERENCE.sub("", value) if isinstance(value, str) else value)
+
+
+def _refuse_growth(key: str, value: Any, config: Mapping[str, Any]) -> None:
+    """Raise InputError for what could double with every reference that it is followed through."""
+    names = _REFERENCE.findall(value) if isinstance(value, str) else []
+    for name in names:
+        found: Any = config
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if (len(names) > 1 or isinstance(found, dict | list)) and "${" in str(found):
+            raise InputError(f"{key}={value}: {name} refers to other keys in turn; give {key}=... yourself")
 
 
 def check_resolved(config: Mapping[str, Any]) -> None:
@@ -126,13 +138,22 @@ def check_targets(
         For the first target that is neither offered nor trusted nor the user's own.
     """
     for name in trust:
-        if name.partition(".")[0] in sys.stdlib_module_names:
-            raise InputError(f"trust={name}: a part of Python itself is never trusted; give a module of your own")
+        _check_trust(name)
     trusted = (*trust, *_extensions())
     for key, target in targets_in(config):
         known = _is_offered(key, target) or (key in own and own[key] == target)
         if not known and not _is_defined_in(target, trusted):
             raise _refusal(key, target)
+
+
+def _check_trust(name: Any) -> None:
+    package = str(name).partition(".")[0]
+    if not (isinstance(name, str) and all(part.isidentifier() for part in name.split("."))):
+        raise InputError(f"trust={name}: give names of modules, as in 'trust=[mymodule]'")
+    if package in sys.stdlib_module_names:
+        raise InputError(f"trust={name}: a part of Python itself is never trusted; give a module of your own")
+    if package in _NO_HINT:  # it reads pickles, or runs what it is told
+        raise InputError(f"trust={name}: {package} can do all that Python can; give a module of your own")
 
 
 def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:

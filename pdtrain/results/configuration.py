@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import AliasEvent, SafeLoader, parse
 
 from pdtrain.checksums import is_intact, yaml_with_checksum
 from pdtrain.errors import DamagedFile, InputError
@@ -62,9 +63,14 @@ def _upgraded(path: Path, changed: int) -> dict[str, Any]:
     """What stands in a file that was changed then: a report asks ten times, and reading takes a tenth of a second."""
     try:
         content = path.read_bytes()
-        config = OmegaConf.create(content.decode())
+        text = content.decode()
+        # none is ever written, and a few of them hold a milliard values, or themselves
+        aliases = "*" in text and any(isinstance(event, AliasEvent) for event in parse(text, Loader=SafeLoader))
+        config = None if aliases else OmegaConf.create(text)
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(f"{path}: damaged; put back the configuration of the run") from error
+    if aliases:
+        raise InputError(f"{path}: refers to its own parts by YAML's *; write them out")
     if not is_intact(content):
         raise DamagedFile(
             f"{path}: damaged, its checksum differs; put back the configuration of the run, or remove the last line if "

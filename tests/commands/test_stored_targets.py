@@ -80,14 +80,54 @@ def _working_gadgets(folder: Path, mark: Path) -> dict[str, dict[str, Any]]:
 
 def _other_gadgets() -> dict[str, dict[str, Any]]:
     """Nodes that are wrong without a file to show it: what is offered elsewhere, and what is none."""
-    return {
-        "a trainer": _call("pytorch_lightning.Trainer"),
-        "a data set for a network": _call("torchvision.datasets.FakeData"),
-        "timm's other road": _call("timm.create_model", "resnet18", checkpoint_path="evil.pt"),
-        "many files": _call("fsspec.open_files", ["x"], mode="w"),
-        "no text": {"_target_": ["os.system"]},
-        "our shell": _call("pdtrain.commands.shell.end", "x", "y"),
-    }
+    return (
+        {
+            "a trainer": _call("pytorch_lightning.Trainer"),
+            "a data set for a network": _call("torchvision.datasets.FakeData"),
+            "timm's other road": _call("timm.create_model", "resnet18", checkpoint_path="evil.pt"),
+            "many files": _call("fsspec.open_files", ["x"], mode="w"),
+            "no text": {"_target_": ["os.system"]},
+            "our shell": _call("pdtrain.commands.shell.end", "x", "y"),
+        }
+        | {target: _call(target, "x") for target in _DANGEROUS}
+        | {repr(target): {"_target_": target} for target in _NONE}
+    )
+
+
+# functions that run, write, remove or fetch what they are told, and roads to them
+_DANGEROUS = [
+    "os.execv", "os.remove", "os.rename", "os.symlink", "os.posix_spawn", "posix.system", "pty.spawn", "shutil.rmtree",
+    "subprocess.check_output", "subprocess.getoutput", "multiprocessing.popen_fork.Popen",
+    "asyncio.create_subprocess_shell",
+    "builtins.__import__", "builtins.compile", "builtins.getattr", "builtins.breakpoint", "importlib.import_module",
+    "importlib.reload", "code.interact", "pdb.run", "timeit.timeit", "cProfile.run", "trace.Trace.run",
+    "types.FunctionType",
+    "pickle.load", "pickle.Unpickler", "_pickle.loads", "shelve.open", "marshal.loads", "copyreg.__newobj__",
+    "dill.loads",
+    "ctypes.CDLL", "socket.create_connection", "urllib.request.urlretrieve", "webbrowser.open", "http.server.test",
+    "sqlite3.connect", "zipfile.ZipFile.extractall", "tarfile.open", "logging.config.dictConfig", "atexit.register",
+    "operator.methodcaller", "functools.partial", "functools.reduce", "builtins.map", "string.Formatter.format",
+    "hydra.utils.get_method", "hydra.utils.get_class", "hydra.utils.get_object", "hydra.utils.instantiate",
+    "hydra.utils.get_static_method", "hydra._internal.utils._locate", "omegaconf.OmegaConf.register_new_resolver",
+    "omegaconf.OmegaConf.load", "yaml.load", "yaml.full_load", "numpy.fromfile", "numpy.lib.npyio.NpzFile",
+    "pandas.read_sql", "pandas.eval", "pandas.io.common.get_handle", "scipy.io.loadmat",
+    "sklearn.datasets.fetch_openml",
+    "torch.jit.load", "torch.ops.load_library", "torch.classes.load_library", "torch.utils.cpp_extension.load",
+    "torch.utils.model_zoo.load_url", "torch.hub.download_url_to_file", "torch.package.PackageImporter",
+    "torch.nn.functional.relu", "torch.nn.modules.module.torch.load", "torch.nn.Module.load_state_dict",
+    "torch.save", "torch.compile", "torch._dynamo.optimize", "torch.distributed.init_process_group",
+    "torchvision.datasets.FakeData", "torchvision.datasets.DatasetFolder", "torchvision.datasets.utils.extract_archive",
+    "timm.models.load_checkpoint", "pytorch_lightning.LightningModule.load_from_checkpoint", "wandb.init",
+    "pdtrain.files.written_whole", "pdtrain.files.remove_leftovers", "pdtrain.commands.train.train",
+    "pdtrain.commands.stored_targets.importlib.import_module", "pdtrain.training.image_sets.gzip.open",
+    "pdtrain.training.image_sets.torchvision.datasets.FakeData", "pdtrain.training.checkpoints.read_checkpoint",
+    "pdtrain.training.models.small_vgg.__globals__", "pdtrain.training.models.small_vgg.__call__",
+    "pdtrain.training.models.SMALL_VGG", "__main__.x", "evil.run", "",
+    " pdtrain.training.models.small_vgg", "pdtrain.training.models.small_vgg ", "pdtrain.training.models..small_vgg",
+    "pdtrain.training.models:small_vgg", "pdtrain/training/models.py", "pdtrain.training.models.small_vgg\n",
+    "os.system\0",
+]  # fmt: skip
+_NONE: list[Any] = [None, 1, True, 1.5, [], {}, ["pdtrain.training.models.small_vgg"], {"_target_": "os.system"}]
 
 
 def _placed(config: DictConfig, place: str, gadget: dict[str, Any]) -> DictConfig:
@@ -123,7 +163,7 @@ def _store(config: DictConfig, run_dir: Path) -> None:
 def test_no_gadget_in_a_stored_configuration_is_built(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
     mark, config = tmp_path / "mark", configure()
     gadgets = _working_gadgets(tmp_path, mark) | _other_gadgets()
-    assert len(gadgets) >= 25
+    assert len(gadgets) >= 60
 
     # one a place through the whole command; all of them in all places below
     for place, (name, gadget) in zip([*_PLACES, "by interpolation"], gadgets.items(), strict=False):
@@ -191,6 +231,34 @@ def test_modules_of_ones_own_are_built_where_they_are_trusted(tmp_path: Path, mo
         check("os.system", "os")
 
 
+# what is trusted, and what would then be built
+_MISUSED: list[tuple[Any, str]] = [
+    ("os", "os.system"), ("posix", "posix.system"), ("builtins", "builtins.eval"), ("subprocess", "subprocess.run"),
+    ("importlib", "importlib.import_module"), ("runpy", "runpy.run_path"), ("pickle", "pickle.loads"),
+    ("os.path", "os.path.os.system"), ("torch", "torch.load"), ("torch.serialization", "torch.serialization.load"),
+    ("torch.hub", "torch.hub.load"), ("numpy", "numpy.load"), ("pandas", "pandas.read_pickle"), ("yaml",
+    "yaml.unsafe_load"),
+    ("pandas.io.pickle", "pandas.io.pickle.read_pickle"), ("joblib", "joblib.load"), ("cloudpickle",
+    "cloudpickle.loads"),
+    ("hydra", "hydra.utils.call"), ("hydra.utils", "hydra.utils.get_method"), ("omegaconf", "omegaconf.OmegaConf.load"),
+    ("pytorch_lightning", "pytorch_lightning.Trainer"), ("torchvision", "torchvision.datasets.FakeData"),
+    ("pdtrain", "pdtrain.commands.train.train"), ("timm", "timm.create_model"), ("fsspec", "fsspec.open"),
+    ("", "os.system"), (".", "os.system"), ("*", "os.system"), ("o", "os.system"), ("os.", "os.system"),
+    (".os", "os.system"), ("../x", "os.system"), ("a b", "os.system"), ("os\n", "os.system"), ("/tmp/evil.py",
+    "evil.run"),
+    (None, "os.system"), (1, "os.system"), (True, "os.system"), (["os"], "os.system"), ("{}", "os.system"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("trust", "target"), _MISUSED)
+def test_trust_is_for_modules_of_ones_own(trust: Any, target: str) -> None:
+    with pytest.raises(InputError, match=r"^(trust=|model\.network\._target_=)") as refused:
+        check_targets({"model": {"network": {"_target_": target}}}, trust=[trust])
+
+    if trust != "o":  # a name that there might be
+        assert str(refused.value).startswith("trust=")
+
+
 def test_what_the_command_gives_is_the_users_own(configure: Callable[..., DictConfig]) -> None:
     groups = {"model": OmegaConf.to_container(_placed(configure(), "model.network", _call("mine.net")).model)}
 
@@ -237,6 +305,93 @@ def test_no_way_round_the_check(
         _probe(tmp_path / "run", *overrides)
 
     assert not (tmp_path / "mark").exists()
+
+
+_LAUGHS = "l0: &l0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"l{place}: &l{place} [{', '.join([f'*l{place - 1}'] * 9)}]\n" for place in range(1, 12)
+)
+_YAML = [
+    "x: !!python/object/apply:os.system ['touch MARK']", "x: !!python/object/new:os.system ['touch MARK']",
+    "x: !!python/object/apply:builtins.exec [\"open('MARK', 'w')\"]", "x: !!python/name:os.system",
+    "x: !!python/module:os",
+    "x: !!python/object:pathlib.Path {}", "x: !!python/tuple [1, 2]", "x: !!python/bytes aGk=",
+    "x: !<tag:yaml.org,2002:python/none>",
+    "x: !own 1", "!!python/object/apply:os.system ['touch MARK']: 1", "%TAG !p! tag:yaml.org,2002:python/\n--- 1",
+    "x: !!set {a, b}", "x: &a [*a]", "x: &a {b: *a}", "x: &a {y: 1}\nz: {<<: *a}", "x: *nowhere", _LAUGHS,
+    "x: " + "[" * 3000 + "]" * 3000, "x: " + "{a: " * 2000 + "1" + "}" * 2000, "---\nx: 1", "? [a]\n: 1", "null: 1",
+    "seed: 1", "x: [1", "x: \0", "x: ${", "x: '${'", "\tx: 1", "x: \ud83d",
+]  # fmt: skip
+_CHAIN = {f"a{place}": f"${{data.a{place + 1}}}${{data.a{place + 1}}}" for place in range(40)} | {"a40": "x"}
+_TREE: dict[str, Any] = {
+    f"a{place}": {"one": f"${{data.a{place + 1}}}", "other": f"${{data.a{place + 1}}}"} for place in range(40)
+} | {"a40": "x"}
+_REFERENCES: list[dict[str, Any]] = [
+    {"data": _CHAIN}, {"data": _TREE}, {"data": {"seed": "${data.seed}"}}, {"data": {"seed": "${data}"}},
+    {"data": {"seed": "${data.x}", "x": "${data.seed}"}}, {"data": {"seed": "${nowhere}"}},
+    {"data": {"seed": "${model}"}},
+    {"data": {"seed": "${..seed}"}}, {"data": {"seed": "${data[pixels]}"}}, {"data": {"seed": "${data.${seed}}"}},
+    {"data": {"seed": "${oc.env:HOME}"}}, {"data": {"seed": "${oc.env:HOME,${seed}}"}},
+    {"data": {"seed": "${oc.decode:'1'}"}},
+    {"data": {"seed": "${oc.select:seed}"}}, {"data": {"seed": "${hydra:runtime.cwd}"}},
+    {"data": {"seed": "${now:%Y}"}},
+    {"data": {"seed": "${oc.dict.values:model}"}}, {"data": {"seed": "${python_version:}"}},
+    {"data": {"seed": "x${oc.env:HOME}"}},
+    {"data": {"seed": "\\${seed}"}}, {"data": {"seed": "\\\\${oc.env:HOME}"}}, {"data": {"${oc.env:HOME}": 1}},
+    {"data": None}, {"data": []}, {"data": "x"}, {"data": 1}, {"model": None}, {"model": ["x"]}, {"stimuli": None},
+    {"layers": "x"}, {"layers": [1]}, {"probes": [1]}, {"paths": [1]}, {"paths": {"data": {"a": 1}}}, {"seed": [1]},
+]  # fmt: skip
+
+
+def test_no_yaml_and_no_reference_of_a_stored_configuration_runs_or_grows(
+    configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    config, run_dir, mark = configure(), tmp_path / "run", tmp_path / "mark"
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    texts = [f"{OmegaConf.to_yaml(config)}\n{text}\n".replace("MARK", str(mark)) for text in _YAML]
+    for changes in _REFERENCES:
+        changed = {**plain, **{group: node for group, node in changes.items() if not isinstance(node, dict)}}
+        changed |= {group: {**plain[group], **node} for group, node in changes.items() if isinstance(node, dict)}
+        texts.append(yaml.safe_dump(changed))
+    run_dir.mkdir()
+    for text in texts:
+        (run_dir / "run.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))
+        before = time.monotonic()
+
+        with pytest.raises(InputError) as refused:
+            _probe(run_dir)
+
+        assert "\n" not in str(refused.value) and "no such checkpoint" not in str(refused.value), text[-200:]
+        assert time.monotonic() - before < 60
+    assert not mark.exists() and [path.name for path in run_dir.iterdir()] == ["run.yaml"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FakeData",
+        "ImageFolder",
+        "DatasetFolder",
+        "ImageNet",
+        "SBDataset",
+        "QMNIST",
+        "utils",
+        "mnist",
+        "__doc__",
+        "",
+        "MNIST ",
+        "os",
+    ],
+)
+def test_no_other_data_set_of_torchvision_is_built(
+    name: str, configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    config = configure("data=cifar10", tiny=[])
+    config.data.name = name
+    _store(config, tmp_path / "run")
+
+    with pytest.raises(InputError, match=r"^data\.name=.*no such data set"):
+        _probe(tmp_path / "run")
 
 
 def test_only_checkpoints_of_the_run_are_ever_removed(tmp_path: Path) -> None:
