@@ -68,6 +68,11 @@ def point_name(point: ProbePoint) -> str:
     return f"epoch={point.epoch:04d}-step={point.step:08d}"
 
 
+def epoch_of(file: Path) -> int:
+    """Epochs completed at the probe point that a file is of, as its name says."""
+    return int(file.name.partition("-")[0].removeprefix("epoch="))
+
+
 def files_of_rows(root: str | Path, kind: str, probe_set: str = TRAINING) -> Iterator[tuple[Path, Path]]:
     """Every file of "rows" or "units" of a probe set at `root` or below, with the folder of its run."""
     below = RunFolder("").results(probe_set)
