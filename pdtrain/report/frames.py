@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,9 @@ def save(figure: Figure, folder: Path, name: str, frames: Sequence[str] = ()) ->
     for artist in moving:
         artist.set_visible(True)
     buffer = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # the same rows give the same file
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Creating legend with loc")  # on a busy machine placing one takes a second
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # the same rows give the same file
     plt.close(figure)
     found = _taken_apart(buffer.getvalue().decode(), [STILL, *frames])
     with written_whole(folder / f"{name}.svg") as temporary:

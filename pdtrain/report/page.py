@@ -105,12 +105,16 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     rows = epoch_ends(load(run_dir, probe_set=probe_set))
     catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
     out = folder.report(probe_set)
-    different = ends_differ(run_dir, catalogue.drawn(shown), probe_set)
+    ends = (int(rows["epoch"].min()), int(rows["epoch"].max()))  # more is not drawn of units, and reading takes long
+    units = None
+    if any(files_of_rows(run_dir, "units", probe_set)):
+        units = epoch_ends(load(run_dir, units=True, probe_set=probe_set, epochs=ends))
+    different = ends_differ(run_dir, catalogue.drawn(shown), probe_set, ends, units)
     write_csv(different, out / DIFFERENCES)
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
     frames = _frames(shown)
-    figures = _figures(run_dir, shown, catalogue, probe_set, different, published, list(frames))
+    figures = _figures(run_dir, shown, units, catalogue, probe_set, different, published, list(frames))
     panels = [panel for figure in figures for panel in _saved(*figure, out, frames, published)]
     last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     return write_page(
@@ -154,13 +158,12 @@ def data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
-def ends_differ(run_dir: Path, measures: Sequence[Measure], probe_set: str) -> pd.DataFrame:
+def ends_differ(
+    run_dir: Path, measures: Sequence[Measure], probe_set: str, ends: tuple[int, int], units: pd.DataFrame | None
+) -> pd.DataFrame:
     """Layers of the last epoch against the first, on the same stimuli and units."""
-    rows = epoch_ends(load(run_dir, probe_set=probe_set, half_differences=True))
-    units = None
-    if any(files_of_rows(run_dir, "units", probe_set)):
-        units = epoch_ends(load(run_dir, units=True, probe_set=probe_set))
-    first, last = rows["epoch"].min(), rows["epoch"].max()
+    first, last = ends
+    rows = epoch_ends(load(run_dir, probe_set=probe_set, half_differences=True, epochs=ends))
     of_units = None if units is None else (units[units["epoch"] == first], units[units["epoch"] == last])
     return differences(rows[rows["epoch"] == first], rows[rows["epoch"] == last], measures, of_units)
 
@@ -171,6 +174,7 @@ _Figures = Iterator[tuple[str, Figure, Sequence[Measure]]]
 def _figures(
     run_dir: Path,
     rows: pd.DataFrame,
+    units: pd.DataFrame | None,
     catalogue: Catalogue,
     probe_set: str,
     different: pd.DataFrame,
@@ -183,8 +187,8 @@ def _figures(
         yield name, profiles.profile(rows, measures, different, published, frames=frames), measures
     about = foremost(rows)
     information = INFORMATION.rows(rows)
-    if about is not None and len(information):
-        units = estimated(epoch_ends(load(run_dir, units=True, probe_set=probe_set)))
+    if about is not None and len(information) and units is not None:
+        units = estimated(units)
         yield "units", unit_figures.unit_distribution(units, about), ()
         yield "unit_map", unit_figures.unit_map(units, layers_of(information)[-2:][0]), ()
     if (drawn := catalogue.drawn(rows)) and _has_epochs(rows):

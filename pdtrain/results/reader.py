@@ -1,7 +1,7 @@
 """Reads the rows of one run, or of a whole sweep, into one pandas frame."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pdtrain.results.configuration import leaves, load_configuration, weights_of
 from pdtrain.results.measures import UNIT
 from pdtrain.results.row_files import read_rows
 from pdtrain.results.rows import HALF_DIFFERENCES
-from pdtrain.results.run_folder import TRAINING, files_of_rows
+from pdtrain.results.run_folder import TRAINING, files_of_rows, point_of_name
 from pdtrain.results.versions import mixed_estimators
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def load(
     probe_set: str = TRAINING,
     keys: Sequence[str] = (),
     half_differences: bool = False,
+    epochs: Collection[int] | None = None,
 ) -> pd.DataFrame:
     """Load the results of a run folder, or of every run below a sweep folder.
 
@@ -41,6 +42,8 @@ def load(
         Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths"; lists become text.
     half_differences
         Also the column of that name, of 19 numbers a line.
+    epochs
+        Numbers of completed epochs: the files of others are not read. None reads all.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def load(
     root = Path(path)
     frames = []
     found = list(files_of_rows(root, "units" if units else "rows", probe_set))
+    if epochs is not None:
+        found = [(file, run) for file, run in found if point_of_name(file).epoch in epochs]
     names = {run: weights_of_run(run) for run in {run for _, run in found}}
     for file, run in found:
         frame = read_rows(file)

@@ -39,3 +39,12 @@ def test_a_mistyped_key_names_the_nearest(sweep: Path) -> None:
     (sweep / "1" / "run.yaml").unlink()
     with pytest.raises(InputError, match="1: its configuration is missing"):
         load(sweep, keys=["seed"])
+
+
+def test_of_the_epochs_that_are_asked_for_the_others_are_not_read(tmp_path: Path) -> None:
+    for epoch in range(3):
+        row = Row("relu1", 0, 0.0, "intrinsic_dimension", "two_nn", "", float(epoch))
+        ResultsStore(tmp_path).write(ProbePoint(epoch, epoch), [row], [])
+    (tmp_path / "results" / "epoch=0001-step=00000001.rows.parquet").write_text("torn")
+
+    assert load(tmp_path, epochs=[0, 2]).value.tolist() == [0.0, 2.0]
