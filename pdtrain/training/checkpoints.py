@@ -176,20 +176,20 @@ def load_network(network: nn.Module, path: str | Path, *, key: str = "ckpt_path"
 
 def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Path, *, key: str) -> None:
     """Load weights, which were read from `path`, into `network`."""
+    import torch
+
     from pdtrain.training.state_dicts import wrapped_alike
+
+    def has_channels_last(weights: Tensor) -> bool:
+        apart = weights.dim() == 4 and not weights.is_contiguous()
+        return apart and weights.is_contiguous(memory_format=torch.channels_last)
 
     own = network.state_dict()
     weights = wrapped_alike(weights, own)
     check_architecture(own, weights, path, key=key)
-    if any(map(_has_channels_last, weights.values())):  # as it was trained, so that it computes the same
+    if any(map(has_channels_last, weights.values())):  # as it was trained, so that it computes the same
         network.to(memory_format=torch.channels_last)
     network.load_state_dict(weights)
-
-
-def _has_channels_last(weights: Tensor) -> bool:
-    return (
-        weights.dim() == 4 and not weights.is_contiguous() and weights.is_contiguous(memory_format=torch.channels_last)
-    )
 
 
 def point_of(path: str | Path, content: Mapping[str, Any]) -> ProbePoint:

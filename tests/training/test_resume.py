@@ -173,7 +173,8 @@ def test_the_checkpoint_before_one_without_its_parts_is_used_and_said(
         torch.save(content, newest)
     write_status(finished, "failed")
 
-    start = find_start(configure(*_FAST, "resume=auto"), Console(width=1000))
+    with found_start(configure(*_FAST, "resume=auto"), Console(width=1000)) as start:
+        pass
 
     assert start.checkpoint == before
     assert f"{newest.name}: {'no such file' if part is None else 'damaged'}" in capsys.readouterr().out
@@ -184,4 +185,5 @@ def test_a_checkpoint_under_the_name_of_another_step_is_not_gone_on_from(configu
     shutil.copyfile(finished / "checkpoints" / "epoch=0000-step=00000000.ckpt", newest)
     write_status(finished, "failed")
 
-    assert find_start(configure(*_FAST, "resume=auto"), Console(quiet=True)).checkpoint == before
+    with found_start(configure(*_FAST, "resume=auto"), Console(quiet=True)) as start:
+        assert start.checkpoint == before
