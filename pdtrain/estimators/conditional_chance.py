@@ -80,8 +80,9 @@ def conditional_p_values(
         which = varying[single].int().argmax(-1)
         alone = PermutationLaw(*(b.reshape(batch, classes)[single, which] for b in (law.mean_bits, law.deviation_bits)))
         p_values[single] = permutation_p_values(flat[single, which], plugin[single, which], alone)
-    few = (varying.sum(-1) > 1) & (_cells_by_chance(flat, varying) < _FEW_CELLS) & (p_values < _LIKELY)
-    places = few.nonzero()[:, 0]
+    places = ((varying.sum(-1) > 1) & (p_values < _LIKELY)).nonzero()[:, 0]
+    if len(places):
+        places = places[_cells_by_chance(flat[places], varying[places]) < _FEW_CELLS]
     arrays = [t[places].cpu().numpy() for t in (observed, mean, variance, varying)]
     for i, table, *of_classes in zip(places.tolist(), flat[places].int().tolist(), *arrays, strict=True):
         exact = _convolved(table, *of_classes)

@@ -6,7 +6,7 @@ information is the mean over classes, weighted by their stimuli. `information_ab
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,9 +71,23 @@ def codes_within(
         return property_codes(values.double(), kind=kind, period=period, bins=bins).to(torch.int16)
     codes = torch.empty(values.shape, dtype=torch.int16, device=values.device)
     values = values if values.is_floating_point() else values.double()
-    for members in members_of(labels):
-        codes[members] = discretize(values[members], bins)
+    for classes in _of_like_size(members_of(labels)):
+        # side by side, each a block of columns; of the smaller ones what is left over is not defined
+        blocks = values.new_full((max(map(len, classes)), len(classes), values.shape[1]), torch.nan)
+        for place, members in enumerate(classes):
+            blocks[: len(members), place] = values[members]
+        cut = discretize(blocks.flatten(1), bins).view(blocks.shape)
+        for place, members in enumerate(classes):
+            codes[members] = cut[: len(members), place]
     return codes
+
+
+def _of_like_size(classes: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Classes in groups in which none is twice as large as another."""
+    groups: dict[int, list[Tensor]] = {}
+    for members in classes:
+        groups.setdefault(len(members).bit_length(), []).append(members)
+    return list(groups.values())
 
 
 @dataclass(frozen=True)
@@ -276,8 +290,11 @@ def _bias(tables: Tensor, law: PermutationLaw, weight: Tensor) -> Tensor:
     by_chance = by_chance.masked_fill(~varies, 0.0).sum(-1)
     share = ((filled + _PRIOR_CELLS) / (by_chance + _PRIOR_CELLS)).clamp(0, 1)
     pooled = (weight * law.mean_bits).sum(-1) * (1 - (1 - share).square())
-    alone = (weight * permutation_bias(tables, law)).sum(-1)
-    return torch.where(varies.sum(-1) > 1, pooled, alone)
+    alone = varies.sum(-1) <= 1
+    if bool(alone.any()):
+        of_one = PermutationLaw(law.mean_bits[alone], law.deviation_bits[alone])
+        pooled[alone] = (weight[alone] * permutation_bias(tables[alone], of_one)).sum(-1)
+    return pooled
 
 
 def _note(unknown: Tensor, defined: Tensor, stimuli: Tensor, values: Tensor, rare: Tensor) -> str:

@@ -175,7 +175,8 @@ def influence_on_sums(
     for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
         block = slice(int(units[0]), int(units[-1]) + 1)
         met = block if paired else slice(None)
-        tables = class_tables(responses[:, block], properties[:, met], labels, paired=paired)
+        seen = responses[:, block], properties[:, met], labels
+        tables = class_tables(*seen, paired=paired)
         of_rows, of_columns = (
             of[:, chosen, :bins].transpose(0, 1)
             for of, chosen, bins in ((rows, block, tables.shape[3]), (columns, met, tables.shape[4]))
@@ -183,8 +184,7 @@ def influence_on_sums(
         at = of_rows[:, None], of_columns[:, None] if paired else of_columns
         cells = influence_of_cells(tables, *at, moved=moved).float()
         weight = weights[block].to(found) * (share[block, None, None] if paired else share[:, None])
-        of_stimuli = _paired if paired else _shared
-        found += of_stimuli(cells, weight, responses[:, block], properties[:, met], labels)
+        found += (_paired if paired else _shared)(cells, weight, *seen)
     return found
 
 
@@ -218,9 +218,11 @@ def _paired(
 ) -> Float[Tensor, "ways stimuli one sums"]:
     """As `_shared`, of each unit's own property: cells are looked up."""
     units, _, classes, rows, columns = cells.shape[1:]
-    of_class = labels.unique(return_inverse=True)[1] + torch.arange(units, device=cells.device)[:, None] * classes
-    place = (of_class.T * rows + responses) * columns + properties.clamp_min(0)
-    influence = cells.flatten(1)[:, place] * (properties >= 0)
+    of_class = labels.unique(return_inverse=True)[1].int()[:, None] * (rows * columns)
+    of_unit = torch.arange(units, dtype=torch.int32, device=cells.device) * (classes * rows * columns)
+    place = of_class + of_unit + responses.int() * columns + properties.int().clamp_min(0)
+    influence = cells.flatten(1).index_select(1, place.flatten()).view(len(cells), *place.shape)
+    influence *= properties >= 0
     return (influence @ weights[:, 0])[:, :, None]
 
 
