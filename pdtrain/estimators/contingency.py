@@ -69,11 +69,12 @@ def class_tables(
     rows, columns, units = bins_of(responses), bins_of(properties), responses.shape[1]
     classes, place = torch.unique(labels, return_inverse=True)
     if paired:
-        cell = (place[:, None] * rows + responses.long()) * columns + properties.long()
         size = len(classes) * rows * columns
-        cell += torch.arange(units, device=cell.device) * size
-        used = cell[(responses >= 0) & (properties >= 0)]
-        counts = torch.bincount(used, minlength=units * size)
+        cell = responses.int() * columns + properties
+        cell += place[:, None].int() * (rows * columns)
+        cell += torch.arange(units, dtype=torch.int32, device=cell.device) * size
+        used = (responses >= 0) & (properties >= 0)
+        counts = torch.bincount(cell.flatten() if bool(used.all()) else cell[used], minlength=units * size)
         return counts.view(units, 1, len(classes), rows, columns).float()
     left, right = indicators(responses), indicators(properties)
     tables = torch.empty(len(classes), units * rows, right.shape[1], device=left.device)
