@@ -12,6 +12,7 @@ from functools import cache
 
 from pdtrain.activations.layers import Layer
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.limits import check_value
 
 DEFAULT = "default"
 _log = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None, recip
     InputError
         If a name matches no layer, or no pattern does; the message lists the names. For an unknown recipe.
     """
-    if recipe not in RECIPES:
-        raise unknown_name("layers.recipe", recipe, RECIPES, of="recipe")
+    check_value("layers.recipe", recipe)
     if patterns is None:
         return RECIPES[recipe](layers)
     if not patterns:
