@@ -30,9 +30,11 @@ class _Names:
     elsewhere: tuple[str, ...] = ()
 
     def holds(self, value: Any) -> bool:
-        return not self._unknown(value)
+        return value != [] and not self._unknown(value)
 
     def error(self, key: str, value: Any) -> InputError:
+        if value == []:
+            return InputError(f"{key}=[]: name at least one, or give {key.rpartition('.')[0]}=null")
         return unknown_name(key, str(self._unknown(value)[0]), self.names, of=self.of)
 
     def _unknown(self, value: Any) -> list[Any]:
@@ -82,6 +84,7 @@ LIMITS: dict[str, _Values | _Names] = {
         lambda value: Path(str(value)).is_dir(), "missing, or not to be read; give a folder of images"
     ),
     "stimuli.labels": _among("trained", "true"),
+    "layers.names": _Values(bool, "name at least one layer, or null for those of layers.recipe"),
     "layers.recipe": _Names(("default", "ansuini", "stages", "all_relu", "convolutions"), "recipe"),
     "layers.reduce": _Names(("none", "mean", "centre", "class_token"), "reduction"),
     "probes.intrinsic_dimension.estimators": _Names(

@@ -81,10 +81,9 @@ class DimensionProbe:
         seed: int = 0,
     ) -> None:
         key = "probes.intrinsic_dimension"
-        if not estimators:
-            raise InputError(f"{key}.estimators=[]: name at least one, or switch the probe off with {key}=null")
+        check_value(f"{key}.estimators", list(estimators))
         for estimator in estimators:
-            if not is_estimator(estimator):
+            if not is_estimator(estimator):  # a class that scikit-dimension has not
                 raise unknown_name(f"{key}.estimators", estimator, [*ESTIMATORS, *ALIASES], of="estimator")
         check_value(f"{key}.subsample_fraction", subsample_fraction)
         check_value(f"{key}.resamplings", resamplings)

@@ -80,6 +80,7 @@ _VALUES = [
     "data.standard_deviation=[0.5,0]", "model.network.widths=[]", "model.network.dropout=3",
     "scheduler=warmup_cosine scheduler.warmup=1", "scheduler=step_decay scheduler.after=[2]",
     "stimuli=imagefolder stimuli.root=/nowhere", "stimuli=training stimuli.labels=both", "layers.recipe=stage",
+    "layers.names=[]", "probes.intrinsic_dimension.estimators=[]",
     "layers.reduce=center", "probes.intrinsic_dimension.estimators=[two_nn,three_nn]",
     "probes.intrinsic_dimension.subsample_fraction=1", "probes.intrinsic_dimension.projected_features=0",
     "probes.unit_information.correction=best", "probes.unit_information.bins=1", "probes.object_information.bins=1",
