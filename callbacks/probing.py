@@ -16,6 +16,7 @@ from pdtrain.callbacks.named_probes import ProbeCallback
 from pdtrain.callbacks.schedule import Schedule
 from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.measures import VIEW_INVARIANT
 from pdtrain.results.rows import ProbePoint, Row
@@ -58,8 +59,7 @@ class Probing(lightning.Callback):
         checkpoints: str | Path | None = None,
         on_error: str = "stop",
     ) -> None:
-        if on_error not in ("stop", "warn"):
-            raise InputError(f"callbacks.probing.on_error={on_error}: choose stop or warn")
+        check_value("callbacks.probing.on_error", on_error)
         self.prober, self.schedule, self._on_error = prober, schedule, on_error
         self._own_probes, self._network = list(probes), network
         self._checkpoints = Path(checkpoints) if checkpoints is not None else None

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from pdtrain.callbacks.listening import ProbeListener
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.report.console import plain_console
 from pdtrain.report.point_table import point_table
 from pdtrain.report.summary import print_caveats
@@ -18,7 +18,6 @@ from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 _WIDTH = 110  # where there is no terminal to ask
-_MODES = ("auto", "bars", "plain", "quiet")
 
 
 class TerminalProgress(ProgressBar, ProbeListener):
@@ -33,8 +32,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
 
     def __init__(self, mode: str = "auto") -> None:
         super().__init__()
-        if mode not in _MODES:
-            raise InputError(f"callbacks.progress.mode={mode}: choose from {', '.join(_MODES)}")
+        check_value("callbacks.progress.mode", mode)
         self._mode = ("bars" if sys.stdout.isatty() else "plain") if mode == "auto" else mode
         self._console = plain_console() if sys.stdout.isatty() else plain_console(width=_WIDTH)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

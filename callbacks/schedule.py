@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         for key in ("every_epochs", "log_spaced_steps"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise InputError(f"callbacks.probing.schedule.{key}={value}: give a positive number or null")
+            check_value(f"callbacks.probing.schedule.{key}", getattr(self, key))
 
     def at_epoch(self, completed: int, total: int | None) -> bool:
         """Tell whether to probe after `completed` epochs of `total`."""

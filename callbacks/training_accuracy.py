@@ -5,11 +5,9 @@ import torch
 
 from pdtrain.activations.hooks import evaluating, example_tensor
 from pdtrain.activations.sharding import current_shards
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 from pdtrain.training.data import ImageData
-
-_WHEN = ("shuffled", "always")
 
 
 class TrainingAccuracy(lightning.Callback):
@@ -26,8 +24,7 @@ class TrainingAccuracy(lightning.Callback):
     """
 
     def __init__(self, when: str = "shuffled") -> None:
-        if when not in _WHEN:
-            raise InputError(f"callbacks.training_accuracy.when={when}: choose {' or '.join(_WHEN)}")
+        check_value("callbacks.training_accuracy.when", when)
         self._when = when
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytorch_lightning as lightning
 
 from pdtrain.callbacks.listening import ProbeListener
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.loggers.wandb_logger import WandbLogger
 from pdtrain.loggers.wandb_run import at_wandb, say_caveats
 from pdtrain.results.caveats import caveats_at
@@ -39,10 +39,8 @@ class WandbMedia(ProbeListener):
     """
 
     def __init__(self, every_epochs: int = 5, share_of_time: float | None = 0.02) -> None:
-        if every_epochs < 1:
-            raise InputError(f"callbacks.wandb_media.every_epochs={every_epochs}: give 1 or more")
-        if share_of_time is not None and not 0 <= share_of_time <= 1:
-            raise InputError(f"callbacks.wandb_media.share_of_time={share_of_time}: give a share from 0 to 1, or null")
+        check_value("callbacks.wandb_media.every_epochs", every_epochs)
+        check_value("callbacks.wandb_media.share_of_time", share_of_time)
         self._every, self._share = every_epochs, share_of_time
         self._began, self._spent, self._costs = time.monotonic(), 0.0, _FIRST_SECONDS
         self._undrawn: tuple[ProbePoint, Catalogue] | None = None

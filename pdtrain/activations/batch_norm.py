@@ -11,7 +11,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pdtrain.activations.hooks import bare, evaluating, example_tensor
 from pdtrain.stimuli.normalization import NormalizedImages
 
-STATISTICS = ("initial", "calibrated")
 _IMAGES = 64  # about so many at once: what a batch holds changes its statistics, so that this is no option
 
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from pdtrain.activations.functions import ACTIVATIONS
 from pdtrain.activations.hooks import bare, first_tensor, listening
 from pdtrain.activations.places import Reduction, is_channels_last, token_grid
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 
 INPUT = "input"
-REDUCTIONS = ("none", "mean", "centre", "class_token")
 _WEIGHTED = (nn.Conv2d, nn.Linear)
 # by the names of their classes, as timm has its own of each
 _ACTIVATIONS = {
@@ -176,8 +176,7 @@ def reduce_layers(layers: Sequence[Layer], how: str) -> list[Layer]:
     InputError
         For another name, or class_token where no layer has one.
     """
-    if how not in REDUCTIONS:
-        raise unknown_name("layers.reduce", how, REDUCTIONS, of="reduction")
+    check_value("layers.reduce", how)
     if how == "none":
         return list(layers)
     if how == "class_token" and not any(layer.prefix_tokens for layer in layers):

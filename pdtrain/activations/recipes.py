@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from pdtrain.activations.layers import Layer
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import unknown_name
+from pdtrain.limits import check_value
 
 DEFAULT = "default"
 _log = logging.getLogger(__name__)
@@ -32,12 +33,10 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None, recip
     InputError
         If a name matches no layer, or no pattern does; the message lists the names. For an unknown recipe.
     """
-    if recipe not in RECIPES:
-        raise unknown_name("layers.recipe", recipe, RECIPES, of="recipe")
+    check_value("layers.recipe", recipe)
     if patterns is None:
         return RECIPES[recipe](layers)
-    if not patterns:
-        raise InputError("layers.names=[]: name at least one layer, or null for those of layers.recipe")
+    check_value("layers.names", list(patterns))
     missing = [pattern for pattern in patterns if not any(_matches(layer, pattern) for layer in layers)]
     for pattern in missing:
         if not _is_glob(pattern) or len(missing) == len(patterns):

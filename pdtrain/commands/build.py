@@ -8,8 +8,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
-from pdtrain.activations.batch_norm import STATISTICS
 from pdtrain.errors import InputError
+from pdtrain.limits import STATISTICS
 from pdtrain.probes.indices import DEFAULT_PROPERTY
 from pdtrain.probes.prober import Probe, Prober
 from pdtrain.results.configuration import begins_from_weights

@@ -1,4 +1,5 @@
-"""Checks every value of a configuration against the type of its default, before anything is built from it."""
+"""Checks every value of a configuration against the type of its default, and against what it can be, before anything
+is built from it."""
 
 from typing import Any
 
@@ -7,6 +8,7 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.errors import InputError
+from pdtrain.limits import LIMITS, check_value
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a group"}
 _AT_LEAST = {
@@ -27,6 +29,9 @@ _AT_LEAST = {
     "stimuli.views": 1,
     "layers.batch_size": 1,
     "model.network.hidden": 1,
+    "optimizer.lr": 0,
+    "optimizer.momentum": 0,
+    "optimizer.weight_decay": 0,
 }
 # null by default: what else they may be
 _WHEN_GIVEN: dict[str, Any] = {
@@ -52,8 +57,8 @@ _WHEN_GIVEN: dict[str, Any] = {
     "preprocessing.squash": True,
     "stimuli.root": "a path",
 }
-# words beside true and false
-_WORDS = {"untrained": ("shuffled",)}
+# what else a switch, or a word, may be
+_ALSO: dict[str, tuple[str | bool, ...]] = {"untrained": ("shuffled",), "channels_last": (True, False)}
 # groups whose files set keys of the others, which are checked like those of the command line
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
 # a value for all, or a list of one for each
@@ -113,28 +118,38 @@ def _plain(config: DictConfig) -> Any:
 def _compare(value: Any, default: Any, key: str) -> None:
     if isinstance(value, dict) and isinstance(default, dict):
         for name in value.keys() & default.keys():
-            _compare(value[name], default[name], f"{key}.{name}" if key else name)
+            path = f"{key}.{name}" if key else name
+            _compare(value[name], default[name], path)
+            if path in LIMITS and _has_limits(value) and not _is_reference(str(value[name])):
+                check_value(path, value[name])
         return
     if default is None:
         default = value if value is None else _WHEN_GIVEN.get(key)
     if not _suits(value, default, key):
-        words = "".join(f" or {word}" for word in _WORDS.get(key, ()))
+        words = "".join(f" or {_shown(word)}" for word in _ALSO.get(key, ()))
         raise InputError(f"{key}={_shown(value)}: {_NAMES[type(default)]}{words} is needed, such as {_shown(default)}")
     if isinstance(value, list) and isinstance(default, list) and default:
         for item in value:
             _compare(item, default[0], key)
-    if key in _AT_LEAST and isinstance(value, int) and value < _AT_LEAST[key]:
+    if key in _AT_LEAST and isinstance(value, int | float) and value < _AT_LEAST[key]:
         raise InputError(f"{key}={value}: give {_AT_LEAST[key]} or more")
 
 
 def _suits(value: Any, default: Any, key: str) -> bool:
-    if default is None or value in _WORDS.get(key, ()) or _is_reference(value) or _is_reference(default):
+    if default is None or _is_reference(value) or _is_reference(default):
+        return True
+    if any(value is word or (isinstance(word, str) and value == word) for word in _ALSO.get(key, ())):
         return True
     if value is None:
         return isinstance(default, dict) or key.startswith(_MAY_BE_NULL)
     if key in _ONE_OR_SEVERAL and isinstance(value, list):
         return all(_suits(item, default, "") for item in value)
     return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
+
+
+def _has_limits(node: dict[Any, Any]) -> bool:
+    """Whether values are handed to code of this package; others' code may take what it likes."""
+    return str(node.get("_target_", "pdtrain.")).startswith("pdtrain.")
 
 
 def _is_reference(value: Any) -> bool:

@@ -73,10 +73,10 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         from pdtrain.commands.probe_weights import probe_weights
 
         return probe_weights(config, overrides or [], console)
+    written, runs = [], _runs(Path(config.run_dir))
     from pdtrain.commands.probe_job import sole_prober
 
-    written = []
-    for run_dir in _runs(Path(config.run_dir)):
+    for run_dir in runs:
         with sole_prober(config, run_dir):
             written += _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
     return written

@@ -20,7 +20,6 @@ from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import written_whole
 from pdtrain.locks import only_writer
 from pdtrain.report.console import plain_console
-from pdtrain.results.metrics import read_metrics
 from pdtrain.results.run_folder import SWEEP as _NAME
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.status import is_finished
@@ -150,6 +149,8 @@ def metric_of(run_dir: str | Path, name: str) -> float:
     InputError
         If the run has no such metric.
     """
+    from pdtrain.results.metrics import read_metrics  # with pandas, which no answer should wait for
+
     path, metrics = RunFolder(run_dir).metrics, read_metrics(run_dir)
     if metrics is None or name not in metrics:
         raise InputError(f"sweep.metric={name}: {path} has no such column; choose one, such as val/accuracy")

@@ -24,6 +24,7 @@ from pdtrain.estimators.dimension import (
 )
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.estimators.ratios import RATIO_ESTIMATORS
+from pdtrain.limits import check_value
 from pdtrain.probes.rows import layer_row
 from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import Measurement, Row
@@ -80,17 +81,14 @@ class DimensionProbe:
         seed: int = 0,
     ) -> None:
         key = "probes.intrinsic_dimension"
-        if not estimators:
-            raise InputError(f"{key}.estimators=[]: name at least one, or switch the probe off with {key}=null")
-        if projected_features is not None and projected_features < 1:
-            raise InputError(f"{key}.projected_features={projected_features}: give 1 or more, or null")
+        check_value(f"{key}.estimators", list(estimators))
         for estimator in estimators:
-            if not is_estimator(estimator):
+            if not is_estimator(estimator):  # a class that scikit-dimension has not
                 raise unknown_name(f"{key}.estimators", estimator, [*ESTIMATORS, *ALIASES], of="estimator")
-        if not 0 < subsample_fraction < 1:
-            raise InputError(f"{key}.subsample_fraction={subsample_fraction}: give a number between 0 and 1")
-        if resamplings < 0 or scales < 0:
-            raise InputError(f"{key}.resamplings={resamplings}, scales={scales}: give 0 or more")
+        check_value(f"{key}.subsample_fraction", subsample_fraction)
+        check_value(f"{key}.resamplings", resamplings)
+        check_value(f"{key}.scales", scales)
+        check_value(f"{key}.projected_features", projected_features)
         if projected_features is not None:
             _refuse_what_projection_cannot_give(
                 f"{key}.projected_features={projected_features}", estimators, per_class, scales

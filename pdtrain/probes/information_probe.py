@@ -19,12 +19,12 @@ from pdtrain.estimators.conditional_information import (
     codes_within,
     conditional_information,
 )
-from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import UNDEFINED, discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
+from pdtrain.limits import check_value
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
 from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes
@@ -83,13 +83,8 @@ class InformationProbe:
         nearest_neighbors: bool = False,
         seed: int = 0,
     ) -> None:
-        key = "probes.unit_information"
-        if correction not in CORRECTIONS:
-            raise InputError(f"{key}.correction={correction}: choose from {', '.join(CORRECTIONS)}")
-        if not 2 <= bins <= 100:
-            raise InputError(f"{key}.bins={bins}: at least 2 bins are needed, and no more than 100 are of use")
-        if shuffles < 0:
-            raise InputError(f"{key}.shuffles={shuffles}: give 0 or more")
+        for name, value in (("correction", correction), ("bins", bins), ("shuffles", shuffles)):
+            check_value(f"probes.unit_information.{name}", value)
         self.properties = tuple(properties)
         self._whole = tuple(name for name in properties if "@" not in name)
         self._local = tuple(name for name in properties if "@" in name)

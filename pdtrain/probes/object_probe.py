@@ -23,6 +23,7 @@ from pdtrain.estimators.invariance import (
     possible_bins,
     random_parts,
 )
+from pdtrain.limits import check_value
 from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (
@@ -63,10 +64,8 @@ class ObjectInformationProbe:
     needs_fields = False
 
     def __init__(self, *, bins: int = 8, most_pairs: int = MOST_PAIRS, seed: int = 0) -> None:
-        if bins < 2:
-            raise InputError(f"probes.object_information.bins={bins}: at least 2 bins are needed")
-        if most_pairs < 1:
-            raise InputError(f"probes.object_information.most_pairs={most_pairs}: give 1 or more")
+        check_value("probes.object_information.bins", bins)
+        check_value("probes.object_information.most_pairs", most_pairs)
         self._options = {"bins": bins, "most_pairs": most_pairs, "seed": seed}
         self._layers = LayerByLayer()
         self._told = False
@@ -152,8 +151,7 @@ class DiscriminabilityProbe:
     needs_fields = False
 
     def __init__(self, *, held_out: str | None = None, folds: int = 5, seed: int = 0) -> None:
-        if folds < 2:
-            raise InputError(f"probes.discriminability.folds={folds}: at least 2 folds are needed")
+        check_value("probes.discriminability.folds", folds)
         self._held_out, self._folds, self._seed = held_out, folds, seed
         self._layers = LayerByLayer()
         self.estimator = f"{self.name} 1"

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from pdtrain.activations.batch_dependence import batch_dependence
-from pdtrain.activations.batch_norm import STATISTICS, calibrated
+from pdtrain.activations.batch_norm import calibrated
 from pdtrain.activations.fields import receptive_fields
 from pdtrain.activations.hooks import example_tensor
 from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.activations.recipes import DEFAULT, select_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
-from pdtrain.errors import InputError
+from pdtrain.limits import STATISTICS, check_value
 from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
@@ -129,8 +129,7 @@ class Prober:
         index_property: str = DEFAULT_PROPERTY,
         untrained_batch_norm: str = STATISTICS[0],
     ) -> None:
-        if untrained_batch_norm not in STATISTICS:
-            raise InputError(f"untrained_batch_norm={untrained_batch_norm}: choose {' or '.join(STATISTICS)}")
+        check_value("untrained_batch_norm", untrained_batch_norm)
         self._calibrates = untrained_batch_norm != STATISTICS[0]
         self.stimuli, self.store = stimuli, store
         self.seconds: list[float] = []

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from pdtrain.errors import InputError
+from pdtrain.limits import LIMITS
 from pdtrain.stimuli.image_folders import ImageFolders
 from pdtrain.stimuli.stimulus_set import random_sample
 
@@ -44,7 +45,7 @@ def sample_files(root: str | Path, count: int, *, seed: int, asked: str) -> list
     try:
         walked = ImageFolders().walk(str(root))
     except OSError as error:
-        raise InputError(f"stimuli.root={root}: missing, or not to be read; give a folder of images") from error
+        raise LIMITS["stimuli.root"].error("stimuli.root", root) from error
     files = sorted(Path(folder, name) for folder, names in walked for name in names)
     if len(files) < count:
         raise InputError(f"stimuli.root={root}: {len(files)} images found, {asked} asked for")

@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 
 _IN_CACHE = 2**18  # values that are normalised at once, five times as fast as a batch of large images
 
@@ -40,9 +41,8 @@ class Normalization:
     standard_deviation: int | float | Sequence[float] = 1.0
 
     def __post_init__(self) -> None:
-        if (deviations := _values(self.standard_deviation)) and min(deviations) <= 0:
-            raise InputError(f"data.standard_deviation={self.standard_deviation}: give a number above 0")
-        counts = {len(_values(self.mean)), len(deviations)} - {1}
+        check_value("data.standard_deviation", self.standard_deviation)
+        counts = {len(_values(self.mean)), len(_values(self.standard_deviation))} - {1}
         if len(counts) > 1 or 0 in counts:
             raise InputError(
                 f"data.mean={self.mean}, data.standard_deviation={self.standard_deviation}: give one of each, or one "

@@ -9,10 +9,9 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 from torchvision.transforms.v2.functional import InterpolationMode
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.stimuli.normalization import Normalization
-
-_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")  # that torchvision has of tensors
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,9 @@ class Preprocessing:
         return changed
 
     def _check(self) -> None:
-        if self.interpolation not in _INTERPOLATIONS:
-            raise unknown_name("preprocessing.interpolation", self.interpolation, _INTERPOLATIONS, of="interpolation")
-        if self.pixels < 1:
-            raise InputError(f"preprocessing.pixels={self.pixels}: give 1 or more")
-        if min(self.standard_deviation) <= 0:
-            raise InputError(f"preprocessing.standard_deviation={list(self.standard_deviation)}: give numbers above 0")
+        check_value("preprocessing.interpolation", self.interpolation)
+        check_value("preprocessing.pixels", self.pixels)
+        check_value("preprocessing.standard_deviation", list(self.standard_deviation))
         if len(self.mean) not in (1, 3):
             raise InputError(f"preprocessing.mean={list(self.mean)}: give 3 values, or 1 for grey images")
         if self.pixels > self.resize_to:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.training.batch_changes import (
     BatchChange,
     Images,
@@ -66,15 +66,8 @@ class Augmentation:
     photometric: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("geometric", "photometric"):
-            if not 0 <= (strength := getattr(self, key)) <= 1:
-                raise InputError(f"data.{key}={strength}: give a strength from 0 to 1")
-        if self.random_resized_crop is not None and not 0 < self.random_resized_crop <= 1:
-            raise InputError(
-                f"data.random_resized_crop={self.random_resized_crop}: give a share above 0, up to 1, or null"
-            )
-        if self.rand_augment is not None and not 0 <= self.rand_augment < _MAGNITUDES:
-            raise InputError(f"data.rand_augment={self.rand_augment}: give a magnitude from 0 to 30, or null")
+        for key in ("geometric", "photometric", "random_resized_crop", "rand_augment"):
+            check_value(f"data.{key}", getattr(self, key))
 
     def __call__(self, images: Sequence[Tensor] | Tensor, seeds: Seeds, size: tuple[int, int]) -> Images:
         """Change images, uint8, each of shape (channels, height, width), to a batch of this height and width."""

@@ -10,6 +10,7 @@ from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.training.finite_losses import FiniteLosses
 from pdtrain.training.schedules import step_decay, warmup_cosine
 
@@ -60,10 +61,8 @@ class Classifier(lightning.LightningModule):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing={label_smoothing}: give a share from 0 to below 1")
-        if channels_last not in (True, False, "auto"):
-            raise InputError(f"channels_last={channels_last}: choose auto, true or false")
+        check_value("label_smoothing", label_smoothing)
+        check_value("channels_last", channels_last)
         self._channels_last = channels_last
         self._memory_format = torch.channels_last if channels_last is True else torch.preserve_format
         self.network = network.to(memory_format=self._memory_format)

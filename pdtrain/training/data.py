@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.stimuli.luminance_gradient import LUMINANCE_GRADIENT, WithLuminance, luminance_gradient
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet, random_sample, stacked
@@ -71,13 +72,11 @@ class ImageData(lightning.LightningDataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__()
-        if validation_fraction is not None and not 0 < validation_fraction < 1:
-            raise InputError(f"data.validation_fraction={validation_fraction}: give a number between 0 and 1, or null")
+        check_value("data.validation_fraction", validation_fraction)
         self._augmentation = Augmentation(
             random_resized_crop, random_crop_padding, geometric, flip, rand_augment, photometric
         )
-        if luminance_gradient < 0:
-            raise InputError(f"data.luminance_gradient={luminance_gradient}: give 0 or more")
+        check_value("data.luminance_gradient", luminance_gradient)
         self._luminance_gradient = float(luminance_gradient)
         self.batch_size, self.workers, self.seed, self.split_seed = batch_size, workers, seed, split_seed
         self._subset, self._validation_fraction, self.shuffled_labels = subset, validation_fraction, shuffled_labels
@@ -205,8 +204,7 @@ class ImageData(lightning.LightningDataModule):
             If there are fewer training images, or `labels` is neither.
         """
         assert self.training_set is not None
-        if labels not in ("trained", "true"):
-            raise InputError(f"stimuli.labels={labels}: choose trained or true")
+        check_value("stimuli.labels", labels)
         chosen = _chosen(self.training_set, count, seed=seed, of="training")
         if labels == "true" or not self.shuffled_labels:
             return self._stimuli(chosen, chosen.true_labels)

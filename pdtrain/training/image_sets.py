@@ -11,7 +11,8 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 from pdtrain.locks import one_at_a_time
 from pdtrain.stimuli.image_files import read_image
 from pdtrain.training.data import ImageData
@@ -19,7 +20,6 @@ from pdtrain.training.file_lists import FileList, list_images
 from pdtrain.training.labelled_images import LabelledImages
 from pdtrain.training.validation_labels import validation_labels
 
-_DATA_SETS = ("MNIST", "FashionMNIST", "CIFAR10", "CIFAR100")
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -38,8 +38,7 @@ class TorchvisionData(ImageData):
 
     def __init__(self, *, name: str, root: str, download: bool = True, **options: Any) -> None:
         super().__init__(**options)
-        if name not in _DATA_SETS:  # others have other parts, read whole files of pickles, or run programs
-            raise unknown_name("data.name", name, _DATA_SETS, of="data set")
+        check_value("data.name", name)  # others have other parts, read whole files of pickles, or run programs
         self._name, self._root, self._download = name, Path(root), download
 
     def load(self) -> tuple[LabelledImages, LabelledImages]:

@@ -10,6 +10,7 @@ import torchvision
 from torch import nn
 
 from pdtrain.errors import InputError, unknown_name
+from pdtrain.limits import check_value
 from pdtrain.training.checkpoints import load_weights, network_weights, read_checkpoint
 from pdtrain.training.published import published_by_timm, published_by_torchvision
 from pdtrain.training.state_dicts import outputs_of
@@ -39,8 +40,8 @@ def small_vgg(
     batch_norm
         Normalise after each convolution, which then needs no bias.
     """
-    if not widths or min(widths) < 1:
-        raise InputError(f"model.network.widths={list(widths)}: give at least one number of channels, each 1 or more")
+    check_value("model.network.widths", list(widths))
+    check_value("model.network.dropout", dropout)
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     before, index = channels, 0
     for stage, width in enumerate(widths, start=1):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from pdtrain.errors import InputError
+from pdtrain.limits import check_value
 
 
 def warmup_cosine(
@@ -39,8 +39,7 @@ def warmup_cosine(
     [0.5, 0.75, 1.0, 0.854, 0.5, 0.146, 0.0]
     """
     for key, share in (("warmup", warmup), ("start_factor", start_factor)):
-        if not 0 <= share < 1:
-            raise InputError(f"scheduler.{key}={share}: give a share from 0 to below 1")
+        check_value(f"scheduler.{key}", share)
     rising = round(warmup * total_steps)
 
     def factor(step: int) -> float:
@@ -69,7 +68,6 @@ def step_decay(
     >>> [scheduler.lr_lambdas[0](step) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    if not all(0 < share < 1 for share in after):
-        raise InputError(f"scheduler.after={list(after)}: give shares of the training between 0 and 1")
+    check_value("scheduler.after", list(after))
     steps = [round(share * total_steps) for share in after]
     return LambdaLR(optimizer, lambda step: factor ** sum(step >= one for one in steps))

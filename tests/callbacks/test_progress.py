@@ -108,5 +108,5 @@ def test_arrows_tell_what_changed() -> None:
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    with pytest.raises(InputError, match=r"callbacks.progress.mode=loud: choose from auto, bars, plain, quiet"):
+    with pytest.raises(InputError, match=r"callbacks.progress.mode=loud: choose auto, bars, plain or quiet"):
         TerminalProgress("loud")

@@ -62,6 +62,45 @@ def _started(command: str, arguments: list[str], folder: Path) -> tuple[str, set
     return done.stdout + said, set(imported.split())
 
 
+_ALL = """
+import sys
+from pdtrain.commands.train import main
+for given in sys.argv[1:]:
+    sys.argv = ["pdtrain-train", *given.split()]
+    try:
+        main()
+    except SystemExit:
+        pass
+print("imported:", *{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+"""
+_VALUES = [
+    "channels_last=never", "label_smoothing=1", "untrained_batch_norm=none", "optimizer.lr=-0.1",
+    "optimizer.weight_decay=-1", "data=mnist data.name=EMNIST", "data.validation_fraction=2",
+    "data.luminance_gradient=-1", "data.geometric=2", "data.random_resized_crop=0", "data.rand_augment=31",
+    "data.standard_deviation=[0.5,0]", "model.network.widths=[]", "model.network.dropout=3",
+    "scheduler=warmup_cosine scheduler.warmup=1", "scheduler=step_decay scheduler.after=[2]",
+    "stimuli=imagefolder stimuli.root=/nowhere", "stimuli=training stimuli.labels=both", "layers.recipe=stage",
+    "layers.names=[]", "probes.intrinsic_dimension.estimators=[]",
+    "layers.reduce=center", "probes.intrinsic_dimension.estimators=[two_nn,three_nn]",
+    "probes.intrinsic_dimension.subsample_fraction=1", "probes.intrinsic_dimension.projected_features=0",
+    "probes.unit_information.correction=best", "probes.unit_information.bins=1", "probes.object_information.bins=1",
+    "probes=full probes.discriminability.folds=1", "callbacks.probing.on_error=go",
+    "callbacks.probing.schedule.every_epochs=0", "callbacks.progress.mode=loud",
+    "callbacks.training_accuracy.when=never", "callbacks.wandb_media.share_of_time=2",
+]  # fmt: skip
+
+
+def test_a_value_that_cannot_be_is_refused_before_anything_that_takes_long_is_imported(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ALL, *_VALUES], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    *said, imported = done.stderr.splitlines()
+
+    keys = [given.split()[-1].partition("=")[0] for given in _VALUES]
+    assert [line.partition(": ")[2].partition("=")[0] for line in said] == keys
+    assert "hydra" in imported.split() and {*imported.split()} & _SLOW == set()
+
+
 @pytest.mark.parametrize(("command", "arguments", "answer"), _ANSWERS)
 def test_an_answer_imports_nothing_that_takes_long(
     command: str, arguments: list[str], answer: str, tmp_path: Path

@@ -17,6 +17,7 @@ from hydra.utils import get_object
 
 from pdtrain.commands import configuration_check, probe, probe_job, probe_responses, stored_targets, sweeps
 from pdtrain.commands.stored_targets import check_targets
+from pdtrain.limits import LIMITS
 from pdtrain.probes.prober import Prober
 from pdtrain.results import configuration, versions
 from pdtrain.stimuli.preprocessing import Preprocessing
@@ -239,8 +240,10 @@ def test_every_key_that_code_reads_exists() -> None:
 
 
 _TABLES: dict[str, Any] = {
+    "limits.LIMITS": LIMITS,
     "configuration_check._AT_LEAST": configuration_check._AT_LEAST,
     "configuration_check._WHEN_GIVEN": configuration_check._WHEN_GIVEN,
+    "configuration_check._ALSO": configuration_check._ALSO,
     "configuration_check._MAY_BE_NULL": configuration_check._MAY_BE_NULL,
     "configuration._FREE": configuration._FREE,
     "versions.ADDED": versions.ADDED,
@@ -263,7 +266,7 @@ def test_what_is_null_by_default_is_null() -> None:
 
     assert [key for key, found in values.items() if None not in found] == []
     numbers = {key: [_at(one.config, key) for one in composed()] for key in configuration_check._AT_LEAST}
-    assert [key for key, found in numbers.items() if not any(isinstance(value, int) for value in found)] == []
+    assert [key for key, found in numbers.items() if not any(isinstance(value, int | float) for value in found)] == []
 
 
 def _at(node: Any, key: str) -> Any:
