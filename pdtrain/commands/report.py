@@ -3,6 +3,7 @@
 What takes long to import is imported when there is something to draw, so that help and wrong input answer at once.
 """
 
+import gc
 from pathlib import Path
 
 import hydra
@@ -28,9 +29,10 @@ def report(config: DictConfig) -> Path:
     probe_set = config.probe_set or _usual_set(given[0])
     if len(given) == 1 and len(runs_below(given[0])) < 2:
         from pdtrain.report.page import write_report
+        from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
 
-        page = write_report(given[0], probe_set=probe_set)
+        page = write_report(given[0], probe_set=probe_set, processes=usable_processes())
         print_summary(given[0], console, probe_set=probe_set)
         return page
     import pandas as pd
@@ -64,6 +66,7 @@ def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: C
 
 @hydra.main(version_base="1.3", config_path="pkg://pdtrain.conf", config_name="report")
 def _launch(config: DictConfig) -> None:
+    gc.disable()  # figures are very many objects, and this ends with them
     run_job("pdtrain-report", config, report)
 
 

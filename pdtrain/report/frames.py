@@ -32,6 +32,7 @@ def in_frame(axes: plt.Axes, name: str, *, legend: bool = False) -> Iterator[Non
     for artist in set(axes.get_children()) - before:
         artist.set_gid(_FRAME + name)
         artist.set_label("")  # not in the legends of other frames
+        artist.set_in_layout(name == STILL)  # placing a legend takes long, and that of the figure itself is as large
     for container in axes.containers[containers:]:
         container.set_label("")
 

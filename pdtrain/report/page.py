@@ -1,8 +1,9 @@
 """The HTML page of a run: self-contained, its figures inside it and as files beside it."""
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.frames import save
 from pdtrain.report.headline import headline, weaknesses
 from pdtrain.report.published import PublishedProfile, published_profiles
+from pdtrain.report.side_by_side import side_by_side
 from pdtrain.report.style import estimated, layers_of, moment
 from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
@@ -91,10 +93,11 @@ class Panel:
         return self.name.startswith(COMPARISON)
 
 
-def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
+def write_report(run_dir: str | Path, *, probe_set: str = TRAINING, processes: int = 1) -> Path:
     """Write `run_dir`/report: figures as PNG and SVG, and report.html; return the page's path.
 
-    The report of another probe set than training's lies in a folder of its name there.
+    The report of another probe set than training's lies in a folder of its name there. It is drawn in one or two
+    `processes`; of two the second is a copy of this one, which must have no other work under way.
 
     Raises
     ------
@@ -114,8 +117,9 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING) -> Path:
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
     frames = _frames(shown)
-    figures = _figures(run_dir, shown, units, catalogue, probe_set, different, published, list(frames))
-    panels = [panel for figure in figures for panel in _saved(*figure, out, frames, published)]
+    figures = list(_figures(run_dir, shown, units, catalogue, probe_set, different, published, list(frames)))
+    images = side_by_side([partial(_saved, figure, out, frames) for figure in figures], processes=processes)
+    panels = [panel for drawn in zip(figures, images, strict=True) for panel in _panels(*drawn, frames, published)]
     last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
     return write_page(
         folder.page(probe_set),
@@ -168,7 +172,17 @@ def ends_differ(
     return differences(rows[rows["epoch"] == first], rows[rows["epoch"] == last], measures, of_units)
 
 
-_Figures = Iterator[tuple[str, Figure, Sequence[Measure]]]
+@dataclass(frozen=True)
+class _Drawing:
+    """A figure to be drawn."""
+
+    name: str
+    draw: Callable[[], Figure]
+    measures: Sequence[Measure] = ()
+
+    def moving(self, frames: Mapping[int, str]) -> Mapping[int, str]:
+        """The frames of its slider: a figure of measures has one."""
+        return frames if self.measures else {}
 
 
 def _figures(
@@ -180,26 +194,26 @@ def _figures(
     different: pd.DataFrame,
     published: Sequence[PublishedProfile],
     frames: Sequence[int],
-) -> _Figures:
+) -> Iterator[_Drawing]:
     if (metrics := read_metrics(run_dir)) is not None and dynamics.holds_accuracy(metrics):
-        yield "accuracy", dynamics.accuracy(metrics), ()
+        yield _Drawing("accuracy", partial(dynamics.accuracy, metrics))
     for name, measures in catalogue.figures(rows).items():
-        yield name, profiles.profile(rows, measures, different, published, frames=frames), measures
+        yield _Drawing(name, partial(profiles.profile, rows, measures, different, published, frames=frames), measures)
     about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information) and units is not None:
         units = estimated(units)
-        yield "units", unit_figures.unit_distribution(units, about), ()
-        yield "unit_map", unit_figures.unit_map(units, layers_of(information)[-2:][0]), ()
+        yield _Drawing("units", partial(unit_figures.unit_distribution, units, about))
+        yield _Drawing("unit_map", partial(unit_figures.unit_map, units, layers_of(information)[-2:][0]))
     if (drawn := catalogue.drawn(rows)) and _has_epochs(rows):
-        yield "paths", dynamics.trajectories(rows, drawn, about), ()
-        yield "heat_maps", dynamics.heat_maps(rows, drawn), ()
+        yield _Drawing("paths", partial(dynamics.trajectories, rows, drawn, about))
+        yield _Drawing("heat_maps", partial(dynamics.heat_maps, rows, drawn))
     if any(len(measure.rows(rows)) for measure in INDICES):
-        yield "indices", dynamics.pruning_and_distillation(foremost_indices(rows)), ()
+        yield _Drawing("indices", partial(dynamics.pruning_and_distillation, foremost_indices(rows)))
     if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
-        yield "stimuli", stimulus_figures.contact_sheet(stimuli[0]), ()
+        yield _Drawing("stimuli", partial(stimulus_figures.contact_sheet, stimuli[0]))
         if stimuli[1]:
-            yield "properties", stimulus_figures.property_histograms(stimuli[1]), ()
+            yield _Drawing("properties", partial(stimulus_figures.property_histograms, stimuli[1]))
 
 
 def _frames(rows: pd.DataFrame) -> dict[int, str]:
@@ -216,17 +230,17 @@ def _has_epochs(rows: pd.DataFrame) -> bool:
     return PRETRAINED_WEIGHTS not in set(rows["weights"])
 
 
-def _saved(
-    name: str,
-    figure: Figure,
-    measures: Sequence[Measure],
-    folder: Path,
-    frames: Mapping[int, str],
-    published: Sequence[PublishedProfile],
+def _saved(figure: _Drawing, folder: Path, frames: Mapping[int, str]) -> list[bytes]:
+    """Draw a figure and write it; return its vector images, that of the page and those of its frames."""
+    return save(figure.draw(), folder, figure.name, list(map(str, figure.moving(frames))))
+
+
+def _panels(
+    figure: _Drawing, images: Sequence[bytes], frames: Mapping[int, str], published: Sequence[PublishedProfile]
 ) -> Iterator[Panel]:
-    """Write a figure; it is a panel, and where it is of measures, its frames are another."""
-    moving = frames if measures else {}
-    still, *images = map(data_uri, save(figure, folder, name, list(map(str, moving))))
-    yield Panel(name, [("", still)], measures, published)
-    if images:
-        yield Panel(f"{name}{_SLIDER}", list(zip(moving.values(), images, strict=True)), measures)
+    """A figure is a panel, and its frames are another."""
+    still, *moving = map(data_uri, images)
+    yield Panel(figure.name, [("", still)], figure.measures, published)
+    if moving:
+        labels = figure.moving(frames).values()
+        yield Panel(f"{figure.name}{_SLIDER}", list(zip(labels, moving, strict=True)), figure.measures)

@@ -19,8 +19,9 @@ from pdtrain.report.comparison import write_comparison
 from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.console import plain_console
 from pdtrain.report.csv_tables import write_csv
+from pdtrain.report.frames import save
 from pdtrain.report.page import write_report
-from pdtrain.report.style import in_legend, save
+from pdtrain.report.style import in_legend
 from pdtrain.report.summary import print_summary
 from pdtrain.results.reader import load
 
@@ -106,7 +107,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     axes.set(title=_MATHTEXT[3], xlabel=_MATHTEXT[4])
     axes.legend(fontsize=4, ncols=4)
 
-    drawn = ElementTree.parse(save(figure, tmp_path, "names")).getroot()
+    drawn = ElementTree.fromstring(save(figure, tmp_path, "names")[0])
 
     texts = [text.strip() for element in drawn.iter("{http://www.w3.org/2000/svg}text") for text in element.itertext()]
     for name in filter(str.strip, names):

@@ -66,8 +66,17 @@ def test_the_page_holds_every_figure_and_how_to_read_it(page: Path) -> None:
     assert text.index('class="headline"') < text.index("<nav>"), "what came out comes first"
 
 
-def test_the_same_rows_give_the_same_page(copied_run: Path, page: Path) -> None:
-    assert write_report(copied_run).read_bytes() == page.read_bytes()
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_same_rows_give_the_same_files(copied_run: Path, page: Path, processes: int) -> None:
+    shutil.rmtree(copied_run / "report")
+
+    folder = write_report(copied_run, processes=processes).parent
+
+    assert _contents(folder) == _contents(page.parent)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_points_within_an_epoch_are_no_epochs(page: Path) -> None:
