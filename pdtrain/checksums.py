@@ -110,6 +110,8 @@ def add_to_zip(path: Path) -> None:
 
 def zip_is_intact(path: Path) -> bool:
     """Whether a zip archive is as it was written; without a checksum of ours, by those of its members."""
+    if not path.is_file():  # a pipe would be waited for
+        return False
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LENGTH))
@@ -143,6 +145,8 @@ def read_intact(path: Path) -> tuple[bytes, bool]:
 
 
 def _read_beside(path: Path) -> str | None:
+    if not _beside(path).is_file():
+        return None
     try:
         found = re.match("[0-9a-f]{64}  ", _beside(path).read_text(errors="replace"))
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Every kind of file of a run, damaged in every way: one line or the right result, never a traceback, never silence."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -29,7 +30,7 @@ from pdtrain.results.reader import load
 from pdtrain.results.status import is_finished, write_status
 from pdtrain.results.stimuli import load_stimuli
 from pdtrain.training.checkpoints import read_checkpoint, resumable_checkpoints
-from pdtrain.training.resume import find_start
+from pdtrain.training.resume import found_start
 
 _TINY = [
     "data.training_images=160", "data.validation_images=100", "data.pixels=16", "stimuli.count=100",
@@ -118,8 +119,8 @@ def _start(run_dir: Path) -> tuple[str, bool]:
     """What a run that was cut off goes on from."""
     if is_finished(run_dir):
         write_status(run_dir, "failed")
-    start = find_start(_configuration(run_dir), Console(width=1000))
-    return str(start.checkpoint.name), start.finished
+    with found_start(_configuration(run_dir), Console(width=1000)) as start:
+        return str(start.checkpoint.name), start.finished
 
 
 def _resumed(run_dir: Path) -> dict[str, Any]:
@@ -265,6 +266,24 @@ def test_every_reader_of_every_damaged_file(
         shutil.rmtree(run_dir.parent)
     assert reference.error is None
     assert not wrong, wrong[0]
+
+
+def test_nothing_waits_for_a_pipe_or_reads_a_folder_in_the_place_of_a_file(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = [(reader, READERS[reader].files[0]) for reader in _OF_OLDER] + [("metrics", "csv/metrics.csv.sha256")]
+    for number, (reader, file) in enumerate(tried):
+        for make in (os.mkfifo, os.mkdir):
+            run_dir = shutil.copytree(finished, tmp_path / f"{number} {make.__name__}" / "run")
+            (run_dir / file).unlink()
+            make(run_dir / file)
+
+            try:
+                outcome = _outcome(partial(READERS[reader].read, run_dir), capsys, caplog)
+            except OSError as error:  # one line too
+                assert error.filename
+            else:
+                assert "Traceback" not in outcome.said
 
 
 @pytest.mark.parametrize("reader", [*READERS, "older"])

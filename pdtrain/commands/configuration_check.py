@@ -33,6 +33,7 @@ _AT_LEAST = {
     "optimizer.momentum": 0,
     "optimizer.weight_decay": 0,
 }
+_LARGEST_SEED = 2**32 - 1
 # null by default: what else they may be
 _WHEN_GIVEN: dict[str, Any] = {
     "ckpt_path": "a path",
@@ -133,6 +134,15 @@ def _compare(value: Any, default: Any, key: str) -> None:
             _compare(item, default[0], key)
     if key in _AT_LEAST and isinstance(value, int | float) and value < _AT_LEAST[key]:
         raise InputError(f"{key}={value}: give {_AT_LEAST[key]} or more")
+    check_seed(key, value)
+
+
+def check_seed(key: str, value: Any) -> None:
+    """Raise InputError for a seed that is no whole number, or beyond what generators of random numbers take."""
+    if not key.endswith("seed") or _is_reference(value):
+        return
+    if type(value) is not int or not 0 <= value <= _LARGEST_SEED:
+        raise InputError(f"{key}={value}: give a whole number from 0 to {_LARGEST_SEED}")
 
 
 def _suits(value: Any, default: Any, key: str) -> bool:

@@ -11,7 +11,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pdtrain.results.run_folder import SWEEP
+from pdtrain.results.run_folder import SWEEP, RunFolder
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class NewFolders(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Look at the folder of a sweep."""
-        _made[:] = [_as_it_is(Path(config.hydra.sweep.dir), frozenset({SWEEP, "multirun.yaml"}))]
+        _made[:] = [
+            _as_it_is(Path(config.hydra.sweep.dir), frozenset({SWEEP, "multirun.yaml", RunFolder("").lock().name}))
+        ]
 
 
 def _as_it_is(folder: Path, own: frozenset[str]) -> _Folder:

@@ -25,6 +25,7 @@ from pdtrain.training.signals import leave_when_asked
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _GOES_ON = {"pdtrain-train": "the same command with resume=auto goes on (a sweep: with sweep.resume=true)"}
+_OF_MEMORY = "DefaultCPUAllocator"  # torch's, which names no type of error
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -90,6 +91,12 @@ def _explain(error: BaseException) -> tuple[str, int] | None:
             return f"{cause.filename or 'writing'}: {cause.strerror}; {kept}", _CANNOT_GO_ON
         if isinstance(cause, OSError) and cause.filename:
             return f"{cause.filename}: {cause.strerror}", _CANNOT_GO_ON
+        if isinstance(cause, MemoryError) or _OF_MEMORY in str(cause):
+            said = str(cause).partition(_OF_MEMORY)[2].strip(": ").partition("\n")[0]
+            return (
+                f"memory does not suffice ({said or 'none is left'}); fewer or smaller images need less",
+                _CANNOT_GO_ON,
+            )
         if isinstance(cause, MissingMandatoryValue):
             return f"{cause.full_key}: a value is needed; give {cause.full_key}=...", _WRONG_INPUT
     if isinstance(error, InstantiationException):

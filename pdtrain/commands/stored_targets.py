@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any
 
+from pdtrain.commands.configuration_check import check_seed
 from pdtrain.errors import InputError
 
 # what pdtrain-probe takes from the configuration of a run
@@ -69,13 +70,15 @@ def check_plain(config: Mapping[str, Any], *, overridden: Collection[str] = ()) 
     Raises
     ------
     InputError
-        For a resolver, an escaped interpolation, a name with a point in it, or a path or seed that is a group.
+        For a resolver, an escaped interpolation, a name with a point in it, a path or seed that is a group, or
+        a seed that is none.
     """
     for key, value in _values(config):
         if any(key == mine or key.startswith(f"{mine}.") for mine in overridden):
             continue
         if key.partition(".")[0] in ("paths", "seed") and key not in ("seed", f"paths.{key.rpartition('.')[2]}"):
             raise InputError(f"{key}: a stored path or seed is a value, not a group; give it on the command line")
+        check_seed(key, value)
         _refuse_growth(key, value, config)
         _refuse_interpolation(key, _REFERENCE.sub("", value) if isinstance(value, str) else value)
 

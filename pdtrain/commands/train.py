@@ -22,6 +22,7 @@ from rich.console import Console
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
+from pdtrain.files import written_whole
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.run_folder import RunFolder, files_of_rows
@@ -116,10 +117,20 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
     save_configuration(run_dir, config)
+    _keep_command(run_dir)
     save_stimuli(run_dir, prober.stimuli, measured_properties(probes))
     with _state_known(run_dir):
         fit()
         _show(config, run_dir, prober.seconds, console)
+
+
+def _keep_command(run_dir: Path) -> None:
+    """Write what Hydra keeps of a command, now that the run's lock is held: Hydra itself writes before."""
+    if HydraConfig.initialized():
+        contents = {"hydra": HydraConfig.instance().cfg, "overrides": HydraConfig.get().overrides.task}
+        for name, content in contents.items():
+            with written_whole(RunFolder(run_dir).hydra_configuration.with_stem(name)) as temporary:
+                OmegaConf.save(content, temporary)
 
 
 def _place_at_wandb(logger: object) -> dict[str, str]:

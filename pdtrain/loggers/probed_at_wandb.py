@@ -55,7 +55,8 @@ class WandbResults:
         self._run_dir, self._probe_set = run_dir, probe_set
         self._run = wandb.init(**options)
         self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
-        self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id))
+        trained = _lines(Path(run_dir)) if to == "same" else 0  # known whatever has become of W&B's own files
+        self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id), trained)
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
         """Send one stored probe point, and what there is to say of it and of all that the probe set holds."""
@@ -75,3 +76,9 @@ class WandbResults:
 
 def _group(run_dir: Path) -> str:
     return stored_id(run_dir) if RunFolder(run_dir).wandb_id.is_file() else run_dir.resolve().name
+
+
+def _lines(run_dir: Path) -> int:
+    """How many lines the training sent to W&B."""
+    kept = RunFolder(run_dir).wandb_lines
+    return len(kept.read_bytes().splitlines()) if kept.is_file() else 0

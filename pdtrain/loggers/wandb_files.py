@@ -1,12 +1,16 @@
 """What a run keeps of W&B: its id there, and the offline files, which tell what has been logged without a server."""
 
+import logging
 import os
 import re
 import struct
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from wandb.proto import wandb_internal_pb2
 
 from pdtrain.checksums import read_intact, write_beside
@@ -14,31 +18,37 @@ from pdtrain.errors import DamagedFile
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
 
+_log = logging.getLogger(__name__)
 _ID = re.compile(rb"[!-~]{1,128}")
 _HEADER_BYTES, _BLOCK_BYTES = 7, 32768
-_WHOLE, _LAST = 1, 4  # kinds of a record's parts that end it
+_FIRST, _FINAL = (1, 2), (1, 4)  # kinds of a record's parts that begin it, and that end it: 1 is a whole one
 
 
 def records(path: str | Path) -> Iterator[Any]:
     """Records (`wandb_internal_pb2.Record`) of one `.wandb` file, up to its torn end if its process was killed.
 
-    The format is LevelDB's log: blocks of 32 KiB hold parts of records, each after checksum, length and kind.
+    The format is LevelDB's log: blocks of 32 KiB hold parts of records, each after checksum, length and kind. What is
+    damaged is left out up to the end of its block, and said.
     """
-    raw, position, parts = Path(path).read_bytes(), _HEADER_BYTES, b""
+    raw, position = Path(path).read_bytes(), _HEADER_BYTES
+    parts: bytes | None = None  # of a record whose beginning is whole
     while position + _HEADER_BYTES <= len(raw):
         left = _BLOCK_BYTES - position % _BLOCK_BYTES
         if left < _HEADER_BYTES:
             position += left
             continue
-        length, kind = struct.unpack_from("<HB", raw, position + 4)
+        checksum, length, kind = struct.unpack_from("<IHB", raw, position)
         part = raw[position + _HEADER_BYTES : position + _HEADER_BYTES + length]
-        if len(part) < length or kind == 0:
-            return
-        parts += part
+        if zlib.crc32(part, zlib.crc32(bytes([kind]))) != checksum:
+            if len(part) == length and kind:
+                _log.warning("%s: damaged; W&B may lack some of what was logged there", path)
+            position, parts = position + left, None
+            continue
+        parts = part if kind in _FIRST else parts and parts + part
         position += _HEADER_BYTES + length
-        if kind in (_WHOLE, _LAST):
-            yield wandb_internal_pb2.Record.FromString(parts)  # type: ignore[attr-defined]
-            parts = b""
+        if kind in _FINAL and parts is not None:
+            with suppress(DecodeError):  # of a stranger
+                yield wandb_internal_pb2.Record.FromString(parts)  # type: ignore[attr-defined]
 
 
 def stored_id(run_dir: str | Path) -> str:
@@ -52,7 +62,7 @@ def stored_id(run_dir: str | Path) -> str:
     from wandb.sdk.lib.runid import generate_id
 
     path = RunFolder(run_dir).wandb_id
-    if not path.exists():
+    if not path.is_file():
         with written_whole(path) as temporary:
             temporary.write_text(os.environ.get("WANDB_RUN_ID") or generate_id())  # W&B's sweep agent gives one
         write_beside(path)
@@ -69,7 +79,7 @@ def logged_steps(save_dir: str | Path, run_id: str) -> int:
     """Number of steps that earlier processes logged offline to a run: the first step that is free."""
     free = 0
     for path in RunFolder(save_dir).wandb_files.glob(f"offline-run-*/run-{run_id}.wandb"):
-        for record in records(path):
+        for record in records(path) if path.is_file() else ():  # a pipe would be waited for
             if record.HasField("history"):
                 free = max(free, record.history.step.num + 1)
     return free

@@ -71,6 +71,8 @@ def _upgraded(path: Path, changed: int) -> dict[str, Any]:
         raise DamagedFile(f"{path}: damaged; put back the configuration of the run") from error
     if aliases:
         raise InputError(f"{path}: refers to its own parts by YAML's *; write them out")
+    if not text.endswith("\n"):  # its checksum is gone with its end
+        raise DamagedFile(f"{path}: damaged, its last line has no end; put back the configuration of the run")
     if not is_intact(content):
         raise DamagedFile(
             f"{path}: damaged, its checksum differs; put back the configuration of the run, or remove the last line if "

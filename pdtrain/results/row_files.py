@@ -35,7 +35,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         If it is not as it was written, no such file, or that of another probe point.
     """
     try:
-        frame = _printable(as_of_today(_opened(path.read_bytes()).read().to_pandas()))
+        frame = _printable(as_of_today(_opened(_content(path)).read().to_pandas()))
         _check_kind(frame, path)
         _check_place(frame, path)
     except Exception as error:  # whatever a damaged file brings about
@@ -58,7 +58,7 @@ def _printable(frame: pd.DataFrame) -> pd.DataFrame:
 def is_whole(path: Path) -> bool:
     """Whether there is such a file, and `read_rows` reads it; it is read whole only if it has no checksum."""
     try:
-        content = path.read_bytes()
+        content = _content(path)
         if not has_checksum(content):
             read_rows(path)
         else:
@@ -67,6 +67,12 @@ def is_whole(path: Path) -> bool:
     except Exception:  # whatever a damaged file brings about
         return False
     return True
+
+
+def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError("it is no file")
+    return path.read_bytes()
 
 
 def _opened(content: bytes) -> parquet.ParquetFile:

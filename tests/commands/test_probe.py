@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,10 @@ def test_rows_after_the_fact_are_sent_to_wandb(
     monkeypatch.setenv("WANDB_MODE", "offline")
     run_dir = shutil.copytree(logged, tmp_path / "run", symlinks=True)
     before = {path.name for path in run_dir.glob("wandb/offline-run-*")}
+    if to == "same":  # what the training sent is known without W&B's own file
+        for path in run_dir.glob("wandb/offline-run-*/*.wandb"):
+            path.unlink()
+            os.mkfifo(path)
 
     _probe(f"run_dir={run_dir}", f"wandb={to}", "probe_set=later")
     wandb.teardown()  # W&B ends a run before all of it is on the disk

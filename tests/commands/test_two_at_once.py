@@ -53,6 +53,8 @@ def test_of_two_trainings_started_together_one_is_refused(tmp_path: Path) -> Non
     codes = [process.returncode for process in running]
     assert sorted(codes) == [0, 2], errors
     (line,) = errors[codes.index(2)].splitlines()
+    kept = (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text()
+    assert f"seed={1 + codes.index(0)}\n" in kept and f"seed={1 + codes.index(2)}\n" not in kept
     trained = running[codes.index(0)].pid
     # started so much later that the other was through, it is refused too
     allowed = (f"process {trained} on {os.uname().nodename} is training it", "holds a run already")
@@ -73,7 +75,7 @@ def test_no_training_is_begun_where_one_runs(lock_holder: Hold, refuse: Callable
     before = _files(lock.parent)
 
     for given in _TRAININGS:
-        line = refuse("pdtrain-train", train.main, [*_TINY, "hydra.run.dir=run", "hydra.output_subdir=null", *given])
+        line = refuse("pdtrain-train", train.main, [*_TINY, "hydra.run.dir=run", *given])
 
         which = f"process {holder.pid} on {os.uname().nodename}"
         assert line == (f"pdtrain-train: hydra.run.dir={tmp_path}/run: {which} is training it; wait for it, or end it")
@@ -99,7 +101,8 @@ def test_a_probe_set_has_one_writer(
     shutil.copytree(run, tmp_path / "sweep" / "1")
     for name in ("run", "sweep/1", "out"):
         holder = lock_holder(RunFolder(tmp_path / name).lock("mine"))
-    weights = ["model=small_vgg", "state_dict=nowhere.pth", "out=out"]
+    (tmp_path / "damaged.pth").write_bytes(b"PK")  # so much is looked at before
+    weights = ["model=small_vgg", "state_dict=damaged.pth", "out=out"]
     neurons = ["responses=nowhere.csv", "stimuli_table=nowhere.csv", "out=out"]
     before = _files(tmp_path)
 

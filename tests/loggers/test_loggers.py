@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import wandb
@@ -79,6 +80,31 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(
     assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)][: 4 if goes_on else 3]
     names = {path.stem for path in tmp_path.glob("wandb/offline-run-*/*.wandb")}
     assert names == {f"run-{(tmp_path / 'wandb_id').read_text()}"}, "one run"
+
+
+def test_damage_in_the_files_of_wandb_is_said_and_hides_what_is_damaged_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    logger = WandbLogger(save_dir=tmp_path, project="test")
+    for step in range(3):
+        logger.log_metrics({"loss": step / 3, "text": "x" * 40_000}, step)  # more than a block
+    at_wandb(close_run, "finished")
+    wandb.teardown()
+    (path,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    whole, generator = path.read_bytes(), np.random.default_rng(0)
+    known = [record.SerializeToString() for record in records(path)]
+
+    for place in generator.integers(7, len(whole), 100):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        caplog.clear()
+        found = [record.SerializeToString() for record in records(path)]
+
+        assert set(found) <= set(known), "nothing is made up"
+        assert logged_steps(tmp_path, logger.experiment.id) <= 3
+        assert found == known or "damaged" in caplog.text or place >= len(whole) - 32768
 
 
 def test_wandb_that_dies_is_said_once_and_ends_nothing(

@@ -65,10 +65,8 @@ def test_no_command_reads_or_writes_under_a_name_that_is_not_plain(
     monkeypatch.chdir(run_dir)
     before = _content(run_dir.parent)
     built: list[object] = []
-    for module in ("probe", "probe_weights", "probe_job"):
-        monkeypatch.setattr(
-            f"pdtrain.commands.{module}.{'built' if module != 'probe_job' else 'build_probes'}", built.append
-        )
+    for builder in ("build.built", "probe_weights.built", "probe_job.build_probes"):
+        monkeypatch.setattr(f"pdtrain.commands.{builder}", built.append)
     of_run, of_weights = (
         _command("probe", f"run_dir={run_dir}"),
         _command("probe", f"out={run_dir}/o", "state_dict=x.pth"),
