@@ -26,6 +26,7 @@ def refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
         with pytest.raises(SystemExit) as ended:
             main()
         for handler in [h for h in logging.root.handlers if isinstance(h, logging.FileHandler)]:
+            logging.root.removeHandler(handler)  # it would make its file anew, in a folder that is gone
             handler.close()
         assert ended.value.code in codes
         shown = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
