@@ -62,7 +62,11 @@ class Loader(DataLoader):
         """End the processes, one of which was killed; raise any other error."""
         processes: Any = self._iterator
         workers = getattr(processes, "_workers", ())
-        wait([worker.sentinel for worker in workers], timeout=_DYING)  # connections to it may end before it does
+        # connections to it may end before it does, and what tells that it ends before it has
+        ended = wait([worker.sentinel for worker in workers], timeout=_DYING)
+        for worker in workers:
+            if worker.sentinel in ended:
+                worker.join(_DYING)
         dead = [worker for worker in workers if worker.exitcode]
         if not dead:
             raise error

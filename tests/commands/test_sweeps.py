@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from pdtrain.commands.sweeps import SweepFolder, threads_per_job
 from pdtrain.results.configuration import leaves
 from pdtrain.results.reader import load
+from pdtrain.results.run_folder import SWEEP
 
 _TINY = [
     "data.training_images=64", "data.validation_images=80", "data.pixels=16", "stimuli.count=80",
@@ -222,8 +223,10 @@ def test_a_damaged_record_of_a_sweep_ends_in_one_line(tmp_path: Path, capsys: py
             "paths": {"runs": str(tmp_path)},
         }
     )
-    SweepFolder().on_multirun_start(config)
-    (record,) = folder.iterdir()
+    begun = SweepFolder()
+    begun.on_multirun_start(config)
+    begun.on_multirun_end(config)
+    record = folder / SWEEP
     content = record.read_bytes()
     config.sweep.resume = True
     flipped = bytearray(content)

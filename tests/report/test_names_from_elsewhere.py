@@ -1,5 +1,6 @@
 """Names of layers, areas, properties and settings from elsewhere: no report dies of one, and none does anything."""
 
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.commands.train import train
 from pdtrain.errors import one_line
 from pdtrain.report.area_figures import neuron_distribution
@@ -156,7 +158,8 @@ def hostile(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(layers) <= len(_LAYERS)
     _renamed(run_dir, {"layer": dict(zip(layers, _LAYERS, strict=False)), "property": _PROPERTIES})
     measures = run_dir / "results" / "measures.json"
-    measures.write_text(measures.read_text().replace('"bit per unit"', '"<b>$\\\\frac{$\\u0008[/]"'))
+    content = json.dumps(from_json(measures.read_text())).replace('"bit per unit"', '"<b>$\\\\frac{$\\u0008[/]"')
+    measures.write_text(json_with_checksum(json.loads(content)))
     config = OmegaConf.load(run_dir / "run.yaml")
     config.optimizer.lr = "$\\frac{$ <script>alert(2)</script> \x1b[2J & \\textbf{"
     OmegaConf.save(config, run_dir / "run.yaml")
