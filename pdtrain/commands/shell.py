@@ -6,6 +6,7 @@ A job of a sweep raises instead, so that the other jobs go on.
 import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -21,7 +22,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
-from pdtrain.training.signals import leave_when_asked
+from pdtrain.training.signals import handled_by, leave_when_asked
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
 _GOES_ON = {"pdtrain-train": "the same command with resume=auto goes on (a sweep: with sweep.resume=true)"}
@@ -48,6 +49,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     try:
         launch()
     except Preempted as error:
+        handled_by(signal.SIG_IGN)  # it leaves: what is asked once more would only be in the way
         print(f"{name}: {error.message}; {_GOES_ON.get(name, 'the same command goes on')}", file=sys.stderr)
         raise
     except Exception as error:

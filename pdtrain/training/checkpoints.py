@@ -97,7 +97,7 @@ def read_resumable(path: str | Path) -> dict[str, Any]:
 
 
 def checkpoint_file(path: str | Path, *, key: str = "ckpt_path") -> Path:
-    """The file at `path`; raise InputError if it is none, or begins as no checkpoint does."""
+    """The file at `path`; raise InputError if there is none, DamagedFile if it begins as no checkpoint does."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{key}={path}: no such file")
@@ -108,7 +108,7 @@ def checkpoint_file(path: str | Path, *, key: str = "ckpt_path") -> Path:
         )
     with path.open("rb") as file:
         if not file.read(2).startswith((b"PK", b"\x80")):  # a zip archive, or a pickle as torch wrote before 1.6
-            raise InputError(f"{key}={path}: damaged, or no checkpoint")
+            raise DamagedFile(f"{key}={path}: damaged, or no checkpoint")
     return path
 
 

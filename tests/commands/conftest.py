@@ -13,6 +13,7 @@ from pdtrain.commands import shell
 def signals_are_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process leave them as they are."""
     monkeypatch.setattr(shell, "leave_when_asked", lambda: None)
+    monkeypatch.setattr(shell, "handled_by", lambda handler: None)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_run_that_is_asked_to_leave_saves_within_the_epoch_whatever_happens_to
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
         time.sleep(0.1)
 
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=90) == 130  # 13 s on a machine of its own
     said = output.read_text()
     assert said.count("asked to leave after step") == 2 and "the same command with resume=auto goes on" in said
 
