@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from pdtrain.commands.choices import keep_choices
 from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
@@ -65,6 +66,7 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
     """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines."""
     try:
         check_values(config, HydraConfig.get())
+        keep_choices(config, HydraConfig.get())
         return task(config)
     except Exception as error:
         explained = _explain(error)
