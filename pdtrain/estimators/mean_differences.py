@@ -76,7 +76,7 @@ def paired_difference(one: Float[np.ndarray, " runs"], other: Float[np.ndarray, 
     deviation = float(moved.std(ddof=1))
     if deviation <= _ROUNDING * _size(one, other):
         return _untested(known, "the difference is the same in all pairs of runs")
-    return _tested(known, deviation / sqrt(count), count - 1, deviation, "paired t")
+    return _tested(known, deviation / sqrt(count), float(count - 1), deviation, "paired t")
 
 
 def unpaired_difference(one: Float[np.ndarray, " runs"], other: Float[np.ndarray, " others"]) -> MeanDifference:
