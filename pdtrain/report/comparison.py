@@ -1,7 +1,7 @@
 """Compares runs: the mean over seeds and its interval, for each setting of what else differs between them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -74,9 +74,10 @@ def write_comparison(
         setting=every["run"].map(settings.setting_of), replicate=every["run"].map(settings.replicate_of)
     )
     every["setting"] = apart_by_estimator(every, "setting")
-    rows = every[every.epoch == every.groupby("run")["epoch"].transform("max")]
+    behind = _behind(every)
+    rows = every[(every.epoch == every.groupby("run")["epoch"].transform("max")) & ~every["run"].isin(behind)]
     folder = Path(out)
-    caveats = _caveats(every, settings.setting_of, probe_set)
+    caveats = _caveats(every, settings.setting_of, probe_set, behind)
     concerned = rows[rows["run"].isin(set(caveats["run"]))]
     catalogue = _catalogue(list(settings.setting_of), rows, probe_set)
     of_layers = rows[rows.layer != ""]
@@ -87,8 +88,8 @@ def write_comparison(
     tests = differences_of_settings(_indices(foremost_indices(rows)))
     tests_of_layers = differences_of_settings(in_table, together=OF_LAYERS)
     different = tests_of_layers if len(set(settings.setting_of.values())) == 2 else None
-    if len(settings.setting_of) == 2:
-        different = two_differ(list(settings.setting_of), catalogue.drawn(rows), probe_set)
+    if rows["run"].nunique() == 2:
+        different = two_differ(list(rows["run"].unique()), catalogue.drawn(rows), probe_set)
         write_csv(different, folder / DIFFERENCES)
     write_settings(settings, folder)
     write_csv(caveats, folder / CAVEATS)
@@ -110,7 +111,7 @@ def write_comparison(
     return write_page(
         folder / "comparison.html",
         template="comparison.html",
-        title=f"Comparison of {rows['run'].nunique()} runs",
+        title=f"Comparison of {every['run'].nunique()} runs",
         caveats=[
             *(f"{line.run}: {line.sentence}" for line in caveats.itertuples()),
             *(caveat.sentence for caveat in mixes_in(every)),
@@ -122,7 +123,7 @@ def write_comparison(
             *(f"Last hidden dimension and {found.error_of}: {found}." for found in correlations(networks)),
         ],
         panels=panels,
-        settings=settings_table(settings),
+        settings=settings_table(settings, without=behind),
         tests=tests.to_dict("records") if tests["p_value"].notna().any() else [],
         tested=int(tests["p_value"].notna().sum()),
         table=table.to_dict("records"),
@@ -189,25 +190,39 @@ def _catalogue(runs: Sequence[str], rows: pd.DataFrame, probe_set: str) -> Catal
     return Catalogue(measure for catalogue in of_runs for measure in catalogue)
 
 
-def _caveats(rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: str) -> pd.DataFrame:
+def _behind(rows: pd.DataFrame) -> set[str]:
+    """Runs that are not finished and end before another of their setting: they are no seeds beside it."""
+    ends = rows.groupby("run").agg(epoch=("epoch", "max"), setting=("setting", "first"))
+    furthest = ends.groupby("setting")["epoch"].transform("max")
+    return {str(run) for run in ends.index[ends["epoch"] < furthest] if _is_unfinished(str(run))}
+
+
+def _is_unfinished(run: str) -> bool:
+    return RunFolder(run).status.exists() and not is_finished(run)
+
+
+def _caveats(
+    rows: pd.DataFrame, setting_of: Mapping[str, str], probe_set: str, behind: Collection[str]
+) -> pd.DataFrame:
     """What there is to say of each run: columns run, setting, kind, sentence."""
     lines = [
         (run, setting_of[str(run)], caveat.kind, caveat.sentence)
         for run, of_run in rows.groupby("run", sort=False)
         for caveat in [
             *caveats_of_run(str(run), of_run, probe_set=probe_set),
-            *_unfinished(str(run), int(of_run["epoch"].max())),
+            *_unfinished(str(run), int(of_run["epoch"].max()), left_out=run in behind),
         ]
     ]
     return pd.DataFrame(lines, columns=["run", "setting", "kind", "sentence"])
 
 
-def _unfinished(run: str, epoch: int) -> Iterator[Caveat]:
-    if RunFolder(run).status.exists() and not is_finished(run):
+def _unfinished(run: str, epoch: int, *, left_out: bool) -> Iterator[Caveat]:
+    if _is_unfinished(run):
+        shown = "it is left out of all but the indices over epochs" if left_out else "its values are those there"
         yield Caveat(
             "not finished",
-            f"Not finished: its values are those after epoch {epoch}, beside others' after their last; the same "
-            "command with resume=auto (a sweep: with sweep.resume=true) goes on.",
+            f"Not finished: it ends at epoch {epoch}, and {shown}; the same command with resume=auto (a sweep: with "
+            "sweep.resume=true) goes on.",
         )
 
 

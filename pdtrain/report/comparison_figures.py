@@ -120,7 +120,7 @@ def broken(label: str) -> str:
 def _with_n(table: pd.DataFrame) -> dict[str, str]:
     """Each setting's name with its number of seeds, the most of any value."""
     seeds = table.groupby("setting", sort=False)["n"].max()
-    return {str(setting): f"{setting} (n = {n})" for setting, n in seeds.items()}
+    return {str(setting): f"{setting} (n\u00a0=\u00a0{n})" for setting, n in seeds.items()}
 
 
 def _draw_line(axes: plt.Axes, line: pd.DataFrame, place: int, name: str, *, against: str) -> None:

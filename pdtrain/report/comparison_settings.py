@@ -1,6 +1,6 @@
 """The settings of a comparison as a table: the runs of each, how many seeds, and all keys that tell them apart."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ from pdtrain.results.settings import Settings
 SETTINGS = "settings.csv"
 
 
-def settings_table(settings: Settings) -> list[dict[str, Any]]:
-    """One line for each setting: setting, n (seeds), runs, seeds, and keys with their values."""
+def settings_table(settings: Settings, *, without: Collection[str] = ()) -> list[dict[str, Any]]:
+    """One line for each setting: setting, n (seeds), runs, seeds, and keys; n and seeds leave some runs out."""
     return [
         {
             "setting": setting,
-            "n": len(seeds := dict.fromkeys(settings.replicate_of[run] for run in runs)),
+            "n": len(seeds := dict.fromkeys(settings.replicate_of[run] for run in runs if run not in without)),
             "runs": len(runs),
             "seeds": "; ".join(filter(None, seeds)),
             "keys": ", ".join(_keys(settings, runs)),

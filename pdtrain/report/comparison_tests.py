@@ -68,7 +68,10 @@ def _pairs(of_quantity: pd.DataFrame) -> Iterator[dict[str, Any]]:
         str(setting): of_setting.groupby("replicate")["value"].mean()
         for setting, of_setting in of_quantity.groupby("setting", sort=False)
     }
+    known = {setting for setting, values in by_setting.items() if values.notna().any()}
     for one, other in combinations(by_setting, 2):
+        if not known & {one, other}:
+            continue
         found = asdict(_difference(by_setting[one], by_setting[other]))
         runs = found.pop("runs")
         yield found | {"setting": other, "against": one, "n": runs[1], "n_against": runs[0]}

@@ -45,6 +45,7 @@ _PROBED_PART = "callbacks.probing.network"  # says what is measured
 _WHOLE = ("experiment",)  # groups whose files set keys of the others
 _NAMELESS = ("sweep", "logger", "paths", "hydra")  # groups whose choices name no setting
 _BARE = ("model", "data", "experiment", "optimizer")  # groups whose choices say by themselves what they are
+_FEW = 3  # keys that a name holds where they are enough
 _TARGET = "_target_"
 
 
@@ -210,10 +211,19 @@ def _labels(runs: Mapping[str, _Run], differing: Sequence[str]) -> dict[str, str
         if decided:
             names.append(name)
             left = [key for key in left if key not in decided]
-    return {
-        run: ", ".join([*(name.label(run) for name in names), *_named_keys(of, left, names)]) or ALL
-        for run, of in runs.items()
-    }
+    every = {run: [*(name.label(run) for name in names), *_named_keys(of, left, names)] for run, of in runs.items()}
+    shown = next(
+        count
+        for count in range(len(names) + _FEW, len(names) + max(_FEW, len(left)) + 1)
+        if len({tuple(parts[:count]) for parts in every.values()}) == len({tuple(parts) for parts in every.values()})
+    )
+    return {run: _shortened(parts, shown) or ALL for run, parts in every.items()}
+
+
+def _shortened(parts: Sequence[str], shown: int) -> str:
+    """The first, which are enough to tell settings apart, and how many there are beside them."""
+    more = len(parts) - shown
+    return ", ".join(parts[:shown]) + (f" and {more} more {'key' if more == 1 else 'keys'}" if more > 0 else "")
 
 
 def _names(runs: Mapping[str, _Run], differing: Sequence[str]) -> Iterator[_Name]:
