@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 
 LOCK = Path(__file__).parents[1] / "requirements" / "tested.txt"
 _HEAD = """\
-# The versions that the whole suite has passed with: all that the extra `test` needs. scripts/environment.sh installs these;
-# PDTRAIN_VERSIONS=newest takes the newest within the ranges of pyproject.toml instead.
+# The versions that the whole suite has passed with: all that the extra `test` needs. scripts/environment.sh installs
+# these; PDTRAIN_VERSIONS=newest takes the newest within the ranges of pyproject.toml instead.
 # Written by: .venv/bin/python scripts/lock_versions.py
 """
 # libraries of a GPU's maker: each build of torch names its own, on the platforms that have them
