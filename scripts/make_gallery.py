@@ -20,12 +20,12 @@ from pdtrain.report.texts import HOW_TO_READ, TITLES
 _ROOT = Path(__file__).resolve().parents[1]
 PICTURES = _ROOT / "docs" / "gallery"
 _WIDTH, _COLOURS = 760, 96  # pixels; of a palette, which a line drawing needs few of
-_SMALL = "data.training_images=4000 trainer.max_epochs=6"
+_SMALL = "data.training_images=4000 trainer.max_epochs=4"
 _INTRODUCTION = """\
 # Gallery
 
 Every figure that pdtrain draws, with the command that makes it, and how it is read. All are of one small network, 4,000
-images and 6 epochs: they show what figures look like, not what a finished training does. Reports hold them as vector
+images and 4 epochs: they show what figures look like, not what a finished training does. Reports hold them as vector
 graphics too. Made by `python scripts/make_gallery.py`.
 """
 
@@ -93,7 +93,7 @@ PARTS = (
     Part(
         "Every estimator, of the same network",
         (
-            "pdtrain-probe run_dir=runs/gallery probes=full probe_set=full \"ckpt_path='epoch=000[06]*'\"",
+            "pdtrain-probe run_dir=runs/gallery probes=full probe_set=full \"ckpt_path='epoch=000[04]*'\"",
             "pdtrain-report run_dir=runs/gallery probe_set=full",
         ),
         "runs/gallery/report/full",

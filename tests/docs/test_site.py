@@ -1,4 +1,4 @@
-"""The site as built: it needs no network, no link leads nowhere, names that pages use are explained, its search finds."""
+"""The site as built: it needs no network, links lead somewhere, names that pages use are explained, search finds."""
 
 import json
 import os

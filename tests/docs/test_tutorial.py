@@ -19,7 +19,7 @@ _SMALL = {
         "trainer.max_epochs=1", "model.network.widths=[4]", "probes.object_information=null", "paths.data=data",
         "probes.unit_information.properties=[luminance@receptive_field,identity]",
     ],
-    "probe": ["stimuli.levels.size=[0.7]", "stimuli.levels.rotation_depth=[0]", "stimuli.levels.position_x=[0]"],
+    "probe": ["stimuli.levels.size=[0.7]", "stimuli.levels.rotation_depth=[0]"],
     "report": [],
 }  # fmt: skip
 
