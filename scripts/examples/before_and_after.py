@@ -31,6 +31,8 @@ for axes, (probe, quantity, about, label) in zip(panels, _PANELS, strict=True):
         layers = measured[measured.epoch == epoch].sort_values("layer_index")
         axes.fill_between(layers.depth, layers.lower, layers.upper, color=colour, alpha=0.25, linewidth=0)
         axes.plot(layers.depth, layers.value, "o-", color=colour, markersize=3, linewidth=1.2, label=name)
+        bounds = layers[layers.note.str.contains("lower bound")]  # more dimensions than so many stimuli can tell
+        axes.plot(bounds.depth, bounds.value, "o", color=colour, markersize=3, markerfacecolor="white")
     axes.set(xlabel="relative depth", ylabel=label, xlim=(-0.03, 1.03), ylim=(0, None))
 panels[0].legend(frameon=False)
 figure.savefig(sys.argv[2], dpi=200)

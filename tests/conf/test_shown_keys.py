@@ -16,11 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 import site_pages
 
 _ROOT = Path(__file__).parents[2]
-_WRITTEN = [
-    "README.md",
-    "CONTRIBUTING.md",
-    *sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / "docs").rglob("*.md")),
-]
+_PAGES = sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / "docs").rglob("*.md"))
 # and pages that are made of comments in conf/ and the like, but for what the changelog says is gone
 _MADE = {name: text for name, text in site_pages.pages().items() if name not in ("changelog.md", "contributing.md")}
 _TEXTS = {name: (_ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", *_PAGES)} | _MADE
