@@ -156,7 +156,7 @@ def _command(command: str, is_for: str, *, said: bool) -> str:
 
 
 def _table(lines: Iterator[tuple[str, str]]) -> str:
-    return "\n".join(["| | |", "|---|---|", *(f"| {what} | {how} |" for what, how in lines)])
+    return "\n".join(["| what | how much |", "|---|---|", *(f"| {what} | {how} |" for what, how in lines)])
 
 
 def as_markdown(text: str) -> str:
@@ -171,8 +171,9 @@ def _told(where: str) -> str:
     """The section of a document that tells of the experiment, with its links as seen from the page's folder."""
     found = _ANCHOR.fullmatch(where)
     assert found is not None and found[2], f"Told: {where}: docs/PAGE.md#SECTION is needed"
-    sections = re.split(r"^(## .*)$", (ROOT / "docs" / found[1]).read_text(), flags=re.M)
-    of_heading = {slugify(heading[3:], "-"): text for heading, text in zip(sections[1::2], sections[2::2], strict=True)}
+    title, *sections = re.split(r"^(## .*)$", (ROOT / "docs" / found[1]).read_text(), flags=re.M)
+    of_heading = {slugify(heading[3:], "-"): text for heading, text in zip(sections[::2], sections[1::2], strict=True)}
     assert found[2] in of_heading, f"Told: {where}: no such section; choose from {', '.join(of_heading)}"
     text = re.sub(r"\]\((?!https?:|#)", "](../", of_heading[found[2]].strip())
-    return f"## What is seen, and what differs\n\nFrom [{found[1]}](../{found[1]}#{found[2]}).\n\n{text}"
+    name = title.splitlines()[0].removeprefix("# ")
+    return f"## What is seen, and what differs\n\nFrom [{name}](../{found[1]}#{found[2]}).\n\n{text}"
