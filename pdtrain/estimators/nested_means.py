@@ -106,6 +106,6 @@ def p_differs(values: Float[np.ndarray, " seeds"]) -> float:
     Examples
     --------
     >>> round(p_differs(np.array([1.0, 1.2, 1.1, 0.9])), 4)
-    0.0004
+    0.0005
     """
     return 2 * min(p_above(values, 0.0), p_above(-values, 0.0))
