@@ -1,9 +1,9 @@
 """What is claimed, read from a YAML file such as conf/claims.yaml: data, checked, and nothing in it is executed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, model_validator
@@ -15,11 +15,13 @@ Place = Literal["input", "first", "peak", "last"]
 Time = Literal["untrained", "first_epoch", "trained"]
 
 
-class _Declared(BaseModel):
+class Declared(BaseModel):
+    """What a file declares: values of the kinds that are said, and no others."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Quantity(_Declared):
+class Quantity(Declared):
     """What is measured: the mean over the properties; on that scale differences are those of the logarithm."""
 
     probe: str
@@ -28,7 +30,7 @@ class Quantity(_Declared):
     scale: Literal["linear", "log"] = "linear"
 
 
-class _OneSided(_Declared):
+class _OneSided(Declared):
     above: FiniteFloat | None = None
     below: FiniteFloat | None = None
 
@@ -84,7 +86,7 @@ class Correlation(_OneSided):
     of: list[str] = Field(min_length=2, max_length=2)
 
 
-class Claim(_Declared):
+class Claim(Declared):
     """A claim holds if each of its parts does, and its correlation; what stands beside has no say."""
 
     title: str
@@ -100,7 +102,7 @@ class Claim(_Declared):
         return self
 
 
-class Claims(_Declared):
+class Claims(Declared):
     """All that a file says.
 
     Attributes
@@ -135,6 +137,28 @@ class Claims(_Declared):
                 yield f"claims.{name}", of, list(self.quantities), "quantity"
 
 
+_Kind = TypeVar("_Kind", bound=Declared)
+
+
+def read_declared(kind: type[_Kind], path: str | Path | None, *, key: str, own: str) -> _Kind:
+    """Read a YAML file of a kind; None reads pdtrain's own.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or something in it is missing or not as it can be; it names the file by `key`.
+    """
+    source = files("pdtrain.conf") / own if path is None else Path(path)
+    try:
+        return kind.model_validate(OmegaConf.to_container(OmegaConf.create(source.read_text()), resolve=False))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        at = ".".join(map(str, wrong["loc"]))
+        raise InputError(f"{key}={path}: {at}: {wrong['msg'].removeprefix('Value error, ')}") from error
+    except Exception as error:  # whatever a file from elsewhere brings about
+        raise InputError(f"{key}={path}: cannot be read ({first_line(error)}); begin from conf/{own}") from error
+
+
 def read_claims(path: str | Path | None = None) -> Claims:
     """Read a file of claims; None reads pdtrain's own.
 
@@ -148,16 +172,7 @@ def read_claims(path: str | Path | None = None) -> Claims:
     >>> list(read_claims().claims)[0]
     '1_expansion_and_contraction'
     """
-    source = files("pdtrain.conf") / "claims.yaml" if path is None else Path(path)
-    try:
-        stored: Mapping[str, Any] = OmegaConf.to_container(OmegaConf.create(source.read_text()), resolve=False)  # type: ignore[assignment]
-        claims = Claims.model_validate(stored)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        at = ".".join(map(str, wrong["loc"]))
-        raise InputError(f"claims={path}: {at}: {wrong['msg'].removeprefix('Value error, ')}") from error
-    except Exception as error:  # whatever a file from elsewhere brings about
-        raise InputError(f"claims={path}: cannot be read ({first_line(error)}); begin from conf/claims.yaml") from error
+    claims = read_declared(Claims, path, key="claims", own="claims.yaml")
     for at, given, known, of in claims.unknown():
         if given not in known:
             raise unknown_name(f"claims={path}: {at}", given, known, of=of)

@@ -132,4 +132,5 @@ def mean_profile(runs: Sequence[MeasuredRun], of: Quantity, time: Time) -> pd.Da
             halves = np.array([value.half_differences for value in values])
             mean = nested_mean(np.array([value.value for value in values]), halves)
             lines.append((layer, depth, mean.value, mean.lower, mean.upper))
-    return pd.DataFrame(lines, columns=["layer", "depth", "mean", "lower", "upper"])
+    numbers = ["depth", "mean", "lower", "upper"]
+    return pd.DataFrame(lines, columns=["layer", *numbers]).astype(dict.fromkeys(numbers, float))

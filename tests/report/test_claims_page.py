@@ -101,3 +101,13 @@ def test_the_command_judges_by_a_file(sweep: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert page == sweep / "report" / "claims.html" and page.is_file()
     assert "shown: <i>It</i> grows" in said and str(sweep / "report" / CLAIMS) in said.replace("\n", "")
+
+
+def test_of_a_run_that_has_only_begun_nothing_is_judged(write_run: Callable[..., Path], tmp_path: Path) -> None:
+    flat = (10.0, 15.0, 20.0, 15.0, 12.0, 5.0)
+    folder = write_run({(0, 0): {_ID: flat, _INFORMATION: flat}})
+
+    page, judged = write_claims([folder], tmp_path / "out", _claims())
+
+    assert [verdict.verdict for verdict in judged[0].verdicts] == ["not judged"] * 2
+    assert "main, trained: not measured" in page.read_text()
