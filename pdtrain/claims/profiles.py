@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from pdtrain.claims.declared import Place, Quantity, Time
 from pdtrain.estimators.halvings import SPLITS
+from pdtrain.results.configuration import PRETRAINED_WEIGHTS
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import HALF_DIFFERENCES
 from pdtrain.results.run_folder import TRAINING
@@ -132,9 +133,10 @@ class MeasuredRun:
         rows = self.rows
         if time == "untrained":
             return rows[rows["step"] == 0]
-        last = rows["epoch"].max()
-        wanted = last if time == "trained" else 1
-        return rows[(rows["epoch"] == wanted) & (rows["step"] > 0)]
+        trained = rows[rows["step"] > 0]
+        if time == "trained":
+            return trained[trained["epoch"] == trained["epoch"].max()]
+        return trained[(trained["epoch"] == 1) & (trained["weights"] != PRETRAINED_WEIGHTS)]  # of theirs none is known
 
 
 def profile_of(rows: pd.DataFrame, of: Quantity) -> Profile:
