@@ -52,9 +52,9 @@ def groups_of(
     InputError
         If two runs of a group have the same seed.
     """
-    every = [(run, _keys_of(run)) for folder in folders for run in runs_below(folder)]
+    every = [(run, keys_of(run)) for folder in folders for run in runs_below(folder)]
     return {
-        name: _group(name, [(run, keys) for run, keys in every if _has(keys, values)], probe_set)
+        name: _group(name, [(run, keys) for run, keys in every if has(keys, values)], probe_set)
         for name, values in wanted.items()
     }
 
@@ -80,7 +80,7 @@ def _group(name: str, members: Sequence[tuple[Path, Mapping[str, Any]]], probe_s
     return Group(dict(sorted(runs.items())), left_out)
 
 
-def _keys_of(run: Path) -> dict[str, Any]:
+def keys_of(run: Path) -> dict[str, Any]:
     """Keys of a run's configuration, and the choices of its groups."""
     config = load_configuration(run)
     if config is None:
@@ -89,5 +89,6 @@ def _keys_of(run: Path) -> dict[str, Any]:
     return {key.removeprefix("choices."): value for key, value in keys.items()}
 
 
-def _has(keys: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+def has(keys: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether the keys of a run have these values."""
     return bool(keys) and all(keys.get(key) == value for key, value in values.items())
