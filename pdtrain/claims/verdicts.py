@@ -126,7 +126,8 @@ def _why_not(parts: Mapping[str, Contrast], correlated: Together | None, claims:
         if not math.isfinite(found.effect.value):
             return f"{name}: {'; '.join(found.notes)}"
         if found.effect.seeds < claims.fewest_seeds:
-            return f"{name}: {found.effect.seeds} seeds, fewer than {claims.fewest_seeds}"
+            seeds = "one seed" if found.effect.seeds == 1 else f"{found.effect.seeds} seeds"
+            return f"{name}: {seeds}, fewer than {claims.fewest_seeds}"
         if not (math.isfinite(found.p_for) and math.isfinite(found.effect.lower)):
             return f"{name}: no test or no interval, as all seeds give the same or half differences are not known"
     if correlated is not None and correlated.layers < claims.fewest_layers:
