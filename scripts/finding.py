@@ -219,10 +219,11 @@ def _made(runs: Sequence[Mapping[str, Any]]) -> str:
     made = json.loads((KEPT / _MADE).read_text())
     seconds = [run["seconds"] for run in runs if run["seconds"]]
     versions = ", ".join(f"{name} {number}" for name, number in made.items())
-    took = (
-        f"The trainings took {sum(seconds) / 3600:.1f} hours together, {np.median(seconds):.0f} s each in the median."
-    )
-    return f"{took} Versions: {versions}."
+    took = ""
+    if seconds:
+        hours, median = sum(seconds) / 3600, np.median(seconds)
+        took = f"The trainings took {hours:.1f} hours together, {median:.0f} s each in the median. "
+    return f"{took}Versions: {versions}."
 
 
 if __name__ == "__main__":
