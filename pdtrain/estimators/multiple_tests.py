@@ -17,3 +17,18 @@ def holm(p_values: Float[np.ndarray, " tests"], level: float) -> Bool[np.ndarray
     significant = np.zeros(len(order), dtype=bool)
     significant[order] = passing
     return significant
+
+
+def holm_adjusted(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """The level from which on each test is significant among all (Holm 1979); a test without a p-value has none.
+
+    Examples
+    --------
+    >>> holm_adjusted(np.array([0.01, 0.03, 0.02, np.nan])).round(2).tolist()
+    [0.03, 0.04, 0.04, nan]
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    known = np.flatnonzero(np.isfinite(p_values))
+    order = known[p_values[known].argsort()]
+    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)).clip(max=1)
+    return adjusted
