@@ -83,7 +83,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     import pytorch_lightning as lightning
     import torch
 
-    from pdtrain.commands.build import build_prober, build_probes, built, measured_properties
+    from pdtrain.commands.build import build_prober, build_probes, built
+    from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
     from pdtrain.results.store import ResultsStore
 

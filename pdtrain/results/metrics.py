@@ -9,6 +9,7 @@ from pdtrain.checksums import from_json, read_intact
 from pdtrain.errors import DamagedFile
 from pdtrain.results.run_folder import RunFolder
 
+COMPLETED = "epochs_completed"  # beside the metrics of probes in loggers of Lightning's, whose `epoch` counts from 0
 EVALUATED_ACCURACY = "train/accuracy_evaluated"
 # the training accuracies a run may have, the better first, and what each is
 TRAINING_ACCURACIES = {

@@ -152,7 +152,7 @@ def test_the_script_of_the_documentation_runs(tmp_path: Path, capsys: pytest.Cap
     script = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(script)
 
-    script.main(tmp_path, epochs=1, count=150)
+    script.main(epochs=1)
 
     rows = load(tmp_path)
     assert {"two_nn", "mle"} <= set(rows.quantity) and "luminance@receptive_field" in set(rows.property)
