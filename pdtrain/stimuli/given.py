@@ -34,7 +34,7 @@ def stimuli_of(
     labels: Tensor | Sequence[Any] | None = None,
     *,
     properties: pd.DataFrame | Mapping[str, Any] | None = None,
-    circular: Mapping[str, float] | None = None,
+    circular: Mapping[str, int | float] | None = None,
     normalize: Normalize | None = None,
     normalized: Normalization | None = None,
     count: int | None = _MOST,
@@ -186,7 +186,7 @@ def _intensities(images: Tensor, normalized: Normalization | None) -> Tensor:
 
 
 def _parameters(
-    properties: pd.DataFrame | Mapping[str, Any] | None, circular: Mapping[str, float], images: int
+    properties: pd.DataFrame | Mapping[str, Any] | None, circular: Mapping[str, int | float], images: int
 ) -> tuple[dict[str, Tensor], dict[str, tuple[Kind, float | None]]]:
     """Columns as tensors, and the kinds of those that are not continuous."""
     table = {} if properties is None else {str(name): np.asarray(column) for name, column in properties.items()}
