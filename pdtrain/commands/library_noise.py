@@ -4,6 +4,7 @@ Warnings that are not named here are shown.
 """
 
 import logging
+import os
 import warnings
 
 # beginnings of lines, by the logger that writes them
@@ -40,7 +41,11 @@ class _LeaveOut(logging.Filter):
 
 
 def leave_out_noise() -> None:
-    """Leave it out from now on, in this process."""
+    """Leave it out from now on, in this process and those that it starts."""
+    # W&B's version, and a table of hundreds of its numbers at the end; where the run is at W&B is shown
+    os.environ.setdefault("WANDB_QUIET", "true")
+    if os.environ.get("WANDB_MODE") == "offline":  # where its files are, and how to send them, is said at the end
+        os.environ.setdefault("WANDB_SILENT", "true")
     for logger, beginnings in _LINES.items():
         logging.getLogger(logger).addFilter(_LeaveOut(beginnings))
     for beginning in _WARNINGS:

@@ -45,7 +45,7 @@ def over_epochs(rows: pd.DataFrame, setting: str) -> pd.DataFrame:
 # --8<-- [start:paired]
 def paired(rows: pd.DataFrame, setting: str) -> pd.DataFrame:
     """Difference of two settings in each layer after the last epoch: a paired t-test, the seeds being the pairs."""
-    last = rows[rows.epoch == rows.epoch.max()]
+    last = rows[(rows.epoch == rows.epoch.max()) & (rows.depth > 0)]  # the input is the same in both
     one, other = sorted(last[setting].unique())
     by_seed = last.pivot_table(index=["layer_index", "layer", "seed"], columns=setting, values="value").dropna()
     found = []

@@ -12,8 +12,9 @@ _LIGHTNING = "pytorch_lightning.utilities.rank_zero"
 
 
 @pytest.fixture
-def left_out() -> Iterator[None]:
+def left_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Noise is left out while a test lasts."""
+    monkeypatch.setenv("WANDB_QUIET", "false")  # so that it is put back
     loggers = [logging.getLogger(name) for name in (_LIGHTNING, "torch.utils.cpp_extension")]
     before = [list(logger.filters) for logger in loggers]
     with warnings.catch_warnings():
