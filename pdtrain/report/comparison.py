@@ -187,7 +187,10 @@ def two_differ(runs: Sequence[str], measures: Sequence[Measure], probe_set: str)
 def _leaves_of(run: str) -> dict[str, Any]:
     config = load_configuration(run)
     if config is None:
-        raise InputError(f"run_dir={run}: its configuration is missing")
+        raise InputError(
+            f"run_dir={run}: its run.yaml is missing, which a comparison groups runs by; those of a script of your own "
+            "have none: load() reads them together, and each has its own report"
+        )
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
     return _without_as_published(ADDED | dict(leaves(container)))
