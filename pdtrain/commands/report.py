@@ -43,7 +43,8 @@ def report(config: DictConfig) -> Path:
     from pdtrain.report.comparison import CAVEATS, write_comparison
 
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
-    page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    by = config.by if config.by is None or isinstance(config.by, str) else list(config.by)
+    page = write_comparison(given, out, by=by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
         console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)
     console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
