@@ -10,7 +10,7 @@ from pdtrain.claims.declared import Quantity
 from pdtrain.claims.groups import Group
 from pdtrain.claims.profiles import MeasuredRun, Profile, profile_of
 from pdtrain.estimators.multiple_tests import holm_adjusted
-from pdtrain.estimators.nested_means import nested_mean, p_differs
+from pdtrain.estimators.nested_means import nested_mean
 
 _CHANGES = [
     "quantity", "property", "layer", "depth", "untrained", "trained", "difference", "lower", "upper", "seeds",
@@ -53,7 +53,7 @@ def _of_property(group: Group, of: Quantity) -> list[dict[str, object]]:
             {
                 "quantity": of.quantity, "property": of.properties[0], "layer": layer, "depth": depth,
                 "untrained": before.mean(), "trained": after.mean(), "difference": change.value, "lower": change.lower,
-                "upper": change.upper, "seeds": change.seeds, "p_value": p_differs(after - before),
+                "upper": change.upper, "seeds": change.seeds, "p_value": change.p_differs(),
             }
         )  # fmt: skip
     return lines

@@ -9,9 +9,9 @@ import numpy as np
 from pdtrain.claims.declared import Part, Quantity, Time
 from pdtrain.claims.groups import Group
 from pdtrain.claims.profiles import Value
-from pdtrain.estimators.nested_means import NestedMean, nested_mean, p_above
+from pdtrain.estimators.nested_means import NestedMean, nested_mean
 
-_NO_MEAN = NestedMean(math.nan, math.nan, math.nan, math.nan, 0)
+_NO_MEAN = NestedMean(math.nan, 0, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,6 @@ class Contrast:
     p_against: float
     notes: tuple[str, ...] = ()
 
-    @property
-    def holds(self) -> bool:
-        """Whether the interval lies beyond the threshold."""
-        end = self.effect.lower if self.part.sign > 0 else self.effect.upper
-        return self.part.sign * (end - self.part.threshold) > 0
-
-    @property
-    def is_opposite(self) -> bool:
-        """Whether the interval lies on the other side of zero."""
-        end = self.effect.upper if self.part.sign > 0 else self.effect.lower
-        return self.part.sign * end < 0
-
 
 def contrast(part: Part, of: Quantity, groups: Mapping[str, Group]) -> Contrast:
     """Measure a part of a claim, on the seeds that all its groups have."""
@@ -70,18 +58,20 @@ def contrast(part: Part, of: Quantity, groups: Mapping[str, Group]) -> Contrast:
             values[seed] = found
     if not values:
         return Contrast(part, _NO_MEAN, {}, math.nan, math.nan, tuple(notes or ["no such run"]))
+    shown = [{groups[name].runs[seed].stimuli for seed in values} for name in part.groups]
+    return over_seeds(part, values, same_stimuli=all(len(of_group) == 1 for of_group in shown), notes=notes)
+
+
+def over_seeds(
+    part: Part, values: Mapping[int, Value], *, same_stimuli: bool = True, notes: Sequence[str] = ()
+) -> Contrast:
+    """The mean over seeds of what each gave, with its interval and tests."""
     of_seeds = np.array([value.value for value in values.values()])
     halves = np.array([value.half_differences for value in values.values()])
-    shown = [{groups[name].runs[seed].stimuli for seed in values} for name in part.groups]
-    effect = nested_mean(of_seeds, halves, same_stimuli=all(len(of_group) == 1 for of_group in shown))
-    return Contrast(
-        part,
-        effect,
-        {seed: value.value for seed, value in values.items()},
-        p_above(part.sign * of_seeds, part.sign * part.threshold),
-        p_above(-part.sign * of_seeds, 0.0),
-        tuple(notes),
-    )
+    effect = nested_mean(of_seeds, halves, same_stimuli=same_stimuli)
+    p_for = effect.p_above(part.threshold) if part.sign > 0 else effect.p_below(part.threshold)
+    p_against = effect.p_below(0.0) if part.sign > 0 else effect.p_above(0.0)
+    return Contrast(part, effect, {seed: value.value for seed, value in values.items()}, p_for, p_against, tuple(notes))
 
 
 def _of_seed(part: Part, of: Quantity, groups: Mapping[str, Group], seed: int) -> Value:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from pdtrain.claims.profiles import MeasuredRun
 from pdtrain.errors import InputError
 from pdtrain.results.caveats import caveats_of_run
-from pdtrain.results.configuration import leaves, load_configuration, runs_below
+from pdtrain.results.configuration import choices_of, leaves, load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, files_of_rows
 
 _SPOILS = ("dead network", "not memorised", "memorising unknown")  # kinds of caveats of a run that shows nothing
@@ -85,8 +85,8 @@ def keys_of(run: Path) -> dict[str, Any]:
     config = load_configuration(run)
     if config is None:
         return {}
-    keys = dict(leaves(OmegaConf.to_container(config, resolve=False)))
-    return {key.removeprefix("choices."): value for key, value in keys.items()}
+    keys: dict[str, Any] = dict(leaves(OmegaConf.to_container(config, resolve=False)))
+    return keys | choices_of(config)
 
 
 def has(keys: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

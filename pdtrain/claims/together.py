@@ -14,7 +14,7 @@ from pdtrain.claims.declared import Correlation, Quantity
 from pdtrain.claims.groups import Group
 from pdtrain.claims.profiles import MeasuredRun
 from pdtrain.estimators.halvings import SPLITS
-from pdtrain.estimators.nested_means import NestedMean, nested_mean, p_above
+from pdtrain.estimators.nested_means import NestedMean, nested_mean
 
 _MOST_EXACT = 8  # seeds, all of whose pairings are counted; 40,320 of them
 _DRAWS = 40_000
@@ -52,19 +52,6 @@ class Together:
     p_against: float
     notes: tuple[str, ...] = ()
 
-    @property
-    def holds(self) -> bool:
-        """Whether the interval lies on the side that was claimed."""
-        return self._beyond(self.correlation.sign)
-
-    @property
-    def is_opposite(self) -> bool:
-        """Whether it lies on the other side."""
-        return self._beyond(-self.correlation.sign)
-
-    def _beyond(self, sign: int) -> bool:
-        return sign * (self.effect.lower if sign > 0 else self.effect.upper) > 0
-
 
 def together(correlation: Correlation, of: tuple[Quantity, Quantity], group: Group) -> Together:
     """Correlate what training changes in two quantities, over the hidden layers that have both."""
@@ -75,19 +62,22 @@ def together(correlation: Correlation, of: tuple[Quantity, Quantity], group: Gro
     matrix = np.array([[pairs[one, other][0] for other in changes] for one in changes])
     layers = min((pairs[seed, seed][1] for seed in changes), default=0)
     if not len(matrix) or not np.isfinite(matrix).all():
-        none = NestedMean(math.nan, math.nan, math.nan, math.nan, 0)
+        none = NestedMean(math.nan, 0, math.nan, math.nan)
         why = "a seed has fewer than three hidden layers with both, or one that does not change" if changes else ""
         return Together(correlation, none, math.nan, {}, layers, math.nan, math.nan, (why or "no such run",))
     within, seeds = matrix.diagonal(), len(matrix)
+    effect = nested_mean(within, np.zeros((seeds, SPLITS)))
+    ways = (effect.p_above(0.0), effect.p_below(0.0))
+    over_seeds = ways if correlation.sign > 0 else ways[::-1]
     between = float(matrix[~np.eye(seeds, dtype=bool)].mean()) if seeds > 1 else math.nan
     return Together(
         correlation,
-        nested_mean(within, np.zeros((seeds, SPLITS))),
+        effect,
         between,
         dict(zip(changes, within.tolist(), strict=True)),
         layers,
-        _p_value(correlation.sign * matrix),
-        _p_value(-correlation.sign * matrix),
+        max(over_seeds[0], _p_of_pairing(correlation.sign * matrix)),
+        max(over_seeds[1], _p_of_pairing(-correlation.sign * matrix)),
     )
 
 
@@ -106,11 +96,9 @@ def _rank_correlation(one: pd.Series, other: pd.Series) -> tuple[float, int]:
     return float(spearmanr(first, second).statistic), len(shared)
 
 
-def _p_value(matrix: Float[np.ndarray, "seeds seeds"]) -> float:
-    """How likely a mean within seeds so high is by chance: as a mean over seeds, and as one pairing of seeds of all."""
+def _p_of_pairing(matrix: Float[np.ndarray, "seeds seeds"]) -> float:
+    """How likely a mean within seeds so high is by chance, as one pairing of seeds of all."""
     seeds = len(matrix)
-    if seeds < 2:
-        return math.nan
     places = np.arange(seeds)
     if seeds <= _MOST_EXACT:
         pairings = np.array(list(islice(permutations(places), _DRAWS + 1000)))
@@ -118,4 +106,4 @@ def _p_value(matrix: Float[np.ndarray, "seeds seeds"]) -> float:
         generator = np.random.default_rng(0)
         pairings = np.stack([places, *(generator.permutation(seeds) for _ in range(_DRAWS))])
     means = matrix[places, pairings].mean(1)
-    return max(float((means >= means[0] - 1e-12).mean()), p_above(matrix.diagonal(), 0.0))
+    return float((means >= means[0] - 1e-12).mean())

@@ -27,9 +27,9 @@ class Verdict:
     name, claim
         Which.
     verdict
-        "shown": the tests of all its parts are significant after correction over the claims, and all intervals lie
-        beyond their thresholds. "opposite": one of its parts lies as clearly on the other side of zero. "not shown":
-        neither. "not judged": there is no number, or from too few seeds.
+        "shown": the tests of all its parts are significant after correction over the claims. "opposite": one of its
+        parts lies as clearly on the other side of zero. "not shown": neither. "not judged": there is no number, or from
+        too few seeds.
     why
         Why it is not judged, or what an opposite verdict is of.
     p_value
@@ -87,13 +87,13 @@ def _on(groups: Mapping[str, Group], claims: Claims) -> list[Verdict]:
     measured = {name: _measure(claim, groups, claims) for name, claim in claims.claims.items()}
     reasons = {name: _why_not(parts, correlated, claims) for name, (parts, _, correlated) in measured.items()}
     p_values = {
-        name: math.nan if reasons[name] else _p_value(list(_deciding(parts, correlated).values()))
+        name: math.nan if reasons[name] else p_value_of(list(_deciding(parts, correlated).values()))
         for name, (parts, _, correlated) in measured.items()
     }
     corrected = dict(zip(p_values, holm_adjusted(np.array(list(p_values.values()))), strict=True))
     verdicts = []
     for name, (parts, beside, correlated) in measured.items():
-        verdict, why = _verdict(_deciding(parts, correlated), float(corrected[name]), claims.level, reasons[name])
+        verdict, why = verdict_of(_deciding(parts, correlated), float(corrected[name]), claims.level, reasons[name])
         p_value = float(corrected[name])
         verdicts.append(Verdict(name, claims.claims[name], verdict, why, p_value, parts, beside, correlated))
     return verdicts
@@ -135,21 +135,22 @@ def _why_not(parts: Mapping[str, Contrast], correlated: Together | None, claims:
     return ""
 
 
-def _p_value(found: Sequence[Contrast | Together]) -> float:
+def p_value_of(found: Sequence[Contrast | Together]) -> float:
     """Two-sided, of a claim: that all its parts hold, or that one is opposite, whichever is less likely by chance."""
     p_for = max(of.p_for for of in found)
     p_against = min(1.0, len(found) * min(of.p_against for of in found))
     return min(1.0, 2 * min(p_for, p_against))
 
 
-def _verdict(found: Mapping[str, Contrast | Together], p_value: float, level: float, why_not: str) -> tuple[str, str]:
+def verdict_of(found: Mapping[str, Contrast | Together], p_value: float, level: float, why_not: str) -> tuple[str, str]:
+    """The verdict on what has a say, and why it is that; `p_value` is corrected over the claims.
+
+    `why_not` is why it cannot be judged.
+    """
     if why_not:
         return NOT_JUDGED, why_not
     if p_value > level:
         return NOT_SHOWN, ""
-    if all(of.holds for of in found.values()):
+    if max(of.p_for for of in found.values()) < len(found) * min(of.p_against for of in found.values()):
         return SHOWN, ""
-    opposite = [name for name, of in found.items() if of.is_opposite and 2 * len(found) * of.p_against <= level]
-    if opposite:
-        return OPPOSITE, ", ".join(opposite)
-    return NOT_SHOWN, "an interval over seeds and stimuli reaches the threshold"
+    return OPPOSITE, min(found, key=lambda name: found[name].p_against)

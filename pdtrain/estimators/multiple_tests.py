@@ -20,15 +20,16 @@ def holm(p_values: Float[np.ndarray, " tests"], level: float) -> Bool[np.ndarray
 
 
 def holm_adjusted(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
-    """The level from which on each test is significant among all (Holm 1979); a test without a p-value has none.
+    """The level at which each test would just be significant among all (Holm 1979); NaN, no test, stays and counts not.
 
     Examples
     --------
-    >>> holm_adjusted(np.array([0.01, 0.03, 0.02, np.nan])).round(2).tolist()
-    [0.03, 0.04, 0.04, nan]
+    >>> holm_adjusted(np.array([0.01, np.nan, 0.03, 0.02, 0.5])).round(3).tolist()
+    [0.04, nan, 0.06, 0.06, 0.5]
     """
     adjusted = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(np.isfinite(p_values))
-    order = known[p_values[known].argsort()]
-    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)).clip(max=1)
+    made = np.flatnonzero(np.isfinite(p_values))
+    order = made[p_values[made].argsort(kind="stable")]
+    times = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(times * p_values[order]))
     return adjusted

@@ -1,13 +1,16 @@
-"""Means over seeds on the same stimuli: one interval that nests stimuli within seeds, and tests over seeds."""
+"""Means over seeds on the same stimuli: one interval, and one test, that nest stimuli within seeds."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t as student
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from pdtrain.estimators.halvings import SPLITS
+
+_LEAST = 1e-12  # of the p-values that are told apart
 
 
 @dataclass(frozen=True)
@@ -18,25 +21,69 @@ class NestedMean:
     ----------
     value
         The mean.
-    lower, upper
-        95% interval for other seeds and other stimuli; for other stimuli alone where there is one seed. NaN where
-        neither can be estimated.
-    deviation
-        Standard deviation over seeds; NaN for one.
     seeds
         How many.
+    deviation
+        Standard deviation over seeds; NaN for one.
+    error_of_stimuli
+        Standard error over stimuli; NaN where it is not known.
     """
 
     value: float
-    lower: float
-    upper: float
-    deviation: float
     seeds: int
+    deviation: float
+    error_of_stimuli: float
+
+    @property
+    def lower(self) -> float:
+        """Lower end of the 95% interval for other seeds and stimuli; where there is one seed, for other stimuli."""
+        return self.value - self._reach(0.025)
+
+    @property
+    def upper(self) -> float:
+        """Upper end."""
+        return self.value + self._reach(0.025)
 
     @property
     def standardised(self) -> float:
         """The mean in standard deviations over seeds (Cohen's d of paired values); NaN where these are all alike."""
         return self.value / self.deviation if self.deviation > 0 else math.nan
+
+    def p_above(self, than: float) -> float:
+        """How likely a mean so far above `than` is by chance, one-sided: the interval of that level ends there.
+
+        NaN for one seed, where all seeds are alike, and where the error over stimuli is not known.
+
+        Examples
+        --------
+        >>> mean = nested_mean(np.array([1.0, 1.2, 1.1, 0.9]), np.zeros((4, 19)))
+        >>> round(mean.p_above(1.0), 3), round(mean.p_below(1.0), 3)
+        (0.248, 0.752)
+        """
+        if not self.deviation > 0 or math.isnan(self._reach(0.025)):
+            return math.nan
+        distance = self.value - than
+        if abs(distance) >= self._reach(_LEAST):
+            return _LEAST if distance > 0 else 1 - _LEAST
+        tail = float(brentq(lambda p: self._reach(p) - abs(distance), _LEAST, 0.5, xtol=_LEAST))
+        return tail if distance > 0 else 1 - tail
+
+    def p_below(self, than: float) -> float:
+        """How likely a mean so far below `than` is by chance, one-sided; NaN as `p_above`."""
+        return 1 - self.p_above(than)
+
+    def p_differs(self) -> float:
+        """How likely a mean so far from zero is by chance, two-sided; NaN as `p_above`."""
+        above = self.p_above(0.0)
+        return 2 * min(above, 1 - above)
+
+    def _reach(self, tail: float) -> float:
+        """Half the width of the interval that leaves so much out on either side."""
+        over_seeds = 0.0
+        if self.seeds > 1:
+            over_seeds = -float(stdtrit(self.seeds - 1, tail)) * self.deviation / math.sqrt(self.seeds)
+        reach = math.hypot(over_seeds, float(stdtrit(SPLITS, tail)) * self.error_of_stimuli)
+        return reach if reach > 0 or tail == 0.5 else math.nan
 
 
 def nested_mean(
@@ -44,7 +91,6 @@ def nested_mean(
     half_differences: Float[np.ndarray, "seeds splits"],
     *,
     same_stimuli: bool = True,
-    coverage: float = 0.95,
 ) -> NestedMean:
     """Mean over seeds, with one interval over seeds and stimuli.
 
@@ -58,7 +104,7 @@ def nested_mean(
     values
         One for each seed.
     half_differences
-        Of each value (`pdtrain.estimators.half_samples`); NaN where they are not known.
+        Of each value (`pdtrain.estimators.half_samples`); NaN where they are not known, zero where stimuli do nothing.
     same_stimuli
         Whether all seeds saw the same; else what stimuli do averages out over seeds.
 
@@ -71,41 +117,6 @@ def nested_mean(
     >>> round(one.lower, 2), round(one.upper, 2)
     (0.79, 1.21)
     """
-    seeds = len(values)
-    mean = float(np.mean(values))
-    deviation = float(np.std(values, ddof=1)) if seeds > 1 else math.nan
-    shared = half_differences.mean(0) if same_stimuli else half_differences / math.sqrt(seeds)
-    end = 0.5 + coverage / 2
-    over_stimuli = float(student.ppf(end, SPLITS)) * math.sqrt(np.square(shared).mean())
-    over_seeds = float(student.ppf(end, seeds - 1)) * deviation / math.sqrt(seeds) if seeds > 1 else 0.0
-    reach = math.hypot(over_stimuli, over_seeds)
-    if not math.isfinite(reach) or reach == 0:
-        return NestedMean(mean, math.nan, math.nan, deviation, seeds)
-    return NestedMean(mean, mean - reach, mean + reach, deviation, seeds)
-
-
-def p_above(values: Float[np.ndarray, " seeds"], than: float) -> float:
-    """How likely a mean so far above `than` is by chance: Student's one-sided test over seeds.
-
-    NaN for fewer than two seeds, and where all are alike.
-
-    Examples
-    --------
-    >>> round(p_above(np.array([1.0, 1.2, 1.1, 0.9]), 1.0), 3)
-    0.248
-    """
-    if len(values) < 2 or not np.std(values) > 0:
-        return math.nan
-    statistic = (values.mean() - than) / (values.std(ddof=1) / math.sqrt(len(values)))
-    return float(student.sf(statistic, len(values) - 1))
-
-
-def p_differs(values: Float[np.ndarray, " seeds"]) -> float:
-    """How likely a mean so far from zero is by chance: Student's two-sided test over seeds; NaN as `p_above`.
-
-    Examples
-    --------
-    >>> round(p_differs(np.array([1.0, 1.2, 1.1, 0.9])), 4)
-    0.0005
-    """
-    return 2 * min(p_above(values, 0.0), p_above(-values, 0.0))
+    shared = half_differences.mean(0) if same_stimuli else half_differences / math.sqrt(len(values))
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    return NestedMean(float(np.mean(values)), len(values), deviation, math.sqrt(np.square(shared).mean()))
