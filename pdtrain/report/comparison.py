@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from pdtrain.errors import InputError, one_line, unknown_name
 from pdtrain.estimators.lower_bounds import lower_bound_in
+from pdtrain.report import similarity
 from pdtrain.report.comparison_accuracy import against_error, compared_accuracy, correlations
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
@@ -99,6 +100,10 @@ def write_comparison(
     if rows["run"].nunique() == 2:
         different = two_differ(sorted(rows["run"].unique()), catalogue.drawn(rows), probe_set)
         write_csv(different, folder / DIFFERENCES)
+    alike = similarity.compared_runs(rows, setting_of, probe_set)
+    if len(alike.table):
+        write_csv(alike.table, folder / similarity.TABLE)
+        figures |= {name: (figure, ()) for name, figure in alike.figures.items()}
     for name, measures in catalogue.figures(rows).items():
         figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures, different), measures)
     panels = [
@@ -116,6 +121,7 @@ def write_comparison(
         ],
         notes=[
             *_label_notes(every, setting_of, probe_set),
+            *alike.notes,
             *(f"Last hidden dimension and {found.error_of}: {found}." for found in correlations(networks)),
         ],
         panels=panels,
