@@ -7,40 +7,22 @@ unbiased HSIC of Song et al. (2012) is the inner product of two U-centred matric
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import kendalltau, rankdata
 from torch import Tensor
 
+from pdtrain.estimators.comparisons import COMPARISONS, Comparison, Matrix, Prepared, Subset, unit
 from pdtrain.estimators.dissimilarity import DISTANCES, squared_euclidean
 from pdtrain.estimators.half_samples import half_samples, interval, standard_error
 
 FEWEST_STIMULI = 4  # of which something is left when single stimuli and the mean are taken off
 _ALIKE = "all stimuli are answered alike"
 _EQUIDISTANT = "all stimuli are equally far apart"
-_NOTHING = 1e-6  # of the dissimilarities' root mean square: what is left of them below this is rounding
-Matrix = Float[Tensor, "stimuli stimuli"]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A way to compare matrices of dissimilarities.
-
-    Attributes
-    ----------
-    prepare
-        What is taken of one matrix, a vector; of length zero where the matrix holds nothing to compare.
-    compare
-        Values of each of the first vectors with each of the second.
-    """
-
-    prepare: Callable[[Matrix], Float[Tensor, " entries"]]
-    compare: Callable[[Float[Tensor, "first entries"], Float[Tensor, "second entries"]], Float[Tensor, "first second"]]
 
 
 @dataclass(frozen=True)
@@ -136,7 +118,7 @@ def rsa(
     distance
         A name of `pdtrain.estimators.dissimilarity.DISTANCES`.
     comparison
-        A name of `COMPARISONS`.
+        A name of `pdtrain.estimators.comparisons.COMPARISONS`.
     halves
         As of `linear_cka`.
 
@@ -166,7 +148,7 @@ def similarities(
     first, second
         Matrices of the same stimuli.
     comparison
-        A name of `COMPARISONS`.
+        A name of `pdtrain.estimators.comparisons.COMPARISONS`.
     halves
         Of the stimuli, for the half differences; None or none at all gives none.
 
@@ -184,22 +166,21 @@ def similarities(
         stimuli=torch.zeros(len(first), len(second), dtype=torch.long),
         reasons={},
     )
+    way = COMPARISONS[comparison]
+    prepared = {id(matrix): way.prepare(matrix) for matrix in (*first, *second)}  # each once
     for together, places in _by_stimuli(first, second):
-        rows, columns = (sorted(set(of)) for of in zip(*places, strict=True))
-        taken = [first[row] for row in rows], [second[column] for column in columns]
-        values = _table(*taken, together, comparison)
-        halved = [
-            (_table(*taken, together & half, comparison) - _table(*taken, together & ~half, comparison)) / 2
-            for half in (() if halves is None else halves.to(together.device))
-        ]
-        for row, column in places:
-            here = rows.index(row), columns.index(column)
-            found.values[row, column] = values[here]
-            found.stimuli[row, column] = together.sum()
-            for split, table in enumerate(halved):
-                found.half_differences[split, row, column] = table[here]
-            if values[here].isnan():
-                found.reasons[row, column] = _why(first[row], second[column], together)
+        row, column = torch.tensor(places).T.contiguous()
+        rows, columns = row.unique(), column.unique()
+        here = torch.searchsorted(rows, row), torch.searchsorted(columns, column)
+        of = [id(first[at]) for at in rows], [id(second[at]) for at in columns]
+        values = _table(*of, prepared, way, Subset(together))[here]
+        found.values[row, column] = values
+        found.stimuli[row, column] = int(together.sum())
+        for split, half in enumerate(() if halves is None else halves.to(together.device)):
+            inside, outside = (_table(*of, prepared, way, Subset(together & part))[here] for part in (half, ~half))
+            found.half_differences[split, row, column] = (inside - outside) / 2
+        for at in values.isnan().nonzero()[:, 0].tolist():
+            found.reasons[places[at]] = _why(first[places[at][0]], second[places[at][1]], together)
     return found
 
 
@@ -211,7 +192,7 @@ def noise_ceiling(matrices: Sequence[Matrix], *, comparison: str) -> tuple[float
     matrices
         Of the same stimuli, one for each subject, network or seed; three at least, or both are NaN.
     comparison
-        A name of `COMPARISONS` but kendall_tau_a.
+        A name of `pdtrain.estimators.comparisons.COMPARISONS` but kendall_tau_a.
 
     Returns
     -------
@@ -227,10 +208,11 @@ def noise_ceiling(matrices: Sequence[Matrix], *, comparison: str) -> tuple[float
     """
     if len(matrices) < 3:
         return math.nan, math.nan
-    prepared = torch.stack([_unit(COMPARISONS[comparison].prepare(matrix)) for matrix in matrices])
-    total = prepared.sum(0)
-    below = [float(vector @ _unit(total - vector)) for vector in prepared]
-    above = [float(vector @ _unit(total)) for vector in prepared]
+    everything = Subset(torch.ones(len(matrices[0]), dtype=torch.bool, device=matrices[0].device))
+    vectors = torch.stack([unit(COMPARISONS[comparison].prepare(matrix)(everything)) for matrix in matrices])
+    total = vectors.sum(0)
+    below = [float(vector @ unit(total - vector)) for vector in vectors]
+    above = [float(vector @ unit(total)) for vector in vectors]
     return float(np.mean(below)), float(np.mean(above))
 
 
@@ -278,19 +260,16 @@ def _known(matrix: Matrix) -> Bool[Tensor, " stimuli"]:
 
 
 def _table(
-    first: Sequence[Matrix], second: Sequence[Matrix], taken: Bool[Tensor, " stimuli"], comparison: str
+    first: Sequence[int], second: Sequence[int], prepared: Mapping[int, Prepared], way: Comparison, subset: Subset
 ) -> Float[Tensor, "first second"]:
     """Values on some of the stimuli; NaN where a matrix holds nothing to compare."""
-    if taken.sum() < FEWEST_STIMULI:
+    if len(subset) < FEWEST_STIMULI:
         return torch.full((len(first), len(second)), math.nan, dtype=torch.float64)
-    way = COMPARISONS[comparison]
-    prepared = {id(matrix): way.prepare(matrix[taken][:, taken]) for matrix in (*first, *second)}  # each once
-    vectors = [torch.stack([prepared[id(matrix)] for matrix in of]) for of in (first, second)]
-    values = way.compare(*vectors).cpu()
-    for axis, of in enumerate(vectors):
-        empty = (torch.linalg.vector_norm(of, dim=1) == 0).cpu()
-        values = torch.where(empty[:, None] if axis == 0 else empty, math.nan, values)
-    return values
+    vectors = {key: prepared[key](subset) for key in {*first, *second}}
+    ones, others = (torch.stack([vectors[key] for key in of]) for of in (first, second))
+    values = way.compare(ones, others).cpu()
+    empty, others_empty = ((torch.linalg.vector_norm(of, dim=1) == 0).cpu() for of in (ones, others))
+    return values.masked_fill(empty[:, None] | others_empty, math.nan)
 
 
 def _why(first: Matrix, second: Matrix, together: Bool[Tensor, " stimuli"]) -> str:
@@ -302,101 +281,3 @@ def _why(first: Matrix, second: Matrix, together: Bool[Tensor, " stimuli"]) -> s
         return f"{missing} of {len(together)} stimuli are answered alike by all units, or not finitely"
     lefts = [matrix[together][:, together] for matrix in (first, second)]
     return _ALIKE if any(bool((left == 0).all()) for left in lefts) else _EQUIDISTANT
-
-
-def _entries(matrix: Matrix) -> Float[Tensor, " pairs"]:
-    """The dissimilarity of each two stimuli, once."""
-    row, column = torch.triu_indices(len(matrix), len(matrix), 1, device=matrix.device)
-    return matrix[row, column].double()
-
-
-def _unless_nothing(left: Tensor, whole: Tensor) -> Tensor:
-    """What is left when something was taken off; zero where it is no more than the rounding of the whole."""
-    scale = torch.linalg.vector_norm(whole)
-    return left if torch.linalg.vector_norm(left) > _NOTHING * scale else torch.zeros_like(left)
-
-
-def _unit(vector: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(vector)
-    return vector / length if length > 0 else vector
-
-
-def _u_centred(matrix: Matrix) -> Float[Tensor, " pairs"]:
-    """Without what belongs to single stimuli: rows sum to zero without the diagonal."""
-    whole = matrix.double()
-    count = len(whole)
-    of_one = whole.sum(1) / (count - 2)
-    of_all = whole.sum() / ((count - 1) * (count - 2))
-    left = _entries(whole - of_one[:, None] - of_one + of_all)
-    return _unit(_unless_nothing(left, _entries(whole)))
-
-
-def _double_centred(matrix: Matrix) -> Float[Tensor, " entries"]:
-    """The centred Gram matrix, its diagonal included."""
-    whole = matrix.double()
-    of_one = whole.mean(1)
-    left = (whole - of_one[:, None] - of_one + whole.mean()).flatten()
-    return _unit(_unless_nothing(left, whole))
-
-
-def _centred(matrix: Matrix) -> Float[Tensor, " pairs"]:
-    entries = _entries(matrix)
-    return _unit(_unless_nothing(entries - entries.mean(), entries))
-
-
-def _centred_ranks(matrix: Matrix) -> Float[Tensor, " pairs"]:
-    """Ranks, those of ties their mean."""
-    entries = _entries(matrix)
-    ranks = torch.from_numpy(rankdata(entries.cpu().numpy())).to(entries)
-    return ranks - ranks.mean()
-
-
-def _ranks_without_ties(matrix: Matrix) -> Float[Tensor, " pairs"]:
-    """Ranks divided by the length they would have without ties."""
-    ranks = _centred_ranks(matrix)
-    count = len(ranks)
-    return ranks * math.sqrt(12 / (count**3 - count))
-
-
-def _dot(first: Tensor, second: Tensor) -> Tensor:
-    return (first @ second.T).clamp(-1.0, 1.0)
-
-
-def _tau_a(first: Tensor, second: Tensor) -> Tensor:
-    """Kendall's tau-a: tau-b, without the correction for ties."""
-    ones, others = first.cpu().numpy(), second.cpu().numpy()
-    return torch.tensor([[_tau_a_of(one, other) for other in others] for one in ones], dtype=torch.float64)
-
-
-def _tau_a_of(one: np.ndarray, other: np.ndarray) -> float:
-    untied = math.sqrt(_untied(one)) * math.sqrt(_untied(other))
-    return float(kendalltau(one, other).statistic) * untied if untied else 0.0
-
-
-def _untied(values: np.ndarray) -> float:
-    """Share of the pairs that are no ties."""
-    counts = np.unique(values, return_counts=True)[1].astype(float)
-    return 1 - float((counts * (counts - 1)).sum()) / (len(values) * (len(values) - 1))
-
-
-COMPARISONS: dict[str, Comparison] = {
-    "cka": Comparison(_u_centred, _dot),
-    "spearman": Comparison(lambda matrix: _unit(_centred_ranks(matrix)), _dot),
-    "pearson": Comparison(_centred, _dot),
-    "cosine": Comparison(lambda matrix: _unit(_entries(matrix)), _dot),
-    "rho_a": Comparison(_ranks_without_ties, _dot),
-    "kendall_tau_a": Comparison(_centred_ranks, _tau_a),
-    "whitened_cosine": Comparison(_double_centred, _dot),
-}
-"""Ways to compare, by name.
-
-cka
-    U-centred, of squared Euclidean distances: linear CKA with the unbiased HSIC.
-spearman, pearson, cosine
-    Of the dissimilarities as they are, once a pair of stimuli.
-rho_a, kendall_tau_a
-    Of ranks, for matrices with ties, which count as disagreement (Nili et al. 2014, Schuett et al. 2023).
-whitened_cosine
-    Cosine that takes account of how dissimilarities that share a stimulus go together (Diedrichsen et al. 2021). Of
-    squared Euclidean distances it is linear CKA *with* its bias.
-"""

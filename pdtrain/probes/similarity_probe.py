@@ -46,7 +46,7 @@ class SimilarityProbe:
     distance
         Of RSA: a name of `pdtrain.estimators.dissimilarity.DISTANCES`.
     comparison
-        Of RSA: a name of `pdtrain.estimators.similarity.COMPARISONS` but cka.
+        Of RSA: a name of `pdtrain.estimators.comparisons.COMPARISONS` but cka.
     seed
         Of the sample: one of the same stimuli is the same in every run.
     """
@@ -101,10 +101,10 @@ class SimilarityProbe:
             By name, "untrained" or "previous", what was kept at other points; None where nothing was.
         """
         return [
-            self._with_itself(response, place, _of_past(quantity, what), now, then)
-            for what, then in past.items()
+            row
             for quantity in self._ways
             for place, response in enumerate(responses)
+            for row in self._with_past(response, place, quantity, now, past)
         ]
 
     def _dissimilarities(
@@ -133,24 +133,29 @@ class SimilarityProbe:
                 notes, name = _notes(responses[one], responses[other]), responses[other].layer.name
                 yield self._row(measure, responses[one], one, compared, (one, other), notes, property=name)
 
-    def _with_itself(
+    def _with_past(
         self,
         response: LayerResponse,
         place: int,
-        measure: Measure,
+        quantity: str,
         now: Dissimilarities,
-        then: tuple[ProbePoint, Dissimilarities | None],
-    ) -> Row:
-        quantity, _, what = measure.quantity.partition("_")
-        (point, kept), layer = then, response.layer.name
-        if kept is None or (why := self._not_comparable(now, kept, layer)):
-            why = "nothing was kept of it" if kept is None else why
-            estimator = self._estimators[quantity]
-            return layer_row(measure, response.layer, place, math.nan, note=f"{what}: {why}", estimator=estimator)
-        before, after = (_matrices(each, quantity, [layer]) for each in (kept, now))
-        compared = self._similarities(before, after, quantity, now)
-        notes = [*_notes(response), *([f"with epoch {point.epoch}, step {point.step}"] if what == PREVIOUS else [])]
-        return self._row(measure, response, place, compared, (0, 0), notes)
+        past: Mapping[str, tuple[ProbePoint, Dissimilarities | None]],
+    ) -> Iterator[Row]:
+        layer, estimator = response.layer.name, self._estimators[quantity]
+        comparable: dict[str, tuple[ProbePoint, Dissimilarities]] = {}
+        for what, (point, kept) in past.items():
+            why = "nothing was kept of it" if kept is None else self._not_comparable(now, kept, layer)
+            if kept is not None and not why:
+                comparable[what] = point, kept
+                continue
+            note, measure = f"{what}: {why}", _of_past(quantity, what)
+            yield layer_row(measure, response.layer, place, math.nan, note=note, estimator=estimator)
+        matrices = [_matrices(kept, quantity, [layer])[0] for _, kept in comparable.values()]
+        compared = self._similarities(_matrices(now, quantity, [layer]), matrices, quantity, now)
+        for column, (what, (point, _)) in enumerate(comparable.items()):
+            which = [f"with epoch {point.epoch}, step {point.step}"] if what == PREVIOUS else []
+            notes = [*_notes(response), *which]
+            yield self._row(_of_past(quantity, what), response, place, compared, (0, column), notes)
 
     def _not_comparable(self, now: Dissimilarities, then: Dissimilarities, layer: str) -> str:
         """Why a layer cannot be compared with what it was; empty if it can."""

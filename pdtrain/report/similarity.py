@@ -111,7 +111,8 @@ def _axes_of(kept: Mapping[str, Dissimilarities], settings: Mapping[str, str]) -
     named = {}
     for one, other in ((a, b) for a in runs for b in runs):
         if one == other:
-            named[f"{one}/{other}"] = (runs[one][0], runs[one][1]) if len(runs[one]) == 2 else (one, one)
+            two = len(runs[one]) == 2
+            named[f"{one}/{other}"] = (runs[one][0], runs[one][1]) if two else (f"{one}: one", f"{one}: another")
         else:
             named[f"{one}/{other}"] = (one, other)
     return named

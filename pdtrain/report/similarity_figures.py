@@ -1,6 +1,7 @@
 """Maps of how alike representations are: layers by layers, epochs by epochs, layers of runs by those of others."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -36,18 +37,13 @@ def layer_maps(rows: pd.DataFrame, measures: Sequence[Measure], *, frames: Seque
         maps = {epoch: _square(chosen[chosen.epoch == epoch], layers) for epoch in {epochs[0], epochs[-1], *frames}}
         low = min(0.0, *(float(np.nanmin(found)) for found in maps.values()))
         mesh = _map(line[0], maps[epochs[0]], low=low)
-        line[0].set_title(f"{measure.title_of('')}, {moment(rows, epochs[0])}")
+        line[0].set_title(measure.title_of("") + (f", {moment(rows, epochs[0])}" if len(epochs) > 1 else ""))
         for axes in line[1:]:
-            axes.set_title(f"{measure.title_of('')}, after training")
             for epoch in frames:
                 with in_frame(axes, str(epoch)):
-                    _map(axes, maps[epoch], low=low)
-            if frames:
-                axes.set_title(measure.title_of(""))
-                with in_frame(axes, STILL):
-                    _map(axes, maps[epochs[-1]], low=low)
-            else:
-                _map(axes, maps[epochs[-1]], low=low)
+                    _named_map(axes, maps[epoch], f"{measure.title_of('')}, {moment(rows, epoch)}", low=low)
+            with in_frame(axes, STILL) if frames else nullcontext():
+                _named_map(axes, maps[epochs[-1]], f"{measure.title_of('')}, {moment(rows, epochs[-1])}", low=low)
         figure.colorbar(mesh, ax=list(line), label=measure.unit)
         line[0].set_yticks(np.arange(len(layers)) + 0.5, layers, fontsize=6)
     for axes in drawn[-1]:
@@ -70,9 +66,9 @@ def epoch_maps(maps: Mapping[str, np.ndarray], names: Sequence[str], *, unit: st
     for axes, (layer, found) in zip(drawn, maps.items(), strict=False):
         mesh = _map(axes, found, low=min(0.0, *(float(np.nanmin(each)) for each in maps.values())), written=False)
         step = max(1, -(-len(names) // 6))
-        places = np.arange(0, len(names), step)
-        axes.set_xticks(places + 0.5, [names[place] for place in places], fontsize=6, rotation=60, ha="right")
-        axes.set_yticks(places + 0.5, [names[place] for place in places], fontsize=6)
+        middles = np.arange(0, len(names), step) + 0.5
+        axes.set_xticks(middles, names[::step], fontsize=6, rotation=60, ha="right")
+        axes.set_yticks(middles, names[::step], fontsize=6)
         axes.set_title(fill(layer, 24), fontsize=8)
     if mesh is not None:
         figure.colorbar(mesh, ax=drawn[: len(maps)], label=unit, shrink=0.8)
@@ -126,7 +122,9 @@ def same_layers(table: pd.DataFrame) -> Figure:
         names = of_quantity.drop_duplicates("layer_index").sort_values("layer_index")
         axes.set_xticks(names.layer_index, names.layer, fontsize=6, rotation=60, ha="right")
         axes.axhline(0, color="black", lw=0.5)
-        axes.set(title=QUANTITIES.get(str(quantity), str(quantity)), ylabel="similarity")
+        low = min(0.0, float(of_quantity["mean"].min()))  # not those of intervals, which few runs make very wide
+        title = QUANTITIES.get(str(quantity), str(quantity))
+        axes.set(title=title, ylabel="similarity", ylim=(low - 0.1, 1.05))
     figure.legend(*drawn[0].get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=7)
     return figure
 
@@ -143,6 +141,13 @@ def _square(rows: pd.DataFrame, layers: Sequence[str]) -> np.ndarray:
         found[place[one], place[other]] = found[place[other], place[one]] = value
     np.fill_diagonal(found, np.where(np.isfinite(found).any(1), 1.0, np.nan))
     return found
+
+
+def _named_map(axes: plt.Axes, found: np.ndarray, name: str, *, low: float) -> None:
+    """A map with its own title, as it is in one frame alone."""
+    _map(axes, found, low=low)
+    size = plt.rcParams["axes.titlesize"]
+    axes.text(0.5, 1.0, name, transform=axes.transAxes, ha="center", va="bottom", fontsize=size, clip_on=False)
 
 
 def _map(axes: plt.Axes, found: np.ndarray, *, low: float, written: bool = True) -> plt.cm.ScalarMappable:

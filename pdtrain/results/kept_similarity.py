@@ -15,7 +15,7 @@ from pdtrain.estimators.halvings import SPLITS
 from pdtrain.results.dissimilarities import Dissimilarities
 
 Values = NDArray[np.float64]
-_AT_ONCE = 200  # matrices that are compared with as many others
+_AT_ONCE = 64  # matrices that are compared with as many others
 _CONFIDENCE = 0.95
 _COLUMNS = [
     "quantity", "setting", "other_setting", "layer", "other_layer", "layer_index", "other_index", "mean", "lower",

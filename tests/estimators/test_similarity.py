@@ -8,10 +8,10 @@ from rsatoolbox.data import Dataset
 from rsatoolbox.rdm import calc_rdm, compare
 from torch import Tensor
 
+from pdtrain.estimators.comparisons import COMPARISONS
 from pdtrain.estimators.dissimilarity import DISTANCES, correlation, squared_euclidean
 from pdtrain.estimators.half_samples import half_samples
 from pdtrain.estimators.similarity import (
-    COMPARISONS,
     Similarity,
     linear_cka,
     noise_ceiling,
