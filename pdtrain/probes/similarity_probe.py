@@ -33,6 +33,7 @@ _NAMES = {_CKA: "CKA", "rsa": "RSA"}
 _OTHER = {UNTRAINED_NETWORK: "untrained network", PREVIOUS: "point before"}
 _FIGURES = {UNTRAINED_NETWORK: "similarity", PREVIOUS: "similarity_previous"}
 _PROJECTED = "projected"
+_ROUNDING = 1e-9
 _OF_CKA = "squared_euclidean"  # distances that linear CKA is made of
 
 
@@ -181,13 +182,18 @@ class SimilarityProbe:
     ) -> Row:
         halves = compared.half_differences[:, at[0], at[1]]
         known = bool(halves.isfinite().all())
+        # with itself a layer is alike whatever the stimuli, and there is nothing to be tested
+        certain = known and bool((halves.abs() < _ROUNDING).all())
+        value = float(compared.values[at])
         row = layer_row(
             measure,
             response.layer,
             place,
-            float(compared.values[at]),
+            value,
             property=property,
-            half_differences=halves.tolist() if known else (),
+            half_differences=halves.tolist() if known and not certain else (),
+            standard_deviation=0.0 if certain else math.nan,
+            interval=(value, value) if certain else (math.nan, math.nan),
             n=int(compared.stimuli[at]),
             method="projected" if any(_PROJECTED in note for note in notes) else "exact",
             note="; ".join(filter(None, [compared.reasons.get(at, ""), *notes])),

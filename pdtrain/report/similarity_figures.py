@@ -152,7 +152,7 @@ def _named_map(axes: plt.Axes, found: np.ndarray, name: str, *, low: float) -> N
 
 def _map(axes: plt.Axes, found: np.ndarray, *, low: float, written: bool = True) -> plt.cm.ScalarMappable:
     """A matrix as colours, from `low` to 1, and as numbers where there is room."""
-    mesh = axes.pcolormesh(found, vmin=low, vmax=1.0, cmap="viridis")
+    mesh = axes.pcolormesh(found, vmin=low, vmax=1.0, cmap="viridis", edgecolors="face", linewidth=0.3)
     axes.set_aspect("equal")
     if written and max(found.shape) <= _MOST_WRITTEN:
         for (row, column), value in np.ndenumerate(found):

@@ -97,6 +97,10 @@ def test_each_layer_is_compared_with_its_past(probed: tuple[Path, list[list[Row]
     first, _, last = map(_by_place, probed[1])
 
     assert first["relu1", "cka_untrained", ""].value == pytest.approx(1, abs=1e-9)
+    assert (
+        first["relu1", "cka_untrained", ""].half_differences,
+        first["relu1", "cka_untrained", ""].standard_deviation,
+    ) == ((), 0)
     assert not any(quantity.endswith("previous") for _, quantity, _ in first)
     assert last["relu1", "cka_untrained", ""].value < 0.99
     assert last["relu1", "cka_previous", ""].note == "with epoch 1, step 10"
