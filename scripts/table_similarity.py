@@ -18,6 +18,7 @@ from pdtrain.estimators.half_samples import half_samples, interval, standard_err
 from pdtrain.estimators.similarity import similarities
 
 _SHARED = 0.5  # correlation of the variables behind two units that go together
+_ROUNDING = 1e-5
 _GRID = np.linspace(-8, 8, 2001)
 _ACTIVE, _DEAD, _TWICE = 0.1, 0.9, 0.1
 _SIZES = ((10, 1000), (30, 1000), (100, 2), (100, 100), (100, 5000), (300, 50_000), (500, 20), (500, 5000))
@@ -57,7 +58,7 @@ def _line(kind: Kind, stimuli: int, units: int, repeats: int) -> str:
     truth, covered = kind.truth(units), "–"
     if truth is not None and np.isfinite(error).all():  # halves of few stimuli are too few
         ends = [interval(value, sigma) for value, sigma in zip(unbiased, error, strict=True)]
-        covered = f"{np.mean([low <= truth <= high for low, high in ends]):.0%}"
+        covered = f"{np.mean([low - _ROUNDING <= truth <= high + _ROUNDING for low, high in ends]):.0%}"
     shown = "–" if truth is None else f"{truth:.3f}"
     cells = [f"{biased.mean():.3f}", f"{unbiased.mean():.3f}", f"{unbiased.std(ddof=1):.3f}", covered]
     cells += ["–", "–"] if np.isnan(ranked).any() else [f"{ranked.mean():.3f}", f"{ranked.std(ddof=1):.3f}"]

@@ -209,12 +209,14 @@ def _matrices(kept: Dissimilarities, quantity: str, layers: Sequence[str]) -> li
 
 def _matrices_of(response: LayerResponse, chosen: Int[Tensor, " chosen"], distances: Iterable[str]) -> dict[str, Any]:
     """Dissimilarities of a layer, made where the model runs; on the CPU if that device's memory does not suffice."""
+    patterns = response.representation
+    if len(chosen) < len(patterns):
+        patterns = patterns[chosen]
     try:
-        patterns = response.representation[chosen].to(response.device)
-        return {distance: packed(_matrix(distance, patterns, response)) for distance in distances}
+        there = patterns.to(response.device)
+        return {distance: packed(_matrix(distance, there, response)) for distance in distances}
     except torch.OutOfMemoryError:
         _log.warning("layer %s: the device's memory is full; comparing on the CPU", response.layer.name)
-        patterns = response.representation[chosen]
         return {distance: packed(_matrix(distance, patterns, response)) for distance in distances}
 
 
