@@ -74,6 +74,7 @@ LIMITS: dict[str, _Values | _Names] = {
     "data.random_resized_crop": _Values(lambda value: 0 < value <= 1, "give a share above 0, up to 1, or null"),
     "data.rand_augment": _Values(lambda value: 0 <= value <= 30, "give a magnitude from 0 to 30, or null"),
     "data.standard_deviation": _Values(_all(lambda value: value > 0), "give a number above 0"),
+    "model.network.blocks": _ONE_OR_MORE,
     "model.network.widths": _Values(
         lambda value: len(value) > 0 and min(value) >= 1, "give at least one number of channels, each 1 or more"
     ),

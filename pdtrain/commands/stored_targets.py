@@ -30,6 +30,7 @@ _OFFERED = {
     "model.network": (
         "pdtrain.training.models.small_vgg",
         "pdtrain.training.models.mnist_cnn",
+        "pdtrain.training.small_resnet.small_resnet",
         "pdtrain.training.models.torchvision_model",
         "pdtrain.training.models.timm_model",
     ),

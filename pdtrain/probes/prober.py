@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from torch import nn
 
 from pdtrain.activations.batch_dependence import batch_dependence
@@ -17,6 +16,7 @@ from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.activations.recipes import DEFAULT, select_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
+from pdtrain.activations.unchanged import unchanged
 from pdtrain.limits import STATISTICS, check_value
 from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
@@ -94,6 +94,11 @@ def measured_by(probes: Sequence[Probe]) -> Catalogue:
     )
 
 
+def measured_properties(probes: Sequence[Probe]) -> list[str]:
+    """Image properties that any of the probes measures information about."""
+    return list(dict.fromkeys(name for probe in probes for name in getattr(probe, "properties", ())))
+
+
 class Prober:
     """Measures probe points of one model and writes them to a store.
 
@@ -163,6 +168,10 @@ class Prober:
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
+        with unchanged(model):
+            return self._prepared(model, probes)
+
+    def _prepared(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         image = self.stimuli.images[:1].to(example_tensor(model))
         traced = trace_layers(model, image)
         chosen = {layer.name for layer in select_layers(traced, self._patterns, self._recipe)}
@@ -185,15 +194,15 @@ class Prober:
         """Record once, let every probe measure, add the indices, write the point; return its rows.
 
         In a data-parallel run every process calls it, and the first measures; the others return no rows. The random
-        streams, the modes of the modules and the weights are left untouched. `progress` hears the stage, and how many
-        of its steps of how many are done.
+        streams, the modes of the modules, the weights and the buffers are left untouched. `progress` hears the stage,
+        and how many of its steps of how many are done.
         """
         started = time.perf_counter()
         if self._recorder is None:
             self.prepare(model, probes)
         assert self._recorder is not None
         as_shown = calibrated(model, self.stimuli.images) if self._calibrates and point.step == 0 else nullcontext()
-        with torch.random.fork_rng(devices=[]), as_shown:
+        with unchanged(model), as_shown:
             responses = self._recorder.record(
                 model, self.stimuli.images, progress=lambda done, total: progress("stimuli", done, total)
             )

@@ -58,7 +58,9 @@ def compared_epochs(run_dir: str, rows: pd.DataFrame, probe_set: str) -> Figure:
     return similarity_figures.epoch_maps(maps, [_short(moment(rows, p.epoch)) for p in kept], unit="CKA")
 
 
-def compared_runs(rows: pd.DataFrame, settings: Mapping[str, str], probe_set: str) -> RunsCompared:
+def compared_runs(
+    rows: pd.DataFrame, settings: Mapping[str, str], replicates: Mapping[str, str], probe_set: str
+) -> RunsCompared:
     """Compare the last points of runs.
 
     Parameters
@@ -67,6 +69,9 @@ def compared_runs(rows: pd.DataFrame, settings: Mapping[str, str], probe_set: st
         Of the last epoch of each run.
     settings
         What tells runs apart but for their seeds.
+    replicates
+        Which runs of a setting are the same one again, of one seed: of several of them the first counts, unless they
+        are all there is.
     probe_set
         Of the rows.
     """
@@ -75,12 +80,15 @@ def compared_runs(rows: pd.DataFrame, settings: Mapping[str, str], probe_set: st
         found = ResultsStore(str(run), probe_set=probe_set).read_dissimilarities(_points(of_run)[-1])
         if found is not None:
             kept[str(run)] = found
+    without = [run for run in rows["run"].unique() if run not in kept]
+    once = {(settings[run], replicates[run]): run for run in reversed(list(kept))}
+    if len(kept) > 2:
+        kept = {run: found for run, found in kept.items() if run in once.values()}
     if len(kept) < 2:
-        without = [run for run in settings if run not in kept]
         said = [f"Similarity between runs: not given, as nothing was kept of {', '.join(without)}."] if kept else []
         return RunsCompared(pd.DataFrame(), notes=said)
     table = between_runs(kept, settings)
-    notes = list(_left_out(kept, [run for run in settings if run not in kept]))
+    notes = list(_left_out(kept, without))
     if table["mean"].notna().sum() == 0:
         return RunsCompared(pd.DataFrame(), notes=notes)
     figures = {"similarity_runs": similarity_figures.run_maps(table, _axes_of(kept, settings))}

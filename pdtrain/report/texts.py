@@ -35,6 +35,7 @@ TITLES = {
     "comparison_similarity": "Similarity to the untrained network, after training",
     "comparison_similarity_previous": "Similarity to the point before, after training",
     "comparison_indices": "Indices after training",
+    "comparison_differences": "Differences between settings",
     "comparison_dynamics": "Indices over epochs",
     "comparison_accuracy": "Dimension of the last hidden layer and accuracy",
 }
@@ -105,12 +106,17 @@ HOW_TO_READ = {
     "information rises); absolute values are not alike, as recordings sample few neurons.",
     "neurons": "Share of the neurons of an area that carry less than a given information, before noise is corrected. A curve "
     "further left carries less.",
-    "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
-    "none for a single seed). Of two runs that saw the same stimuli, a star marks layers that differ at 5%, paired over stimuli.",
+    "comparison_dimension": "Mean over seeds for each setting, n of them; bands: 95% interval of the mean (Student's t over "
+    "seeds; none for a single seed, and that of two seeds may go beyond the axes). A star marks layers that differ at 5%: of two "
+    "settings of at least three seeds over these, of two runs that saw the same stimuli paired over stimuli, with Holm's "
+    "correction over layers.",
     "comparison_information": "Mean over seeds for each setting; bands as above.",
     "comparison_information_at_fixed_identity": "Mean over seeds for each setting; bands as above.",
     "comparison_objects": "Mean over seeds for each setting; bands as above.",
-    "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
+    "comparison_indices": "Each dot is one run; the bar is the mean over seeds, n of them, with its 95% interval (Student's t; that "
+    "of two seeds may go beyond the axes).",
+    "comparison_differences": "Mean of one setting less that of another, with its 95% interval over seeds. Filled: differs at 5% "
+    "with Holm's correction over all that are shown. The numbers stand in the table of differences.",
     "comparison_dynamics": "Mean over seeds after each epoch; bands: 95% interval of the mean. Where lines part tells when a "
     "setting begins to matter.",
     "comparison_accuracy": "Each dot is a network (a setting, mean over its runs): dimension of its last hidden layer against the "

@@ -21,6 +21,7 @@ from pdtrain.results.measures import (
     SILENT_FRACTION,
     SILENT_UNITS,
     Catalogue,
+    words,
 )
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
@@ -115,8 +116,10 @@ def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
 
 
 def _missing(what: str, why: str, about: Sequence[str]) -> str:
-    named = f"{what} about {', '.join(about)}" if any(about) else what
-    return f"Not estimated: {named.replace('_', ' ')} ({why})."
+    named = words(what)
+    if any(about):
+        named += f" about {', '.join(dict.fromkeys(map(words, about)))}"
+    return f"Not estimated: {named} ({why})."
 
 
 def caveats_at(point: ProbePoint, rows: Sequence[Any]) -> list[Caveat]:

@@ -28,6 +28,7 @@ _OF_THE_PAGE = (
 )  # fmt: skip
 _MOST_DIGITS = 12
 PAIR = "pair"  # what a measure may be per
+_PREFIXES = {1.0: "", 1000.0: "milli"}  # of what a unit becomes by the scale of its values
 ACTIVE = "_of_active"  # ends the name of a mean that leaves silent units out
 RECEPTIVE_FIELD = "@receptive_field"  # ends the name of a property of each unit's own field
 
@@ -127,7 +128,20 @@ class Measure:
 
     def shown(self, value: float) -> str:
         """A value as the terminal prints it."""
-        return f"{value * self.scale:.{self.digits}f}"
+        return f"{value * self.scale:z.{self.digits}f}"  # what rounds to zero has no sign
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of what the terminal prints.
+
+        Examples
+        --------
+        >>> Measure(probe="unit_information", quantity="mean", unit="bit per unit", scale=1000).shown_unit
+        'millibit per unit'
+        """
+        if self.scale in _PREFIXES or not self.unit:
+            return _PREFIXES.get(self.scale, "") + self.unit
+        return f"{self.unit}, times {self.scale:g}"
 
     def key(self, layer: str, about: str) -> str:
         """Key in the loggers."""
