@@ -92,7 +92,7 @@ def _loggers(trainer: lightning.Trainer) -> list[WandbLogger]:
 def _media(run_dir: str, catalogue: Catalogue) -> dict[str, object]:
     import wandb
 
-    from pdtrain.report import dynamics, profiles
+    from pdtrain.report import dynamics, profiles, similarity_figures
     from pdtrain.report.style import estimated
 
     rows = estimated(epoch_ends(load(run_dir)))
@@ -102,6 +102,8 @@ def _media(run_dir: str, catalogue: Catalogue) -> dict[str, object]:
     }
     if media:
         media["figures/heat_maps"] = _image(dynamics.heat_maps(rows, catalogue.drawn(rows)))
+    for name, measures in catalogue.maps(rows).items():
+        media[f"figures/{name}"] = _image(similarity_figures.layer_maps(rows, measures))
     if any(files_of_rows(run_dir, "units")):
         units = load(run_dir, units=True)
         newest = units[(units.step == units.step.max()) & units.value.notna()]  # what has no value is in no bin
