@@ -17,11 +17,14 @@ from pdtrain.callbacks.schedule import Schedule
 from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
+from pdtrain.loggers.points import ChoosesMetrics
 from pdtrain.probes.prober import Probe, Prober
+from pdtrain.results import logged
 from pdtrain.results.measures import VIEW_INVARIANT
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import point_name
 from pdtrain.training.classifier import Classifier
+from pdtrain.training.step_metrics import log_completed
 
 _log = logging.getLogger(__name__)
 _LONG_SECONDS = 10.0  # of a probe point
@@ -69,8 +72,8 @@ class Probing(lightning.Callback):
         self.prober.prepare(self._probed(pl_module), self._probes(trainer))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                for prefix in self.prober.catalogue.prefixes():
-                    logger.experiment.define_metric(f"{prefix}/*", step_metric="epoch")
+                for pattern in self.prober.catalogue.patterns():
+                    logger.experiment.define_metric(pattern, step_metric=logged.EPOCH)
         if not _trains(trainer) and (self.schedule.untrained or self.schedule.last):  # Lightning then does nothing more
             self._measure(trainer, pl_module, ProbePoint(0, 0))
 
@@ -88,9 +91,18 @@ class Probing(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Probe completed epochs."""
+        self._count_epochs(pl_module)
         completed = trainer.current_epoch + 1
         if self.schedule.at_epoch(completed, trainer.max_epochs):
             self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Let what is validated have the epoch of the rows."""
+        self._count_epochs(pl_module)
+
+    def _count_epochs(self, pl_module: lightning.LightningModule) -> None:
+        if not isinstance(pl_module, Classifier):  # which does so itself
+            log_completed(pl_module)
 
     def _probes(self, trainer: lightning.Trainer) -> list[Probe]:
         held = [callback.probe for callback in trainer.callbacks if isinstance(callback, ProbeCallback)]  # type: ignore[attr-defined]
@@ -123,11 +135,16 @@ class Probing(lightning.Callback):
         if trainer.is_global_zero:
             self._show(trainer, point, rows)
             self._say_cost(trainer, point)
-        metrics = self.prober.catalogue.metrics(rows) | {"epoch": float(point.epoch)}
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step=trainer.global_step)
+            self._log(trainer, point, rows)
         if self._checkpoints is not None:
             trainer.save_checkpoint(self._checkpoints / f"{point_name(point)}.ckpt", weights_only=False)
+
+    def _log(self, trainer: lightning.Trainer, point: ProbePoint, rows: list[Row]) -> None:
+        place = {logged.PROBE_SECONDS: self.prober.seconds[-1], logged.EPOCH: float(point.epoch)}
+        catalogue = self.prober.catalogue
+        for logger in trainer.loggers:
+            some = logger.chosen(rows, catalogue) if isinstance(logger, ChoosesMetrics) else catalogue.metrics(rows)
+            logger.log_metrics({**some, **place}, step=point.step)
 
     def _say_cost(self, trainer: lightning.Trainer, point: ProbePoint) -> None:
         """Warn after the first point, which is mostly before training, if all that are to come would take long."""
