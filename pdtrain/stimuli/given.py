@@ -50,7 +50,8 @@ def stimuli_of(
         Shape (images, channels, height, width); or a data set, or a list, of images (tensors, arrays or PIL's), each
         alone or in a tuple with its label.
     labels
-        Class of each image, as numbers or names, in a tensor, array, column or list; None takes those of a data set, where it has any.
+        Class of each image, as numbers or names, in a tensor, array, column or list; None takes those of a data set,
+        where it has any.
     properties
         A table with a line for each image, in their order, and a column for each property: numbers are continuous,
         names and true or false discrete.
