@@ -176,3 +176,9 @@ def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of completed epochs only: of several points with the same number of epochs completed, the first."""
     first = frame.groupby(["run", "epoch"])["step"].transform("min")
     return frame[frame.step == first]
+
+
+def moment(frame: pd.DataFrame, epoch: int) -> str:
+    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
+    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
+    return f"epoch {epoch}" if weights == "trained" else str(weights)
