@@ -126,7 +126,7 @@ class Measure:
 
     def fits(self, row: Any) -> bool:
         """Whether a row, or a line of a frame of rows, is of this measure."""
-        return (row.probe, row.quantity) == (self.probe, self.quantity)
+        return bool(row.quantity == self.quantity and row.probe == self.probe)
 
     def of(self, quantity: str, **changes: Any) -> Measure:
         """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
