@@ -22,6 +22,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pdtrain.commands.choices import keep_choices
 from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.commands.left_out import count_job, leave_out, may_be_left_out
+from pdtrain.commands.library_noise import leave_out_noise
 from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.errors import InputError, NothingMatches, Preempted, RunError, one_line, unknown_name
 from pdtrain.training.signals import handled_by, leave_when_asked
@@ -47,6 +48,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     # W&B's service of a process that started this one: if this one is killed, the service keeps its run from the next
     os.environ.pop("WANDB_SERVICE", None)
+    leave_out_noise()
     leave_when_asked()
     try:
         launch()

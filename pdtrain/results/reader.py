@@ -11,11 +11,13 @@ from omegaconf import OmegaConf
 from pdtrain.errors import InputError, unknown_name
 from pdtrain.results.configuration import choices_of, is_at_or_below, leaves, load_configuration, weights_of_run
 from pdtrain.results.measures import UNIT
+from pdtrain.results.metrics import metrics_of_epochs
 from pdtrain.results.row_files import read_rows
 from pdtrain.results.rows import HALF_DIFFERENCES
-from pdtrain.results.run_folder import TRAINING, files_of_rows, point_of_name
+from pdtrain.results.run_folder import TRAINING, files_of_rows, folders_below, point_of_name
 from pdtrain.results.versions import mixed_estimators
 
+_PLACE = ("run", "epoch", "step")
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,7 @@ def load(
     units: bool = False,
     probe_set: str = TRAINING,
     keys: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     half_differences: bool = False,
     epochs: Collection[int] | None = None,
 ) -> pd.DataFrame:
@@ -41,6 +44,9 @@ def load(
     keys
         Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths", or groups, such as
         "model", for what was chosen of them; lists become text. What a run does not have is missing (None or NaN).
+    metrics
+        Names of logged metrics to add as columns, such as "val/accuracy": their values at the end of the epoch of each
+        row, NaN untrained and within an epoch. `load_metrics` has all of them.
     half_differences
         Also the column of that name, of 19 numbers a line.
     epochs
@@ -57,7 +63,8 @@ def load(
     Raises
     ------
     InputError
-        If there are no results below `path`, a file of them is damaged, or no run's configuration has such a key.
+        If there are no results below `path`, a file of them is damaged, no run's configuration has such a key, or no
+        run has logged such a metric.
     """
     root = Path(path)
     frames = []
@@ -74,14 +81,67 @@ def load(
         frames.append(frame)
     if not frames:
         raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
-    together = pd.concat(frames, ignore_index=True)
-    for key in keys:
-        together[key] = together["run"].map(_values_of(root, list(together["run"].unique()), key))
+    together = _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+    if metrics:
+        together = _with_metrics(together, root, metrics)
     if units:
         together["information_bits"] = together["value"].where(together["probe"] == UNIT.probe)
     for sentence in mixed_estimators(together):
         _log.warning("%s: %s", path, sentence)
     return together
+
+
+def load_metrics(path: str | Path, *, keys: Sequence[str] = (), steps: bool = False) -> pd.DataFrame:
+    """Load what was logged of training and validation, such as accuracy and loss, of a run or of all below a folder.
+
+    Parameters
+    ----------
+    path, keys
+        As in `load`.
+    steps
+        Also what was logged within epochs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line for each run and number of completed epochs: run, epoch, step (steps of the optimiser), and a column for
+        each metric, NaN where it was not logged.
+
+    Raises
+    ------
+    InputError
+        If no run below `path` has kept any.
+    """
+    root = Path(path)
+    runs = sorted({*folders_below(root), *(run for _, run in files_of_rows(root, "rows"))})
+    frames = []
+    for run in runs:
+        frame = metrics_of_epochs(run, steps=steps)
+        if frame is not None:
+            frame.insert(0, "run", str(run.relative_to(root)))
+            frames.append(frame)
+    if not frames:
+        raise InputError(f"{path}: no metrics below this folder; logger=csv keeps them, in a script CSVLogger does")
+    return _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+
+
+def _with_keys(frame: pd.DataFrame, root: Path, keys: Sequence[str]) -> pd.DataFrame:
+    for key in keys:
+        frame[key] = frame["run"].map(_values_of(root, list(frame["run"].unique()), key))
+    return frame
+
+
+def _with_metrics(rows: pd.DataFrame, root: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Values at the end of the epoch of each row."""
+    logged = load_metrics(root)
+    for name in names:
+        if name not in logged or name in _PLACE:
+            raise unknown_name(
+                "metrics", name, [str(other) for other in logged if other not in _PLACE], of="logged metric"
+            )
+    ends = rows["step"] == rows.groupby(["run", "epoch"])["step"].transform("min")
+    values = rows[["run", "epoch"]].merge(logged[["run", "epoch", *names]], how="left", on=["run", "epoch"])
+    return rows.assign(**{name: values[name].where(ends) for name in names})
 
 
 def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
@@ -119,3 +179,9 @@ def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of completed epochs only: of several points with the same number of epochs completed, the first."""
     first = frame.groupby(["run", "epoch"])["step"].transform("min")
     return frame[frame.step == first]
+
+
+def moment(frame: pd.DataFrame, epoch: int) -> str:
+    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
+    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
+    return f"epoch {epoch}" if weights == "trained" else str(weights)

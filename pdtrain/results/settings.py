@@ -133,7 +133,10 @@ def settings_of(runs: Sequence[str], by: str | Sequence[str] | None = None) -> S
 def _run(run: str) -> _Run:
     config = load_configuration(run)
     if config is None:
-        raise InputError(f"run_dir={run}: its configuration is missing")
+        raise InputError(
+            f"run_dir={run}: its run.yaml is missing, which a comparison groups runs by; those of a script of your own "
+            "have none: load() reads them together, and each has its own report"
+        )
     container = _container(config)
     return _Run(_counting(container), ADDED | dict(leaves(container)), choices_of(config))
 
