@@ -147,7 +147,7 @@ def _level(row: tuple[int, ...], columns: tuple[int, ...]) -> int:
 
 
 def _rare_rows(tables: np.ndarray) -> list[list[_RareRow | None]]:
-    """The rarer of two rows, or of two columns, of each table, where its law can be counted out; of each batch's classes.
+    """The rarer of two rows, or of two columns, of each table, where its law can be counted out, by batch and class.
 
     Tables are of shape (batch, classes, response bins, property bins).
     """
