@@ -34,7 +34,7 @@ _GIVEN = {
     "scheduler": {"optimizer", "total_steps"},
     "stimuli": {"data"},
     "callbacks": {"prober", "probes"},
-    "logger": {"sweep", "job"},
+    "logger": {"sweep", "job", "run_name"},
 }
 # parameters for Python alone: the command trains one kind of module, whose network it knows
 _NOT_SAID = {"pdtrain.callbacks.Probing": {"network", "stimuli", "folder", "probe_set"}}
