@@ -27,6 +27,8 @@ def report(config: DictConfig) -> Path:
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
+    if config.claims:
+        return _claims(config, given, probe_set, console)
     if len(given) == 1 and len(runs_below(given[0])) < 2:
         _check_one_run(given[0], probe_set)
         from pdtrain.report.page import write_report
@@ -41,10 +43,28 @@ def report(config: DictConfig) -> Path:
     from pdtrain.report.comparison import CAVEATS, write_comparison
 
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
-    page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    by = config.by if config.by is None or isinstance(config.by, str) else list(config.by)
+    page = write_comparison(given, out, by=by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
         console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)
     console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
+    return page
+
+
+def _claims(config: DictConfig, given: list[str], probe_set: str, console: Console) -> Path:
+    """Judge claims: pdtrain's own, or those of a file."""
+    from pdtrain.claims.declared import read_claims
+    from pdtrain.report.claims import CLAIMS, write_claims
+
+    claims = read_claims(None if config.claims is True else config.claims)
+    out = Path(config.out or RunFolder(given[0]).report(probe_set))
+    page, judged = write_claims(given, out, claims, probe_set=probe_set)
+    for of in judged:
+        console.print(of.data_set, highlight=False, markup=False)
+        for verdict in of.verdicts:
+            why = f" ({verdict.why})" if verdict.why else ""
+            console.print(f"  {verdict.verdict}: {verdict.claim.title}{why}", highlight=False, markup=False)
+    console.print(f"claims: {page}, table: {out / CLAIMS}", soft_wrap=True)
     return page
 
 

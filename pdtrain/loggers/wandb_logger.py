@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.errors import InputError, first_line
 from pdtrain.files import written_whole
-from pdtrain.loggers.wandb_files import logged_steps, stored_id
+from pdtrain.loggers.wandb_files import first_step, stored_id
 from pdtrain.loggers.wandb_run import GLOBAL_STEP, abandon_wandb
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
@@ -155,7 +155,7 @@ class WandbLogger(loggers.WandbLogger):
             return
         try:
             if self._sent is None:
-                self._sent = max(self.experiment.starting_step, logged_steps(str(self._save_dir), self.experiment.id))
+                self._sent = first_step(self.experiment, str(self._save_dir))
             for number in range(self._sent, len(self._lines)):
                 media = self._media if number == len(self._lines) - 1 else {}
                 self.experiment.log(self._lines[number] | media, step=number, commit=True)
