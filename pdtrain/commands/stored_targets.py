@@ -39,6 +39,7 @@ _OFFERED = {
         "pdtrain.probes.information_probe.InformationProbe",
         "pdtrain.probes.object_probe.ObjectInformationProbe",
         "pdtrain.probes.object_probe.DiscriminabilityProbe",
+        "pdtrain.probes.similarity_probe.SimilarityProbe",
     ),
     "stimuli": (
         "pdtrain.stimuli.sources.held_out",

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pdtrain.errors import InputError
+from pdtrain.report import similarity
 from pdtrain.report.comparison_accuracy import against_error, compared_accuracy, correlations
 from pdtrain.report.comparison_figures import (
     compared_differences,
@@ -24,7 +25,7 @@ from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration
 from pdtrain.results.differences import differences
-from pdtrain.results.measures import DISTILLATION, Catalogue, Measure, catalogue_of, foremost_indices
+from pdtrain.results.measures import DISTILLATION, PAIR, Catalogue, Measure, catalogue_of, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.settings import settings_of
@@ -81,7 +82,7 @@ def write_comparison(
     concerned = rows[rows["run"].isin(set(caveats["run"]))]
     catalogue = _catalogue(list(settings.setting_of), rows, probe_set)
     of_layers = rows[rows.layer != ""]
-    compared = [measure.rows(of_layers) for measure in catalogue if measure.figure or measure.tabulated]
+    compared = [measure.rows(of_layers) for measure in _along_depth(catalogue)]
     in_table = pd.concat([of_layers[:0], *compared])
     table, layers = (with_caveats(summarise(found), concerned) for found in (_indices(rows), in_table))
     networks = against_error(rows, {run: load_configuration(run) for run in settings.setting_of})
@@ -98,9 +99,13 @@ def write_comparison(
     write_csv(tests_of_layers, folder / OF_EVERY_LAYER)
     write_table(table, folder / "indices")
     write_table(layers, folder / "layers")
+    alike = similarity.compared_runs(rows, settings.setting_of, settings.replicate_of, probe_set)
+    if len(alike.table):
+        write_csv(alike.table, folder / similarity.TABLE)
     figures = [
         *_of_indices(every, rows, tests),
         ("comparison_accuracy", compared_accuracy(networks), ()),
+        *((name, figure, ()) for name, figure in alike.figures.items()),
         *_of_measures(catalogue, rows, layers, different),
     ]
     panels = [
@@ -120,6 +125,7 @@ def write_comparison(
             *counted_once(settings),
             *filter(None, [why_untested(tests)]),
             *_label_notes(every, settings.setting_of, probe_set),
+            *alike.notes,
             *(f"Last hidden dimension and {found.error_of}: {found}." for found in correlations(networks)),
         ],
         panels=panels,
@@ -128,6 +134,11 @@ def write_comparison(
         tested=int(tests["p_value"].notna().sum()),
         table=table.to_dict("records"),
     )
+
+
+def _along_depth(catalogue: Catalogue) -> list[Measure]:
+    """Measures of single layers that are drawn or tabulated."""
+    return [measure for measure in catalogue if (measure.figure or measure.tabulated) and measure.per != PAIR]
 
 
 _Figure = tuple[str, Figure | None, Sequence[Measure]]

@@ -16,6 +16,7 @@ from pdtrain.results.configuration import load_configuration, probe_set_configur
 from pdtrain.results.measures import (
     AT_FIXED_IDENTITY,
     BATCH_DEPENDENCE,
+    PAIR,
     RANDOM,
     SILENT_FRACTION,
     SILENT_UNITS,
@@ -103,7 +104,8 @@ def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
     """A sentence for each measure that figures would show, about each property, and has no value: what, and why."""
     missing: dict[tuple[str, str], list[str]] = {}
     for measure in catalogue:
-        of_measure = measure.rows(rows[rows.layer != ""]) if measure.figure else rows[:0]
+        along_depth = measure.figure and measure.per != PAIR
+        of_measure = measure.rows(rows[rows.layer != ""]) if along_depth else rows[:0]
         for about, of_property in of_measure.groupby("property", sort=False):
             if of_property.value.notna().any():
                 continue
