@@ -28,6 +28,16 @@ def probed_network(pl_module: lightning.LightningModule, network: Network | None
     ------
     InputError
         If there is no such attribute, or it is no network of the module's.
+
+    Examples
+    --------
+    >>> class Mine(lightning.LightningModule):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.encoder = nn.Linear(2, 2)
+    >>> module = Mine()
+    >>> probed_network(module, "encoder") is module.encoder, probed_network(module, None) is module
+    (True, True)
     """
     if network is None:
         usual = getattr(pl_module, _USUAL, None)

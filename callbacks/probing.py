@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as lightning
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import WandbLogger
 from torch import Tensor, nn
 
 from pdtrain.callbacks.averaging import averaged_weights
@@ -18,10 +18,10 @@ from pdtrain.callbacks.schedule import Schedule
 from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import InputError, RunError, first_line
 from pdtrain.limits import check_value
-from pdtrain.loggers.resumable import Resumable
+from pdtrain.loggers.points import ChoosesMetrics
 from pdtrain.probes.prober import Probe, Prober, measured_properties
+from pdtrain.results import logged
 from pdtrain.results.measures import VIEW_INVARIANT
-from pdtrain.results.metrics import COMPLETED
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import TRAINING, plain_name, point_name
 from pdtrain.results.stimuli import save_stimuli
@@ -29,6 +29,7 @@ from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.given import ImageDataset, stimuli_of
 from pdtrain.stimuli.stimulus_set import StimulusSet
 from pdtrain.training.classifier import Classifier
+from pdtrain.training.step_metrics import log_completed
 
 _log = logging.getLogger(__name__)
 _LONG_SECONDS = 10.0  # of a probe point
@@ -111,7 +112,7 @@ class Probing(lightning.Callback):
     def folder(self) -> Path:
         """Folder of the results: for `load`, and `pdtrain-report run_dir=...`."""
         if self._run_folder is None:
-            raise RuntimeError("the folder of the results is not known before trainer.fit")
+            raise RuntimeError("the folder of the results is not known before fit")
         return self._run_folder
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -124,8 +125,8 @@ class Probing(lightning.Callback):
             save_stimuli(self.folder, self._stimuli, measured_properties(probes))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                for prefix in self.prober.catalogue.prefixes():
-                    logger.experiment.define_metric(f"{self._prefix}{prefix}/*", step_metric=_epoch_key(logger))
+                for pattern in self.prober.catalogue.patterns():
+                    logger.experiment.define_metric(self._prefix + pattern, step_metric=logged.EPOCH)
         if not _trains(trainer) and (self.schedule.untrained or self.schedule.last):  # Lightning then does nothing more
             self._measure(trainer, pl_module, ProbePoint(0, 0))
 
@@ -174,9 +175,18 @@ class Probing(lightning.Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Probe completed epochs."""
+        self._count_epochs(pl_module)
         completed = trainer.current_epoch + 1
         if self.schedule.at_epoch(completed, trainer.max_epochs):
             self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Let what is validated have the epoch of the rows."""
+        self._count_epochs(pl_module)
+
+    def _count_epochs(self, pl_module: lightning.LightningModule) -> None:
+        if not isinstance(pl_module, Classifier):  # which does so itself
+            log_completed(pl_module)
 
     def _probes(self, trainer: lightning.Trainer) -> list[Probe]:
         return [*self._own_probes, *(callback.probe for callback in _all_of(trainer, ProbeCallback))]
@@ -205,11 +215,17 @@ class Probing(lightning.Callback):
         if trainer.is_global_zero:
             self._show(trainer, point, rows)
             self._say_cost(trainer, point)
-        metrics = {f"{self._prefix}{key}": value for key, value in self.prober.catalogue.metrics(rows).items()}
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics | {_epoch_key(logger): float(point.epoch)}, step=trainer.global_step)
+            self._log(trainer, point, rows)
         if self._checkpoints is not None:
             trainer.save_checkpoint(self._checkpoints / f"{point_name(point)}.ckpt", weights_only=False)
+
+    def _log(self, trainer: lightning.Trainer, point: ProbePoint, rows: list[Row]) -> None:
+        place = {logged.PROBE_SECONDS: self.prober.seconds[-1], logged.EPOCH: float(point.epoch)}
+        catalogue = self.prober.catalogue
+        for logger in trainer.loggers:
+            some = logger.chosen(rows, catalogue) if isinstance(logger, ChoosesMetrics) else catalogue.metrics(rows)
+            named = {f"{self._prefix}{key}": value for key, value in some.items()}
+            logger.log_metrics(named | place, step=point.step)
 
     def _say_cost(self, trainer: lightning.Trainer, point: ProbePoint) -> None:
         """Warn after the first point, which is mostly before training, if all that are to come would take long."""
@@ -249,11 +265,6 @@ class Probing(lightning.Callback):
 def _trains(trainer: lightning.Trainer) -> bool:
     """Whether there is anything to train: `trainer.max_epochs=0` leaves a network as it is."""
     return 0 not in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches)
-
-
-def _epoch_key(logger: Logger) -> str:
-    """How a logger calls the number of completed epochs: Lightning's own count those before the one under way."""
-    return "epoch" if isinstance(logger, Resumable) else COMPLETED
 
 
 _Kind = TypeVar("_Kind", bound=lightning.Callback)

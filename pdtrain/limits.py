@@ -125,6 +125,7 @@ LIMITS: dict[str, _Values | _Names] = {
     "callbacks.wandb_media.share_of_time": _Values(
         lambda value: 0 <= value <= 1, "give a share from 0 to 1, or null"
     ),
+    "logger.wandb.scalars": _among("headline", "all"),
     "preprocessing.interpolation": _Names(("nearest", "nearest-exact", "bilinear", "bicubic"), "interpolation"),
     "preprocessing.pixels": _ONE_OR_MORE,
     "preprocessing.standard_deviation": _Values(_all(lambda value: value > 0), "give numbers above 0"),

@@ -162,7 +162,9 @@ def _table(lines: Iterator[tuple[str, str]]) -> str:
 def as_markdown(text: str) -> str:
     """Markdown of a comment's text: documents that it names are linked, keys that it sets are code."""
     text = _ANCHOR.sub(lambda found: f"[{found[1]}](../{found[0].removeprefix('docs/')})", text)
-    text = _OVERRIDE.sub(r"`\1`", text)
+    parts = text.split("`")
+    parts[::2] = [_OVERRIDE.sub(r"`\1`", part) for part in parts[::2]]  # the others are code already
+    text = "`".join(parts)
     text = text if text.startswith("`") else text[:1].upper() + text[1:]
     return text if text.endswith((".", ":")) else f"{text}."
 

@@ -11,6 +11,7 @@ from pdtrain.results.caveats import Caveat
 from pdtrain.results.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
+GLOBAL_STEP = "trainer/global_step"  # Lightning's name of the steps completed
 _Options = ParamSpec("_Options")
 
 

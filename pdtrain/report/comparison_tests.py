@@ -4,11 +4,11 @@ Holm's correction, since a page is read for its stars, and none of them should b
 and indices of the same runs go together, which the false discovery rate of Benjamini and Hochberg does not.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pdtrain.estimators.mean_differences import MeanDifference, paired_difference, unpaired_difference
@@ -41,12 +41,7 @@ def differences_of_settings(rows: pd.DataFrame, *, together: Sequence[str] = ())
         p_holm (Holm 1979); `differs`, whether that is at most 5%; and how many seeds of each went in, n and n_against.
         NaN, with a reason, where there are too few.
     """
-    lines = [
-        dict(zip(_OF, place, strict=True)) | line
-        # values of different estimators are never compared
-        for (*place, _), of_quantity in rows.groupby([*_OF, "estimator"], sort=False, dropna=False)
-        for line in _pairs(of_quantity)
-    ]
+    lines = [place | line for place, by_setting in _by_place(rows) for line in _pairs(by_setting)]
     table = pd.DataFrame(lines, columns=[column for column in _COLUMNS if column not in ("p_holm", "differs")])
     groups = table.groupby(list(together), sort=False)["p_value"] if together else [("", table["p_value"])]
     adjusted = pd.Series(float("nan"), index=table.index)
@@ -62,22 +57,33 @@ def why_untested(table: pd.DataFrame) -> str | None:
     return f"No test between settings: {table['reason'].value_counts().index[0]}."
 
 
-def _pairs(of_quantity: pd.DataFrame) -> Iterator[dict[str, Any]]:
+_Values = dict[str, float]  # by replicate
+
+
+def _by_place(rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], dict[str, _Values]]]:
+    """Each quantity at each layer and its values by setting; those of different estimators, never compared, apart."""
+    place = [*_OF, "estimator"]
     # runs of one seed are one measurement made twice
-    by_setting = {
-        str(setting): of_setting.groupby("replicate")["value"].mean()
-        for setting, of_setting in of_quantity.groupby("setting", sort=False)
-    }
-    known = {setting for setting, values in by_setting.items() if values.notna().any()}
+    means = rows.groupby([*place, "setting", "replicate"], sort=False, dropna=False)["value"].mean().reset_index()
+    places = means.groupby(place, sort=False, dropna=False).ngroup()
+    first = means[~places.duplicated()][_OF].to_dict("records")
+    found: list[dict[str, _Values]] = [{} for _ in first]
+    for at, setting, replicate, value in zip(places, means["setting"], means["replicate"], means["value"], strict=True):
+        found[at].setdefault(setting, {})[replicate] = value
+    for of_place, by_setting in zip(first, found, strict=True):
+        yield {str(key): value for key, value in of_place.items()}, by_setting
+
+
+def _pairs(by_setting: Mapping[str, _Values]) -> Iterator[dict[str, Any]]:
+    known = {setting for setting, values in by_setting.items() if np.isfinite(list(values.values())).any()}
     for one, other in combinations(by_setting, 2):
-        if not known & {one, other}:
-            continue
-        found = asdict(_difference(by_setting[one], by_setting[other]))
-        runs = found.pop("runs")
-        yield found | {"setting": other, "against": one, "n": runs[1], "n_against": runs[0]}
+        if known & {one, other}:
+            found = dict(vars(_difference(by_setting[one], by_setting[other])))
+            runs = found.pop("runs")
+            yield found | {"setting": other, "against": one, "n": runs[1], "n_against": runs[0]}
 
 
-def _difference(one: pd.Series, other: pd.Series) -> MeanDifference:
-    if one.index.equals(other.index):  # sorted by replicate
-        return paired_difference(one.to_numpy(dtype=float), other.to_numpy(dtype=float))
-    return unpaired_difference(one.to_numpy(dtype=float), other.to_numpy(dtype=float))
+def _difference(one: _Values, other: _Values) -> MeanDifference:
+    if one.keys() == other.keys():
+        return paired_difference(np.array(list(one.values())), np.array([other[replicate] for replicate in one]))
+    return unpaired_difference(np.array(list(one.values())), np.array(list(other.values())))

@@ -30,6 +30,8 @@ CHANGES_NO_NUMBER = (
     "data.file_lists",
     "trainer.enable_progress_bar",
     "trainer.default_root_dir",
+    "logger.wandb.scalars",
+    "logger.wandb.metric",
 )
 # what may differ between a run and its continuation: also where it began, and where the same data lie
 _FREE = (*CHANGES_NO_NUMBER, "ckpt_path", "data.validation_labels", "data.root")
@@ -184,6 +186,23 @@ def runs_below(path: str | Path) -> list[Path]:
     if load_configuration(path) is not None:
         return [Path(path)]
     return folders_below(path)
+
+
+def run_name(config: DictConfig) -> str:
+    """Data, model and seed of a run, such as "objects small_vgg seed 0".
+
+    Data are called by their name, else by their folder or class; a network by its name, or that of its function.
+    """
+    network = config.model.network
+    data = config.data.get("name") or Path(config.data.get("root") or "").name or _word_of(config.data._target_)
+    model = network.get("name") or _word_of(network._target_)
+    shuffled = "shuffled labels " if config.data.get("shuffled_labels") else ""
+    return f"{data} {shuffled}{model} seed {config.seed}"
+
+
+def _word_of(target: str) -> str:
+    """The last part of a path to a function or class, as a plain word."""
+    return target.rpartition(".")[2].removesuffix("Data").lower()
 
 
 def holds_run(run_dir: str | Path) -> bool:

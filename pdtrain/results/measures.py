@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.errors import DamagedFile, one_line
 from pdtrain.files import written_whole
+from pdtrain.stimuli.identity import IDENTITY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NAME = "measures.json"
+HEADLINE_PROPERTIES = 3  # of those that a measure is about, so many are of the headline set
 # figures of the page that are of all measures, or of none
 _OF_THE_PAGE = (
     "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "similarity_epochs",
@@ -54,6 +56,9 @@ class Measure:
         and `units_upper`, of shares of units); "" where there is none.
     metric
         Key in the loggers, of {layer}, {property} and {quantity}; empty parts are left out.
+    headline
+        Key, of the same parts, of what is of the headline set: the few values that W&B draws over epochs and, those of
+        layers, along depth. What stands before its only `/` is its section there. "" leaves them to W&B's tables.
     figure
         Name of the figure that draws it along depth, over epochs and as a map, in the report, in comparisons and at
         W&B; measures of one figure stand side by side. "" draws none.
@@ -79,6 +84,8 @@ class Measure:
     >>> sparseness = Measure(probe="sparseness", quantity="mean", title="sparseness", figure="sparseness")
     >>> sparseness.key("relu1", "")
     'sparseness/relu1/mean'
+    >>> INFORMATION.headline_key("relu1", "contrast")
+    'info_contrast/relu1'
     """
 
     probe: str
@@ -88,6 +95,7 @@ class Measure:
     per: str = "population"
     interval: str = ""
     metric: str = ""
+    headline: str = ""
     figure: str = ""
     heading: str = ""
     scale: float = 1.0
@@ -102,6 +110,8 @@ class Measure:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w*", self.figure) or self.figure in _OF_THE_PAGE:  # it becomes the name of files
             raise ValueError(f"figure={self.figure}: give letters, digits and _, and none of {', '.join(_OF_THE_PAGE)}")
+        if self.headline.count("/") > 1:  # W&B would make a section of all that stands before the last
+            raise ValueError(f"headline={self.headline}: give at most one /, after the name of a section")
         if not 0 <= self.digits <= _MOST_DIGITS:
             raise ValueError(f"digits={self.digits}: choose from 0 to {_MOST_DIGITS}")
 
@@ -109,14 +119,20 @@ class Measure:
         """Those rows, or per-unit values, of a frame that are of this measure."""
         return frame[(frame["probe"] == self.probe) & (frame["quantity"] == self.quantity)]
 
+    def of_units(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Those per-unit values of a frame that a measure per "unit" sums up; none of another."""
+        quantity = (self.unit_quantity or self.quantity) if self.per == "unit" else ""
+        return frame[(frame["probe"] == self.probe) & (frame["quantity"] == quantity)]
+
     def fits(self, row: Any) -> bool:
         """Whether a row, or a line of a frame of rows, is of this measure."""
-        return (row.probe, row.quantity) == (self.probe, self.quantity)
+        return bool(row.quantity == self.quantity and row.probe == self.probe)
 
     def of(self, quantity: str, **changes: Any) -> Measure:
         """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
-        beside: dict[str, Any] = {"title": words(quantity), "figure": "", "heading": "", "tabulated": False}
-        return replace(self, **{"quantity": quantity, **beside, "reference": "", "extrapolates": False, **changes})
+        unsaid: dict[str, Any] = dict.fromkeys(("headline", "figure", "heading", "reference"), "")
+        beside = {"title": words(quantity), **unsaid, "tabulated": False, "extrapolates": False}
+        return replace(self, **{"quantity": quantity, **beside, **changes})
 
     def title_of(self, about: str) -> str:
         """Title of the panel about a property."""
@@ -145,7 +161,13 @@ class Measure:
 
     def key(self, layer: str, about: str) -> str:
         """Key in the loggers."""
-        key = self.metric or f"{self.probe}/{{layer}}/{{property}}/{{quantity}}"
+        return self._filled(self.metric or f"{self.probe}/{{layer}}/{{property}}/{{quantity}}", layer, about)
+
+    def headline_key(self, layer: str, about: str) -> str:
+        """Key in the headline set; without a layer, the name of its chart along depth."""
+        return self._filled(self.headline, layer, about)
+
+    def _filled(self, key: str, layer: str, about: str) -> str:
         key = key.replace("{layer}", layer).replace("{property}", about).replace("{quantity}", self.quantity)
         return "/".join(part for part in key.split("/") if part)
 
@@ -171,13 +193,13 @@ def words(name: str) -> str:
 
 DIMENSION = Measure(
     probe="intrinsic_dimension", quantity="two_nn", title="intrinsic dimension (TwoNN)", unit="dimensions",
-    per="population", interval="stimuli", metric="id/{layer}/{quantity}", figure="dimension", heading="ID", digits=0,
-    extrapolates=True,
+    per="population", interval="stimuli", metric="id/{layer}/{quantity}", headline="id/{layer}", figure="dimension",
+    heading="ID", digits=0, extrapolates=True,
 )  # fmt: skip
 INFORMATION = Measure(
     probe="unit_information", quantity="mean", title="{property}", unit="bit per unit", per="unit",
-    interval="stimuli", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
-    scale=1000, digits=0, unit_quantity="information", extrapolates=True,
+    interval="stimuli", metric="info/{layer}/{property}/{quantity}", headline="info_{property}/{layer}",
+    figure="information", heading="{property}", scale=1000, digits=0, unit_quantity="information", extrapolates=True,
 )  # fmt: skip
 INFORMATION_OF_ACTIVE = INFORMATION.of(f"mean{ACTIVE}")
 NORMALIZED_INFORMATION = INFORMATION.of("normalized_mean", unit="share of the entropy")
@@ -226,14 +248,14 @@ ACCURACY = Measure(
 CHANCE = ACCURACY.of("chance", interval="")
 DISTILLATION = Measure(
     probe="index", quantity="distillation", unit="index", per="network", interval="stimuli",
-    metric="index/{layer}/{property}/{quantity}",
+    metric="index/{layer}/{property}/{quantity}", headline="index/{quantity}",
 )  # fmt: skip
-ACTIVE_PRUNING = DISTILLATION.of("active_pruning")
+ACTIVE_PRUNING = DISTILLATION.of("active_pruning", headline=DISTILLATION.headline)
 DISTILLATION_AT_FIXED_IDENTITY = DISTILLATION.of(f"distillation{AT_FIXED_IDENTITY}")
 PRUNING_AT_FIXED_IDENTITY = DISTILLATION.of(f"active_pruning{AT_FIXED_IDENTITY}")
-EXPANSION = DISTILLATION.of("expansion", metric="index/{quantity}")
-CONTRACTION = EXPANSION.of("contraction")
-PEAK_DEPTH = EXPANSION.of("peak_depth", unit="relative depth")
+EXPANSION = DISTILLATION.of("expansion", metric="index/{quantity}", headline=DISTILLATION.headline)
+CONTRACTION = EXPANSION.of("contraction", headline=EXPANSION.headline)
+PEAK_DEPTH = EXPANSION.of("peak_depth", unit="relative depth", headline=EXPANSION.headline)
 PRUNED_FRACTION = DISTILLATION.of(
     "pruned_fraction", per="unit", interval="units", unit="share of units", tabulated=True
 )
@@ -305,11 +327,39 @@ class Catalogue:
                 metrics.setdefault(measure.key(row.layer, ""), row.value)
             if measure.figure and row.layer:
                 metrics[f"{key}_std"] = row.standard_deviation
-        return {key: value for key, value in metrics.items() if math.isfinite(value)}
+        return {key: value for key, value in metrics.items() if math.isfinite(value)} | self.headline(rows)
 
-    def prefixes(self) -> list[str]:
-        """First parts of the keys of all metrics."""
-        return list(dict.fromkeys(measure.key("layer", "property").partition("/")[0] for measure in self))
+    def headline(self, rows: Sequence[Any]) -> dict[str, float]:
+        """Of those, the few of the headline set: finite values by key."""
+        of_measures: dict[Measure, list[Any]] = {}
+        for row in rows:
+            measure = self._measures.get((row.probe, row.quantity))
+            if measure is not None and measure.headline:
+                of_measures.setdefault(measure, []).append(row)
+        first, found = _index_property(rows), dict[str, float]()
+        for measure, of_measure in of_measures.items():
+            few = _few((row.property for row in of_measure), first)
+            for row in of_measure:
+                if row.property in few:
+                    found.setdefault(measure.headline_key(row.layer, row.property), row.value)
+        return {key: value for key, value in found.items() if math.isfinite(value)}
+
+    def headline_profiles(self, frame: pd.DataFrame) -> dict[str, tuple[Measure, str, pd.DataFrame]]:
+        """What of the headline set goes along depth: measure, property and rows with a value, by a name of its own."""
+        of_layers, first = frame[(frame["layer"] != "") & frame["value"].notna()], _index_property(frame.itertuples())
+        found: dict[str, tuple[Measure, str, pd.DataFrame]] = {}
+        for measure in (measure for measure in self if measure.headline):
+            rows = measure.rows(of_layers)
+            for about in _few(rows["property"], first):
+                name = measure.headline_key("", about).replace("/", "_").strip("_")
+                found.setdefault(name, (measure, about, rows[rows["property"] == about]))
+        return found
+
+    def patterns(self) -> list[str]:
+        """Beginnings of the keys of all metrics, each with a * for the rest."""
+        keys = (key for measure in self for key in (measure.key("{layer}", "{property}"), measure.headline))
+        heads = (re.match(r"[^{/]*/?", key) for key in keys)
+        return list(dict.fromkeys(f"{head[0]}*" for head in heads if head is not None and head[0]))
 
     def save(self, folder: str | Path) -> None:
         """Keep the measures beside the rows in `folder`."""
@@ -322,6 +372,18 @@ class Catalogue:
 
 def _by_figure(measures: Sequence[Measure]) -> dict[str, list[Measure]]:
     return {name: [m for m in measures if m.figure == name] for name in dict.fromkeys(m.figure for m in measures)}
+
+
+def _index_property(rows: Iterable[Any]) -> str:
+    """The property of the indices that come first; "" where there are none."""
+    return next((row.property for row in rows if DISTILLATION.fits(row)), "")
+
+
+def _few(properties: Iterable[str], first: str) -> list[str]:
+    """Those of the headline set: that of the indices, identity, and as many others as there is place for."""
+    measured = dict.fromkeys(properties)
+    ordered = dict.fromkeys([*(name for name in (first, IDENTITY) if name in measured), *measured])
+    return list(ordered)[:HEADLINE_PROPERTIES]
 
 
 def catalogue_of(folder: str | Path, rows: pd.DataFrame | None = None) -> Catalogue:

@@ -7,22 +7,25 @@ import pandas as pd
 
 from pdtrain.checksums import from_json, read_intact
 from pdtrain.errors import DamagedFile
+from pdtrain.results import logged
 from pdtrain.results.measures import catalogue_of
 from pdtrain.results.run_folder import RunFolder
+from pdtrain.results.versions import counts_completed_epochs, metrics_as_of_today
 
-COMPLETED = "epochs_completed"  # beside the metrics of probes in loggers of Lightning's, whose `epoch` counts from 0
-_COUNTS = ("epoch", "step", COMPLETED)
+_PLACE = [logged.EPOCH, logged.STEP]
 _OF_LIGHTNING = "metrics.csv"  # its CSVLogger's, in a training without a configuration of pdtrain
 EVALUATED_ACCURACY = "train/accuracy_evaluated"
 # the training accuracies a run may have, the better first, and what each is
 TRAINING_ACCURACIES = {
     EVALUATED_ACCURACY: "the network in evaluation mode on its training images and labels",
-    "train/accuracy": "the mean over the last epoch, while the network changed",
+    logged.TRAINING_ACCURACY: "the mean over the last epoch, while the network changed",
 }
 
 
 def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
     """All lines that a run's CSV logger has kept, pdtrain's or Lightning's, or else its W&B logger; None if none has.
+
+    Their column `epoch` counts epochs completed, whichever version logged them.
 
     Raises
     ------
@@ -39,11 +42,11 @@ def read_metrics(run_dir: str | Path) -> pd.DataFrame | None:
         if not intact:
             raise ValueError("its checksum differs")
         if path.suffix == ".csv":
-            return _numbers(pd.read_csv(io.BytesIO(content)))
+            return _of_today(_numbers(pd.read_csv(io.BytesIO(content))))
         whole = [line for line in content.decode().splitlines(keepends=True) if line.endswith("\n")]
         if not whole:
             raise ValueError("it has no line")
-        return pd.DataFrame([from_json(line) for line in whole])
+        return pd.DataFrame(metrics_as_of_today([from_json(line) for line in whole]))
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(f"{path}: damaged; remove it, and the report has no accuracy") from error
 
@@ -53,6 +56,12 @@ def _numbers(metrics: pd.DataFrame) -> pd.DataFrame:
         if not pd.api.types.is_numeric_dtype(kind):
             raise ValueError(f"{name}: no number")
     return metrics
+
+
+def _of_today(metrics: pd.DataFrame) -> pd.DataFrame:
+    if counts_completed_epochs(metrics.columns):
+        return metrics
+    return pd.DataFrame(metrics_as_of_today([dict(line.dropna()) for _, line in metrics.iterrows()]))
 
 
 def metrics_of_epochs(run_dir: str | Path, *, steps: bool = False) -> pd.DataFrame | None:
@@ -71,15 +80,18 @@ def metrics_of_epochs(run_dir: str | Path, *, steps: bool = False) -> pd.DataFra
         Columns epoch, step, and one per metric, NaN where it was not logged; None where no logger kept any.
     """
     lines = read_metrics(run_dir)
-    if lines is None or "epoch" not in lines or "step" not in lines:
+    if lines is None or not {*_PLACE} <= {*lines}:
         return None
-    probed = tuple(f"{prefix}/" for prefix in catalogue_of(RunFolder(run_dir).results()).prefixes())
-    names = [name for name in map(str, lines) if not name.startswith(probed) and name not in _COUNTS]
-    known = lines[lines[names].notna().any(axis=1) & lines["epoch"].notna()].astype({"epoch": int, "step": int})
+    if logged.PROBE_SECONDS in lines:
+        lines = lines[lines[logged.PROBE_SECONDS].isna()]
+    probed = tuple(pattern.removesuffix("*") for pattern in catalogue_of(RunFolder(run_dir).results()).patterns())
+    names = [name for name in map(str, lines) if not name.startswith(probed) and name not in _PLACE]
+    is_known = lines[names].notna().any(axis=1) & lines[_PLACE].notna().all(axis=1)
+    known = lines[is_known].astype(dict.fromkeys(_PLACE, int))
     if not steps:  # what was logged within an epoch has the number of those before it, and a later step
-        known = known[(known["step"] == known.groupby("epoch")["step"].transform("min")) & (known["epoch"] > 0)]
-    found = known.groupby(["epoch", "step"])[names].last().reset_index()
-    return found.dropna(axis="columns", how="all")
+        first = known.groupby(logged.EPOCH)[logged.STEP].transform("min")
+        known = known[(known[logged.STEP] == first) & (known[logged.EPOCH] > 0)]
+    return known.groupby(_PLACE)[names].last().reset_index().dropna(axis="columns", how="all")
 
 
 def last_values(metrics: pd.DataFrame | None) -> dict[str, float]:

@@ -158,7 +158,10 @@ def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
     names = sorted({name for of_run in values.values() for name in of_run})
     if key not in names:
         if below := [name for name in names if is_at_or_below(name, key)]:
-            raise InputError(f"keys={key}: what was chosen of it is not kept; give a key of it, such as {below[0]}")
+            _log.warning(
+                "keys=%s: these runs did not keep what was chosen; give a key of it, such as %s", key, below[0]
+            )
+            return dict.fromkeys(runs)
         raise unknown_name("keys", key, names, of="key of the configuration")
     return {run: _as_cell(of_run.get(key)) for run, of_run in values.items()}
 
@@ -176,3 +179,9 @@ def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of completed epochs only: of several points with the same number of epochs completed, the first."""
     first = frame.groupby(["run", "epoch"])["step"].transform("min")
     return frame[frame.step == first]
+
+
+def moment(frame: pd.DataFrame, epoch: int) -> str:
+    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
+    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
+    return f"epoch {epoch}" if weights == "trained" else str(weights)

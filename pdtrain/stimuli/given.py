@@ -31,7 +31,7 @@ class ImageDataset(Sized, Protocol):
 
 def stimuli_of(
     images: Tensor | ImageDataset,
-    labels: Tensor | Sequence[Any] | None = None,
+    labels: Any = None,
     *,
     properties: pd.DataFrame | Mapping[str, Any] | None = None,
     circular: Mapping[str, int | float] | None = None,
@@ -50,7 +50,8 @@ def stimuli_of(
         Shape (images, channels, height, width); or a data set, or a list, of images (tensors, arrays or PIL's), each
         alone or in a tuple with its label.
     labels
-        Class of each image, as numbers or names; None takes those of a data set, where it has any.
+        Class of each image, as numbers or names, in a tensor, array, column or list; None takes those of a data set,
+        where it has any.
     properties
         A table with a line for each image, in their order, and a column for each property: numbers are continuous,
         names and true or false discrete.
@@ -149,7 +150,7 @@ def _label(of: Any) -> int | str | None:
     return of if isinstance(of, int | str) else None
 
 
-def _codes_of_labels(labels: Tensor | Sequence[Any], images: int) -> Int[Tensor, " images"]:
+def _codes_of_labels(labels: Any, images: int) -> Int[Tensor, " images"]:
     """Whole numbers as they are, names by their place in the alphabet."""
     values = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     if values.shape != (images,):

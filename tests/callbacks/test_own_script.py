@@ -240,6 +240,21 @@ def test_a_callback_of_ones_own_is_logged_by_any_logger(tmp_path: Path) -> None:
     assert kept["share/1/positive"].dropna().tolist() == pytest.approx([of_share[0, "1"], of_share[4, "1"]])
 
 
+def test_a_training_goes_on_in_its_folder(tmp_path: Path) -> None:
+    def trained(epochs: int, checkpoint: Path | None) -> lightning.Trainer:
+        probing = Probing(_pixels(), network="trunk", folder=tmp_path / "mine", probes=[_ShareProbe()])
+        trainer = _trainer(tmp_path, probing, epochs=epochs)
+        trainer.fit(_Heads(), _labelled(), ckpt_path=checkpoint)
+        return trainer
+
+    trained(1, None).save_checkpoint(tmp_path / "first.ckpt")
+    trained(2, tmp_path / "first.ckpt")
+
+    assert load(tmp_path / "mine").drop_duplicates("step")[["epoch", "step"]].to_numpy().tolist() == [
+        [0, 0], [1, 4], [2, 8]
+    ]  # fmt: skip
+
+
 def test_results_of_two_trainings_are_not_mixed(tmp_path: Path) -> None:
     probing = Probing(_pixels(), Schedule(every_epochs=None), network="trunk", probes=[_ShareProbe()])
     for version in (0, 1):
