@@ -103,12 +103,10 @@ PARTS = (
         ("dimension",),
     ),
     Part(
-        "Runs compared",
+        "Runs compared: this one, and the tutorial's of four times the images",
         (
-            f"pdtrain-train hydra.run.dir=runs/gallery_shuffled data.shuffled_labels=true {_SMALL} "
-            "callbacks.probing.schedule.every_epochs=4",
-            'pdtrain-report "run_dir=[runs/gallery,runs/gallery_shuffled]" '
-            "by=data.shuffled_labels out=runs/gallery_compared",
+            "pdtrain-train hydra.run.dir=runs/quickstart",
+            'pdtrain-report "run_dir=[runs/gallery,runs/quickstart]" by=data.training_images out=runs/gallery_compared',
         ),
         "runs/gallery_compared",
         ("comparison_dimension", "comparison_information", "comparison_indices"),
