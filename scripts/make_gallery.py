@@ -92,17 +92,6 @@ PARTS = (
         said=(("before_and_after", "What training does, for a paper's page: a script of forty lines to make yours."),),
     ),
     Part(
-        "Other estimators, of the same network",
-        (
-            "pdtrain-probe run_dir=runs/gallery probe_set=estimators \"ckpt_path='epoch=000[04]*'\" "
-            '"probes.intrinsic_dimension.estimators=[two_nn,mle,gride,pc_id]" '
-            "probes.unit_information=null probes.object_information=null",
-            "pdtrain-report run_dir=runs/gallery probe_set=estimators",
-        ),
-        "runs/gallery/report/estimators",
-        ("dimension",),
-    ),
-    Part(
         "Runs compared: this one, and the tutorial's of four times the images",
         (
             "pdtrain-train hydra.run.dir=runs/quickstart",
