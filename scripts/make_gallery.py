@@ -101,7 +101,7 @@ PARTS = (
         ("comparison_dimension", "comparison_information", "comparison_indices"),
     ),
     Part(
-        "Recorded neurons, and a network beside them",
+        "Recorded neurons (here simulated), and a network beside them",
         (
             "pdtrain-probe responses=docs/examples/simulated_responses.csv "
             'stimuli_table=docs/examples/simulated_stimuli.csv "areas=[V1,LM,LI,LL]" out=runs/gallery_areas',
