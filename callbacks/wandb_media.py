@@ -120,7 +120,7 @@ def _loggers(trainer: lightning.Trainer) -> list[WandbLogger]:
 
 def _media(run_dir: str, catalogue: Catalogue) -> dict[str, object]:
 
-    from pdtrain.report import dynamics, profiles
+    from pdtrain.report import dynamics, profiles, similarity_figures
     from pdtrain.report.style import estimated
 
     rows = estimated(epoch_ends(load(run_dir)))
@@ -130,6 +130,8 @@ def _media(run_dir: str, catalogue: Catalogue) -> dict[str, object]:
     }
     if media:
         media["figures/heat_maps"] = _image(dynamics.heat_maps(rows, catalogue.drawn(rows)))
+    for name, measures in catalogue.maps(rows).items():
+        media[f"figures/{name}"] = _image(similarity_figures.layer_maps(rows, measures))
     if any(files_of_rows(run_dir, "units")):
         media |= _histograms(run_dir, rows, catalogue)
     return media

@@ -83,7 +83,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     import pytorch_lightning as lightning
     import torch
 
-    from pdtrain.commands.build import build_prober, build_probes, built, measured_properties
+    from pdtrain.commands.build import build_prober, build_probes, built
+    from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
     from pdtrain.results.store import ResultsStore
 
@@ -204,7 +205,7 @@ def _state_known(run_dir: Path) -> Iterator[None]:
 
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
     """Write the report; say what came out and where everything is."""
-    from pdtrain.loggers.wandb_run import at_wandb, save_results, say_caveats
+    from pdtrain.loggers.wandb_run import at_wandb, save_results, say_caveats, say_offline
     from pdtrain.report.summary import print_caveats, print_summary
     from pdtrain.results.caveats import caveats_of_run
     from pdtrain.results.reader import epoch_ends, load
@@ -220,6 +221,7 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
     at_wandb(say_caveats, caveats_of_run(run_dir, epoch_ends(load(run_dir))))
     at_wandb(save_results, run_dir)
     print_summary(run_dir, console)
+    at_wandb(say_offline, lambda line: console.print(line, soft_wrap=True))
     if seconds:
         console.print(
             f"probing took {sum(seconds):.1f} s for {len(seconds)} points ({sum(seconds) / len(seconds):.1f} s each)"

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_charts import TABLE, depth_charts, hide_numbers, rows_table
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import GLOBAL_STEP, say_caveats
+from pdtrain.loggers.wandb_run import GLOBAL_STEP, say_caveats, say_offline
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
 from pdtrain.results.caveats import caveats_of_run
@@ -83,7 +83,8 @@ class WandbResults:
         return f"{self._probe_set}/{name}"
 
     def close(self) -> None:
-        """End the run."""
+        """End the run; say how to send it, if it is kept here alone."""
+        say_offline(self._run, print)
         self._run.finish()
 
 

@@ -40,6 +40,12 @@ def save_results(run: Any, run_dir: str | Path) -> None:
     run.log_artifact(artifact)
 
 
+def say_offline(run: Any, say: Callable[[str], None]) -> None:
+    """Say how to send a `wandb.Run` that is kept here alone."""
+    if run.offline:
+        say(f"W&B:     offline; wandb sync {run.settings.sync_dir} sends it")
+
+
 def close_run(run: Any, state: str) -> None:
     """End a `wandb.Run`, as "finished", "failed" or "preempted"."""
     if state == "preempted":

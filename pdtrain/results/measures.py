@@ -25,9 +25,12 @@ _NAME = "measures.json"
 HEADLINE_PROPERTIES = 3  # of those that a measure is about, so many are of the headline set
 # figures of the page that are of all measures, or of none
 _OF_THE_PAGE = (
-    "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "stimuli", "unit_map", "units",
+    "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "similarity_epochs",
+    "similarity_runs", "similarity_same_layers", "stimuli", "unit_map", "units",
 )  # fmt: skip
 _MOST_DIGITS = 12
+PAIR = "pair"  # what a measure may be per
+_PREFIXES = {1.0: "", 1000.0: "milli"}  # of what a unit becomes by the scale of its values
 ACTIVE = "_of_active"  # ends the name of a mean that leaves silent units out
 RECEPTIVE_FIELD = "@receptive_field"  # ends the name of a property of each unit's own field
 
@@ -46,7 +49,8 @@ class Measure:
         Of the values, such as "dimensions" or "bit per unit".
     per
         "unit": a statistic over the units of a layer; "population": of a layer as a whole; "network": one number for
-        all layers; "pair": of two layers or runs.
+        all layers; "pair": of two layers, the other of which stands in `property`. Of pairs there are too many for
+        loggers, terminal and curves: they are drawn as a map of layers by layers.
     interval
         What the interval that figures show is over: "stimuli" (`lower` and `upper` of a row), or "units" (`units_lower`
         and `units_upper`, of shares of units); "" where there is none.
@@ -122,7 +126,7 @@ class Measure:
 
     def fits(self, row: Any) -> bool:
         """Whether a row, or a line of a frame of rows, is of this measure."""
-        return (row.probe, row.quantity) == (self.probe, self.quantity)
+        return bool(row.quantity == self.quantity and row.probe == self.probe)
 
     def of(self, quantity: str, **changes: Any) -> Measure:
         """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
@@ -140,7 +144,20 @@ class Measure:
 
     def shown(self, value: float) -> str:
         """A value as the terminal prints it."""
-        return f"{value * self.scale:.{self.digits}f}"
+        return f"{value * self.scale:z.{self.digits}f}"  # what rounds to zero has no sign
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of what the terminal prints.
+
+        Examples
+        --------
+        >>> Measure(probe="unit_information", quantity="mean", unit="bit per unit", scale=1000).shown_unit
+        'millibit per unit'
+        """
+        if self.scale in _PREFIXES or not self.unit:
+            return _PREFIXES.get(self.scale, "") + self.unit
+        return f"{self.unit}, times {self.scale:g}"
 
     def key(self, layer: str, about: str) -> str:
         """Key in the loggers."""
@@ -282,20 +299,28 @@ class Catalogue:
         return beside.of(row.quantity)
 
     def drawn(self, frame: pd.DataFrame) -> list[Measure]:
-        """Measures with a figure of which a frame has values."""
-        of_layers = frame[frame["layer"] != ""]
-        return [m for m in self if m.figure and m.rows(of_layers)["value"].notna().any()]
+        """Measures along depth with a figure, of which a frame has values."""
+        return [measure for measure in self._with_figure(frame) if measure.per != PAIR]
 
     def figures(self, frame: pd.DataFrame) -> dict[str, list[Measure]]:
-        """The measures drawn of a frame, by figure."""
-        drawn = self.drawn(frame)
-        return {name: [m for m in drawn if m.figure == name] for name in dict.fromkeys(m.figure for m in drawn)}
+        """The measures drawn of a frame along depth, by figure."""
+        return _by_figure(self.drawn(frame))
+
+    def maps(self, frame: pd.DataFrame) -> dict[str, list[Measure]]:
+        """The measures of pairs of layers that are drawn of a frame, by figure."""
+        return _by_figure([measure for measure in self._with_figure(frame) if measure.per == PAIR])
+
+    def _with_figure(self, frame: pd.DataFrame) -> list[Measure]:
+        of_layers = frame[frame["layer"] != ""]
+        return [m for m in self if m.figure and m.rows(of_layers)["value"].notna().any()]
 
     def metrics(self, rows: Sequence[Any]) -> dict[str, float]:
         """What loggers get: finite values by key, with the standard deviation of those that stimuli make uncertain."""
         metrics = {}
         for row in rows:
             measure = self.of(row)
+            if measure.per == PAIR:
+                continue
             key = measure.key(row.layer, row.property)
             metrics[key] = row.value
             if measure.per == "network":  # of the foremost property, known without it
@@ -343,6 +368,10 @@ class Catalogue:
             return
         with written_whole(path) as temporary:
             temporary.write_text(text)
+
+
+def _by_figure(measures: Sequence[Measure]) -> dict[str, list[Measure]]:
+    return {name: [m for m in measures if m.figure == name] for name in dict.fromkeys(m.figure for m in measures)}
 
 
 def _index_property(rows: Iterable[Any]) -> str:
@@ -396,7 +425,9 @@ def _text(value: Any) -> str:
 
 def _with_something_drawn(catalogue: Catalogue, rows: pd.DataFrame) -> Catalogue:
     of_layers = rows[(rows["layer"] != "") & rows["value"].notna()]
-    drawn = {measure.probe for measure in catalogue.drawn(rows)}
+    drawn = {
+        measure.probe for measure in catalogue if measure.figure and measure.rows(of_layers)["value"].notna().any()
+    }
     first = of_layers[~of_layers["probe"].isin({*drawn, DISTILLATION.probe})].drop_duplicates("probe")
     added = []
     for row in first.to_dict("records"):
