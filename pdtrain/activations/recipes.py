@@ -40,7 +40,8 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None, recip
     missing = [pattern for pattern in patterns if not any(_matches(layer, pattern) for layer in layers)]
     for pattern in missing:
         if not _is_glob(pattern) or len(missing) == len(patterns):
-            raise unknown_name("layers.names", pattern, [layer.name for layer in layers], of="layer")
+            names = [layer.name for layer in layers]
+            raise unknown_name("layers.names", pattern, names, of="layer", rest="trainer.fast_dev_run=true layers=all")
         _say_once(f"layers.names={pattern}: no such layer in this network, whose others are probed")
     return [layer for layer in layers if any(_matches(layer, pattern) for pattern in patterns)]
 

@@ -4,6 +4,7 @@ What takes long to import is imported when there is something to draw, so that h
 """
 
 import gc
+from collections.abc import Iterable
 from pathlib import Path
 
 import hydra
@@ -28,6 +29,7 @@ def report(config: DictConfig) -> Path:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
     if len(given) == 1 and len(runs_below(given[0])) < 2:
+        _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
         from pdtrain.report.page import write_report
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
@@ -47,6 +49,13 @@ def report(config: DictConfig) -> Path:
     return page
 
 
+def _refuse(config: DictConfig, keys: Iterable[str], of: str) -> None:
+    """Raise InputError for a key that is given and not used of what is reported."""
+    for key in keys:
+        if config[key] is not None:
+            raise InputError(f"{key}={config[key]}: not used of {of}; leave it out")
+
+
 def _usual_set(folder: str) -> str:
     """What training wrote, or where it wrote nothing what `pdtrain-probe` did."""
     return (
@@ -57,6 +66,7 @@ def _usual_set(folder: str) -> str:
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
     if len(neurons) > 1 or len(runs) > 1:
         raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
+    _refuse(config, ("out", "by"), "recorded neurons, whose page lies in their own folder")
     from pdtrain.report.areas import write_areas
 
     page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))

@@ -160,7 +160,7 @@ def settings(runs: Sequence[str], by: str | None) -> dict[str, str]:
     keys = sorted({key for leaves_of in configurations.values() for key in leaves_of})
     if by is not None:
         if by not in keys:
-            raise unknown_name("by", by, keys, of="key of the configuration")
+            raise unknown_name("by", by, keys, of="key of the configuration", rest="run.yaml of a run")
         return {run: one_line(f"{by}={leaves_of.get(by)}") for run, leaves_of in configurations.items()}
     # what another version's configuration does not know tells versions apart, not settings
     known = [key for key in keys if not key.startswith("probes.") or all(key in c for c in configurations.values())]

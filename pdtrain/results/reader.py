@@ -90,7 +90,7 @@ def _value_of(run_dir: Path, key: str) -> Any:
         raise InputError(f"{run_dir}: its configuration is missing, so that keys={key} is not known")
     values = dict(leaves(OmegaConf.to_container(config, resolve=False)))
     if key not in values:
-        raise unknown_name("keys", key, sorted(values), of="key of the configuration")
+        raise unknown_name("keys", key, sorted(values), of="key of the configuration", rest="run.yaml of a run")
     return str(values[key]) if isinstance(values[key], list | dict) else values[key]
 
 

@@ -1,5 +1,7 @@
 """The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
 
+import logging
+import math
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -68,7 +70,7 @@ class Classifier(lightning.LightningModule):
         self.network = network.to(memory_format=self._memory_format)
         self._label_smoothing = label_smoothing
         # kept out of the module tree, so that checkpoints have the plain network's names
-        self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
+        self._run: list[Callable[[Tensor], Tensor]] = [_compiled(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
         self._losses = FiniteLosses()
         unchecked: dict[str, Any] = {"average": "micro", "validate_args": False}  # of every batch, which takes long
@@ -128,8 +130,9 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
-        # schedulers want a length, also where nothing is trained
-        return self._build_optimizer(max(int(self.trainer.estimated_stepping_batches), 1))
+        steps = self.trainer.estimated_stepping_batches
+        # schedulers want a length, also where nothing is trained; where there is no end, none of them is told one
+        return self._build_optimizer(max(int(steps), 1) if math.isfinite(steps) else 1)
 
     def check_optimizer(self) -> None:
         """Raise InputError if the optimiser or the scheduler refuses its options."""
@@ -158,3 +161,14 @@ class Classifier(lightning.LightningModule):
         trainer = self._trainer
         clips = trainer is not None and trainer.gradient_clip_val and "mixed" in str(trainer.precision)
         return {"fused": not clips and all(weights.is_floating_point() for weights in self.network.parameters())}
+
+
+def _compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The network through torch's compiler, which need not say that a CUDA toolkit is installed and no GPU is."""
+    logging.getLogger("torch.utils.cpp_extension").addFilter(_tells_more_than_no_gpu)
+    compiled: Callable[[Tensor], Tensor] = torch.compile(network)
+    return compiled
+
+
+def _tells_more_than_no_gpu(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("No CUDA runtime is found")
