@@ -217,7 +217,6 @@ LIMITS: dict[str, _Values | _Names | _OrBuilt] = {
     "trainer.detect_anomaly": _SWITCH,
     "trainer.limit_train_batches": _PART,
     "trainer.limit_val_batches": _PART,
-    "trainer.overfit_batches": _PART,
     "trainer.val_check_interval": _Values(
         lambda value: value != 0 and (_is_part(value) or _is_time(value)),
         f"give a number of batches, a share of an epoch from 0.0 to 1.0, or a time {_TIME}",

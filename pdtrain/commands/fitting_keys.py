@@ -75,18 +75,13 @@ def _validation(trainer: Mapping[str, Any]) -> Iterator[InputError]:
             f"trainer.val_check_interval={interval}: with trainer.check_val_every_n_epoch=null give a number of "
             "batches, or a time"
         )
-    limited = [key for key in ("limit_train_batches", "limit_val_batches") if trainer.get(key) is not None]
-    if trainer.get("overfit_batches") and limited:
-        yield InputError(
-            f"trainer.{limited[0]}={trainer[limited[0]]}: trainer.overfit_batches={trainer['overfit_batches']} says "
-            "how many batches there are; leave out one of them"
-        )
 
 
 def _processes(config: Mapping[str, Any]) -> Iterator[InputError]:
     trainer, size = _group(config, "trainer"), _group(config, "data").get("batch_size")
     devices, hosts = trainer.get("devices"), trainer.get("num_nodes") or 1
-    if not str(trainer.get("strategy")).startswith("ddp") or not all(type(n) is int for n in (devices, hosts, size)):
+    parallel = str(trainer.get("strategy")).startswith("ddp")
+    if not parallel or not isinstance(size, int) or not isinstance(devices, int) or not isinstance(hosts, int):
         return
     processes = devices * hosts
     if processes > 0 and size % processes:

@@ -65,7 +65,6 @@ def _shorten(config: DictConfig, batches: int) -> None:
         "max_time",
         "min_epochs",
         "min_steps",
-        "overfit_batches",
         "val_check_interval",
         "max_steps",
     }

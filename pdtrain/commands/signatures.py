@@ -94,9 +94,10 @@ def _definition(module: str, name: str, depth: int) -> tuple[str, ast.FunctionDe
     for node in _statements(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return module, node
-        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            if (alias.asname or alias.name) == name:
-                return _definition(_absolute(node, module, path), alias.name, depth - 1)
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _definition(_absolute(node, module, path), alias.name, depth - 1)
     return None
 
 

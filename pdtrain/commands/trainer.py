@@ -20,6 +20,8 @@ NOT_KEYS = {
     "logger": "loggers are the group logger, as in logger=csv_wandb",
     "callbacks": "callbacks are the group callbacks; +callbacks.NAME._target_=mymodule.MyCallback adds one",
     "barebones": "a run logs and keeps checkpoints; scripts/bench_training.py measures without",
+    # Lightning would put a sampler in the place of the data's own
+    "overfit_batches": "data.subset=100 trains on the same few images",
     "limit_test_batches": "no command tests; the validation is trainer.limit_val_batches",
     "limit_predict_batches": "no command predicts; stimuli.count says how many images are probed",
     "model_registry": "checkpoints stay in the run's folder; logger.wandb.log_model=true sends them to W&B",
@@ -45,12 +47,9 @@ def check_parts(options: Mapping[str, Any], data: Any) -> None:
     data
         A data set that has been set up.
     """
-    overfit = options.get("overfit_batches")
-    limits = {
-        "train": ("overfit_batches" if overfit else "limit_train_batches", len(data.train_dataloader())),
-        "val": ("overfit_batches" if overfit else "limit_val_batches", len(data.val_dataloader())),
-    }
-    batches = {part: _batches(key, options.get(key), there) for part, (key, there) in limits.items()}
+    there = {"train": len(data.train_dataloader()), "val": len(data.val_dataloader())}
+    keys = {part: f"limit_{part}_batches" for part in there}
+    batches = {part: _batches(keys[part], options.get(keys[part]), there[part]) for part in there}
     interval = options.get("val_check_interval")
     within_epochs = options.get("check_val_every_n_epoch", 1) is not None
     if type(interval) is int and within_epochs and batches["val"] and batches["train"] < interval:

@@ -54,7 +54,7 @@ def test_names_are_those_that_lightning_has() -> None:
 
 _READ_BACK = (
     "max_epochs", "max_steps", "num_sanity_val_steps", "val_check_interval", "limit_train_batches", "precision",
-    "gradient_clip_val", "fast_dev_run", "overfit_batches", "check_val_every_n_epoch",
+    "gradient_clip_val", "fast_dev_run", "check_val_every_n_epoch",
 )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ _RIGHT: dict[str, list[Any]] = {
     "accelerator": ["cpu", {"_target_": "mine.Accelerator"}], "devices": [1, "auto", -1, [0, 2], "0,1", "1"],
     "strategy": ["ddp", "auto", {"_target_": "pytorch_lightning.strategies.DDPStrategy"}],
     "precision": [16, "bf16-mixed", "32", 64], "deterministic": [True, False, "warn"],
-    "limit_train_batches": [0, 1, 1.0, 0.1, 200], "overfit_batches": [0.0, 0.1, 3],
+    "limit_train_batches": [0, 1, 1.0, 0.1, 200],
     "val_check_interval": [1, 0.25, 1.0, 500, "00:00:10:00", {"minutes": 10}], "gradient_clip_val": [0, 1, 0.5],
     "profiler": ["simple", {"_target_": "pytorch_lightning.profilers.AdvancedProfiler"}], "fast_dev_run": [True, 3, 0],
     "num_sanity_val_steps": [-1, 2], "plugins": [[], None],
@@ -133,7 +133,6 @@ def test_what_it_does_not_take_is_refused_by_its_key(key: str, value: Any) -> No
         ({"accelerator": "cpu", "devices": [0, 1]}, r"trainer.devices=\[0, 1\]: with trainer.accelerator=cpu"),
         ({"gradient_clip_algorithm": "value"}, "trainer.gradient_clip_algorithm=value: nothing is clipped"),
         ({"val_check_interval": 0.5, "check_val_every_n_epoch": None}, "trainer.val_check_interval=0.5: with"),
-        ({"overfit_batches": 2, "limit_val_batches": 3}, "trainer.limit_val_batches=3: trainer.overfit_batches=2"),
     ],
 )
 def test_keys_that_do_not_fit_each_other_are_refused(given: dict[str, Any], said: str) -> None:
@@ -162,7 +161,6 @@ class _Data:
         ),
         ({"limit_train_batches": 0.05}, "trainer.limit_train_batches=0.05: no batch of 10; give 0, 0.1 or more"),
         ({"limit_val_batches": 0.1}, "trainer.limit_val_batches=0.1: no batch of 4; give 0, 0.25 or more"),
-        ({"overfit_batches": 0.1}, "trainer.overfit_batches=0.1: no batch of 4"),
     ],
 )
 def test_parts_that_are_no_batch_are_refused_before_training(given: dict[str, Any], said: str) -> None:
@@ -172,7 +170,7 @@ def test_parts_that_are_no_batch_are_refused_before_training(given: dict[str, An
         {},
         {"val_check_interval": 10},
         {"limit_val_batches": 0.25},
-        {"limit_train_batches": 0, "overfit_batches": 0},
+        {"limit_train_batches": 0},
     ):
         check_parts(right, _Data())
     check_parts({"val_check_interval": 11, "check_val_every_n_epoch": None}, _Data())
