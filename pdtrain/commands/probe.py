@@ -19,7 +19,7 @@ from rich.console import Console
 from pdtrain.commands.idle_keys import check_used
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets, targets_in
-from pdtrain.errors import DamagedFile, InputError
+from pdtrain.errors import DamagedFile, InputError, NothingMatches
 from pdtrain.locks import is_held
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import SHUFFLED_WEIGHTS, load_configuration, runs_below
@@ -77,12 +77,28 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         from pdtrain.commands.probe_weights import probe_weights
 
         return probe_weights(config, overrides or [], console)
-    written, runs = [], _runs(Path(config.run_dir), console, watch=config.watch)
+    runs = _runs(Path(config.run_dir), console, watch=config.watch)
+    return _probe_runs(config, runs, overrides or [], console)
+
+
+def _probe_runs(config: DictConfig, runs: Iterator[Path], overrides: list[str], console: Console) -> list[Path]:
+    """Probe a run, or those of several whose networks have what is to be probed."""
+    written: list[Path] = []
+    seen, left_out = 0, dict[Path, NothingMatches]()
     for run_dir in runs:
-        from pdtrain.commands.probe_job import sole_prober
+        seen += 1
+        from pdtrain.commands.probe_job import sole_prober  # takes long, and there is a run now
 
         with sole_prober(config, run_dir):
-            written += _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
+            try:
+                written += _probe_run(with_stored(config, run_dir, overrides), run_dir, console)
+            except NothingMatches as error:
+                left_out[run_dir] = error
+    none_is_left = 0 < seen == len(left_out)
+    for run_dir, why in list(left_out.items())[: -1 if none_is_left else None]:
+        console.print(f"{run_dir} is left out: {why}", soft_wrap=True, highlight=False, markup=False)
+    if none_is_left:
+        raise next(reversed(left_out.values()))
     return written
 
 

@@ -28,8 +28,11 @@ def report(config: DictConfig) -> Path:
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
+    if config.claims:
+        return _claims(config, given, probe_set, console)
     if len(given) == 1 and len(runs_below(given[0])) < 2:
         _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
+        _check_one_run(given[0], probe_set)
         from pdtrain.report.page import write_report
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
@@ -42,7 +45,8 @@ def report(config: DictConfig) -> Path:
     from pdtrain.report.comparison import CAVEATS, write_comparison
 
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
-    page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    by = config.by if config.by is None or isinstance(config.by, str) else list(config.by)
+    page = write_comparison(given, out, by=by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
         console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)
     console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
@@ -52,8 +56,36 @@ def report(config: DictConfig) -> Path:
 def _refuse(config: DictConfig, keys: Iterable[str], of: str) -> None:
     """Raise InputError for a key that is given and not used of what is reported."""
     for key in keys:
-        if config[key] is not None:
+        if config[key] not in (None, False):
             raise InputError(f"{key}={config[key]}: not used of {of}; leave it out")
+
+
+def _claims(config: DictConfig, given: list[str], probe_set: str, console: Console) -> Path:
+    """Judge claims: pdtrain's own, or those of a file."""
+    from pdtrain.claims.declared import read_claims
+    from pdtrain.report.claims import CLAIMS, write_claims
+
+    _refuse(config, ("by",), "claims, which say themselves what they compare")
+    claims = read_claims(None if config.claims is True else config.claims)
+    out = Path(config.out or RunFolder(given[0]).report(probe_set))
+    page, judged = write_claims(given, out, claims, probe_set=probe_set)
+    for of in judged:
+        console.print(of.data_set, highlight=False, markup=False)
+        for verdict in of.verdicts:
+            why = f" ({verdict.why})" if verdict.why else ""
+            console.print(f"  {verdict.verdict}: {verdict.claim.title}{why}", highlight=False, markup=False)
+    console.print(f"claims: {page}, table: {out / CLAIMS}", soft_wrap=True)
+    return page
+
+
+def _check_one_run(folder: str, probe_set: str) -> None:
+    """Raise InputError if there are several runs below a folder, of scripts that kept no configuration."""
+    runs = sorted({run for _, run in files_of_rows(folder, "rows", probe_set)})
+    if len(runs) > 1 and not runs_below(folder):
+        raise InputError(
+            f"run_dir={folder}: holds {len(runs)} runs that have no run.yaml, which a comparison groups runs by; give "
+            f"one of them, such as {runs[0]} (load() reads them together)"
+        )
 
 
 def _usual_set(folder: str) -> str:
@@ -66,7 +98,7 @@ def _usual_set(folder: str) -> str:
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
     if len(neurons) > 1 or len(runs) > 1:
         raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
-    _refuse(config, ("out", "by"), "recorded neurons, whose page lies in their own folder")
+    _refuse(config, ("out", "by", "claims"), "recorded neurons, whose page lies in their own folder")
     from pdtrain.report.areas import write_areas
 
     page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
-from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report import dynamics, profiles, similarity, similarity_figures, stimulus_figures, unit_figures
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.frames import save
 from pdtrain.report.headline import headline, weaknesses
@@ -199,6 +199,10 @@ def _figures(
         yield _Drawing("accuracy", partial(dynamics.accuracy, metrics))
     for name, measures in catalogue.figures(rows).items():
         yield _Drawing(name, partial(profiles.profile, rows, measures, different, published, frames=frames), measures)
+    for name, measures in catalogue.maps(rows).items():
+        yield _Drawing(name, partial(similarity_figures.layer_maps, rows, measures, frames=frames), measures)
+    if _has_epochs(rows) and similarity.keeps_epochs(str(run_dir), rows, probe_set):
+        yield _Drawing("similarity_epochs", partial(similarity.compared_epochs, str(run_dir), rows, probe_set))
     about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information) and units is not None:
