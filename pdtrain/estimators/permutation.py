@@ -39,7 +39,7 @@ class PermutationLaw:
 
 
 def permutation_law(tables: Tables) -> PermutationLaw:
-    """Mean and standard deviation of the plug-in information over all orders of the stimuli, and how many cells they fill.
+    """Mean and standard deviation of the plug-in information over all orders of the stimuli, and the cells they fill.
 
     The mean is exact. The variance takes a cell's n log n apart: its regression on n, whose sum over cells varies as
     any linear function of a table with fixed marginals does (exact), and what is left, correlated between cells as
@@ -49,8 +49,9 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     Examples
     --------
     >>> import torch
-    >>> permutation_law(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).values_met.mul(6).tolist()  # both, in two of three orders
-    [10.0, 10.0]
+    >>> law = permutation_law(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+    >>> [round(met, 3) for met in law.values_met.tolist()]  # both values, in two of three orders
+    [1.667, 1.667]
     >>> law = permutation_law(torch.tensor([[5.0, 5.0], [5.0, 5.0]]))
     >>> round(float(law.mean_bits), 4), round(float(law.deviation_bits), 4)
     (0.0391, 0.0561)

@@ -19,6 +19,7 @@ from pdtrain.estimators.conditional_information import (
     codes_within,
     conditional_information,
 )
+from pdtrain.estimators.contingency import bins_of
 from pdtrain.estimators.discretization import UNDEFINED, discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.influence import half_differences_of_information
@@ -171,8 +172,9 @@ class InformationProbe:
         return Measurement(rows, of_units)
 
     def _overall(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
-    ) -> Iterator[Told]:
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Sequence["_Together"],
+        local: Mapping[str, Cut],
+    ) -> Iterator[Told]:  # fmt: skip
         units = Cut(discretize(response.unit_responses, self._bins), response.unit_responses)
         for names, cut, paired in _met(shared, local):
             found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
@@ -183,8 +185,8 @@ class InformationProbe:
                 yield Told(response, index, name, information, half_differences[:, place], note, self.estimator)
 
     def _beyond_class(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut],
-        made_by: str,
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Sequence["_Together"],
+        local: Mapping[str, Cut], made_by: str,
     ) -> Iterator[Told]:  # fmt: skip
         labels = _classes(stimuli)
         units = Cut(codes_within(response.unit_responses, labels), response.unit_responses, labels)
@@ -218,33 +220,37 @@ def _of_labels(name: str, stimuli: StimulusSet) -> str:
 
 @dataclass(frozen=True)
 class _Together:
-    """Names and bins of properties that all units share; no bins where there are none."""
+    """Names and bins of properties that all units share."""
 
     names: list[str]
-    cut: Cut | None
+    cut: Cut
 
 
 @dataclass(frozen=True)
 class _Shared:
     """Properties that all units share, among all stimuli and, where it can be measured, within classes."""
 
-    overall: _Together
-    within: _Together | None
+    overall: list[_Together]
+    within: list[_Together] | None
     too_few_within: str
 
 
-def _together(cuts: Mapping[str, Cut]) -> _Together:
-    if not cuts:
-        return _Together([], None)
-    several = list(cuts.values())
-    codes, values = (torch.cat([getattr(cut, of) for cut in several], 1) for of in ("codes", "values"))
-    return _Together(list(cuts), Cut(codes, values, several[0].labels))
+def _together(cuts: Mapping[str, Cut]) -> list[_Together]:
+    """Properties of about as many bins together: a table has room for those of the one that has most."""
+    groups: dict[int, list[str]] = {}
+    for name, cut in cuts.items():
+        groups.setdefault(bins_of(cut.codes).bit_length(), []).append(name)
+    together = []
+    for names in groups.values():
+        codes, values = (torch.cat([getattr(cuts[name], of) for name in names], 1) for of in ("codes", "values"))
+        together.append(_Together(names, Cut(codes, values, cuts[names[0]].labels)))
+    return together
 
 
-def _met(shared: _Together, local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
-    """Names and bins of properties: those that all units share together, then each that units have of their own."""
-    if shared.cut is not None:
-        yield shared.names, shared.cut, False
+def _met(shared: Sequence[_Together], local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
+    """Names and bins of properties: of those that all units share some together, then of each that units have alone."""
+    for group in shared:
+        yield group.names, group.cut, False
     for name, cut in local.items():
         yield [name], cut, True
 
