@@ -19,7 +19,6 @@ from pdtrain.estimators.conditional_information import (
     codes_within,
     conditional_information,
 )
-from pdtrain.estimators.contingency import bins_of
 from pdtrain.estimators.discretization import UNDEFINED, discretize, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.influence import half_differences_of_information
@@ -28,7 +27,7 @@ from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_inf
 from pdtrain.limits import check_value
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
 from pdtrain.probes.layer_by_layer import LayerByLayer
-from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes
+from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes, cut_from
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
@@ -137,16 +136,12 @@ class InformationProbe:
     def _shared(self, stimuli: StimulusSet) -> "_Shared":
         """Bins of the properties that all units share."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        overall = {name: Cut.of(property, self._codes(property)) for name, property in properties.items()}
+        overall = {name: self._codes(property) for name, property in properties.items()}
         too_few, labels = _too_few_for_classes(stimuli), _classes(stimuli)
         if too_few or not labels.any():
-            return _Shared(_together(overall), None, too_few if labels.any() else "")
-        within = {
-            name: Cut.of(property, _codes_within(stimuli, property), labels)
-            for name, property in properties.items()
-            if name != IDENTITY
-        }
-        return _Shared(_together(overall), _together(within), "")
+            return _Shared(_Together.of(properties, overall), None, too_few if labels.any() else "")
+        within = {name: _codes_within(stimuli, property) for name, property in properties.items() if name != IDENTITY}
+        return _Shared(_Together.of(properties, overall), _Together.of(properties, within, labels), "")
 
     def _of_layer(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Shared",
@@ -172,10 +167,9 @@ class InformationProbe:
         return Measurement(rows, of_units)
 
     def _overall(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Sequence["_Together"],
-        local: Mapping[str, Cut],
-    ) -> Iterator[Told]:  # fmt: skip
-        units = Cut(discretize(response.unit_responses, self._bins), response.unit_responses)
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
+    ) -> Iterator[Told]:
+        units = Cut.of(discretize(response.unit_responses, self._bins), response.unit_responses)
         for names, cut, paired in _met(shared, local):
             found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
             half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
@@ -185,11 +179,11 @@ class InformationProbe:
                 yield Told(response, index, name, information, half_differences[:, place], note, self.estimator)
 
     def _beyond_class(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: Sequence["_Together"],
-        local: Mapping[str, Cut], made_by: str,
+        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut],
+        made_by: str,
     ) -> Iterator[Told]:  # fmt: skip
         labels = _classes(stimuli)
-        units = Cut(codes_within(response.unit_responses, labels), response.unit_responses, labels)
+        units = Cut.of(codes_within(response.unit_responses, labels), response.unit_responses, labels)
         silent = (response.unit_responses == response.unit_responses[:1]).all(0)
         for names, cut, paired in _met(shared, local):
             found = conditional_information(
@@ -220,37 +214,38 @@ def _of_labels(name: str, stimuli: StimulusSet) -> str:
 
 @dataclass(frozen=True)
 class _Together:
-    """Names and bins of properties that all units share."""
+    """Names and bins of properties that all units share; no bins where there are none."""
 
     names: list[str]
-    cut: Cut
+    cut: Cut | None
+
+    @classmethod
+    def of(
+        cls,
+        properties: Mapping[str, PropertyValues],
+        codes: Mapping[str, Int[Tensor, "stimuli 1"]],
+        labels: Int[Tensor, " stimuli"] | None = None,
+    ) -> "_Together":
+        """Of properties, from the bins of each."""
+        if not codes:
+            return cls([], None)
+        values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
+        return cls(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels))
 
 
 @dataclass(frozen=True)
 class _Shared:
     """Properties that all units share, among all stimuli and, where it can be measured, within classes."""
 
-    overall: list[_Together]
-    within: list[_Together] | None
+    overall: _Together
+    within: _Together | None
     too_few_within: str
 
 
-def _together(cuts: Mapping[str, Cut]) -> list[_Together]:
-    """Properties of about as many bins together: a table has room for those of the one that has most."""
-    groups: dict[int, list[str]] = {}
-    for name, cut in cuts.items():
-        groups.setdefault(bins_of(cut.codes).bit_length(), []).append(name)
-    together = []
-    for names in groups.values():
-        codes, values = (torch.cat([getattr(cuts[name], of) for name in names], 1) for of in ("codes", "values"))
-        together.append(_Together(names, Cut(codes, values, cuts[names[0]].labels)))
-    return together
-
-
-def _met(shared: Sequence[_Together], local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
-    """Names and bins of properties: of those that all units share some together, then of each that units have alone."""
-    for group in shared:
-        yield group.names, group.cut, False
+def _met(shared: _Together, local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
+    """Names and bins of properties: those that all units share together, then each that units have of their own."""
+    if shared.cut is not None:
+        yield shared.names, shared.cut, False
     for name, cut in local.items():
         yield [name], cut, True
 
