@@ -73,11 +73,11 @@ def _counted(
     cell = responses.int() * columns + torch.arange(units, dtype=torch.int32, device=responses.device) * cells
     if place is not None:
         cell += place[:, None] * (rows * columns)
-    known = responses >= 0
+    all_known = bool(responses.min() >= 0)
     tables = torch.empty(units, len(properties), cells, device=responses.device)
     for table, of_one in zip(tables.unbind(1), properties, strict=True):
-        met, used = cell + of_one, known & (of_one >= 0)
-        kept = met.flatten() if bool(used.all()) else met[used]
+        met, whole = cell + of_one, all_known and bool(of_one.min() >= 0)
+        kept = met.flatten() if whole else met[(responses >= 0) & (of_one >= 0)]
         table.copy_(torch.bincount(kept, minlength=units * cells).view(units, cells))
     return tables.view(units, len(properties), classes, rows, columns)
 

@@ -224,7 +224,8 @@ def _paired(
     of_unit = torch.arange(units, dtype=torch.int32, device=cells.device) * (classes * rows * columns)
     place = of_class + of_unit + responses.int() * columns + properties.int().clamp_min(0)
     influence = cells.flatten(1).index_select(1, place.flatten()).view(len(cells), *place.shape)
-    influence *= properties >= 0
+    if bool(properties.min() < 0):
+        influence *= properties >= 0
     return (influence @ weights[:, 0])[:, :, None]
 
 
