@@ -6,7 +6,7 @@ import pandas as pd
 
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.style import estimated
 from pdtrain.results.caveats import mixes_in, not_estimated
@@ -46,7 +46,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
         notes=not_estimated(measured, catalogue),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
-        panels=[Panel(name, [("", data_uri(save(figure, out, name)[0]))]) for name, figure in figures.items()],
+        panels=[Panel(name, data_uri(save_figure(figure, out, name))) for name, figure in figures.items()],
         table=table.to_dict("records"),
     )
 

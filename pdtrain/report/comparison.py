@@ -15,7 +15,7 @@ from pdtrain.report.comparison_accuracy import against_error, compared_accuracy,
 from pdtrain.report.comparison_figures import compared_dynamics, compared_indices, compared_profiles
 from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, leaves, load_configuration
@@ -102,7 +102,7 @@ def write_comparison(
     for name, measures in catalogue.figures(rows).items():
         figures[f"{COMPARISON}{name}"] = (compared_profiles(layers, measures, different), measures)
     panels = [
-        Panel(name, [("", data_uri(save(figure, folder, name)[0]))], measures)
+        Panel(name, data_uri(save_figure(figure, folder, name)), measures)
         for name, (figure, measures) in figures.items()
         if figure is not None
     ]

@@ -36,20 +36,23 @@ from pdtrain.results.measures import (
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 
 _MARKERS = "osD^vP*X<>"
-
-
-_ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
+ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
+# what stands in one panel, where nothing is, and how far it is in sight at most
+INDEX_PANELS = (
+    ((DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY), 0, (-1, 6)),
+    ((EXPANSION, CONTRACTION), 1, (-1, 6)),
+)
 
 
 def holds_accuracy(metrics: pd.DataFrame) -> bool:
     """Whether anything was trained, or validated, while the metrics were kept."""
-    return any(column in metrics for column, _, _ in _ACCURACIES)
+    return any(column in metrics for column, _, _ in ACCURACIES)
 
 
 def accuracy(metrics: pd.DataFrame) -> Figure:
     """Training and validation accuracy over epochs."""
     figure, axes = plt.subplots(figsize=(5, 3))
-    for column, label, style in _ACCURACIES:
+    for column, label, style in ACCURACIES:
         if column in metrics:
             values = metrics.dropna(subset=[column])
             axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=TRAINED, label=label)
@@ -86,14 +89,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
     """The indices of one property over epochs with their 95% intervals, and the share of units pruned in each layer."""
     pruned = with_shown_interval(PRUNED_FRACTION.rows(rows), PRUNED_FRACTION)
     figure, drawn = grid(2 + bool(len(pruned)), height=2.8)
-    for axes, shown, nothing in (
-        (
-            drawn[0],
-            (DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY),
-            0,
-        ),
-        (drawn[1], (EXPANSION, CONTRACTION), 1),
-    ):
+    for axes, (shown, nothing, (least, greatest)) in zip(drawn, INDEX_PANELS, strict=False):
         for measure, style in zip(shown, ("-", "--", "-.", ":"), strict=False):
             line = measure.rows(rows).sort_values("epoch")
             line = with_shown_interval(line[line.value.notna()], measure)
@@ -107,7 +103,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
             title=" and ".join(m.title_of("") for m in shown[:2]),
             xlabel="epochs completed",
             ylabel="index",
-            ylim=(max(low, -1), min(high, 6)),
+            ylim=(max(low, least), min(high, greatest)),
         )
         axes.axhline(nothing, color="black", lw=0.5)
         if PRETRAINED_WEIGHTS in set(rows["weights"]):

@@ -1,11 +1,12 @@
 """The HTML page of a run: self-contained, its figures inside it and as files beside it."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
@@ -14,13 +15,17 @@ from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report.charts import Chart, chart_data
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.epochs import shown_epochs
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.headline import headline, weaknesses
+from pdtrain.report.measured_charts import MeasuredCharts, accuracy_chart
 from pdtrain.report.published import PublishedProfile, published_profiles
 from pdtrain.report.side_by_side import side_by_side
 from pdtrain.report.style import estimated, layers_of, moment
 from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
+from pdtrain.report.unit_charts import histogram_chart, spread_chart, unit_map_chart
 from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
@@ -40,19 +45,25 @@ from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.stimuli import load_stimuli
 
 DIFFERENCES = "differences.csv"  # beside the page: what the marks in its figures are made of
+VALUES = "values.csv"  # beside the page: what is drawn, at every epoch
+# what draws the charts in a browser, in this order
+SCRIPTS = ("charting/d3.min.js", "charting/plot.umd.min.js", "charts.js")
 COMPARISON = "comparison_"  # begins the name of a figure of several runs
-_SLIDER = "_slider"  # ends the name of a figure with a slider
-_MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
+_COLUMNS = (
+    "epoch", "weights", "layer", "depth", "probe", "quantity", "property", "value", "lower", "upper", "units_lower",
+    "units_upper", "note",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the page: one figure, or one per epoch with a slider."""
+    """A part of the page: a figure as an image, and the chart that a browser shows in its place."""
 
     name: str
-    frames: list[tuple[str, str]]  # label, image as data URI
+    image: str  # as data URI
     measures: Sequence[Measure] = ()  # what a figure that this package has no text for says of itself
     published: Sequence[PublishedProfile] = ()  # what stands in it beside
+    chart: Chart | None = None
 
     @property
     def title(self) -> str:
@@ -60,8 +71,7 @@ class Panel:
         if self.name in TITLES:
             return TITLES[self.name]
         what = " and ".join(measure.title_of("").strip() for measure in self.measures)
-        shown = " along depth" if len(self.frames) > 1 else ", untrained and trained"
-        return what[:1].upper() + what[1:] + (" along depth, after training" if self._compares else shown)
+        return what[:1].upper() + what[1:] + " along depth" + (", after training" if self._compares else "")
 
     @property
     def how_to_read(self) -> str:
@@ -72,8 +82,7 @@ class Panel:
     def _of_figure(self) -> str:
         if self.name in HOW_TO_READ:
             return HOW_TO_READ[self.name]
-        said = ["Move the slider through the epochs."] if len(self.frames) > 1 else []
-        said += [measure.how_to_read for measure in self.measures if measure.how_to_read]
+        said = [measure.how_to_read for measure in self.measures if measure.how_to_read]
         over = " and ".join(dict.fromkeys(measure.interval for measure in self.measures if measure.interval))
         if self._compares:
             said.append(HOW_TO_READ["comparison_dimension"])
@@ -106,55 +115,79 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING, processes: i
     """
     run_dir, folder = Path(run_dir), RunFolder(run_dir)
     rows = epoch_ends(load(run_dir, probe_set=probe_set))
-    catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
+    every = sorted(map(int, rows["epoch"].unique()))
+    seen = shown_epochs(every)
+    shown = estimated(rows[rows["epoch"].isin(seen)])
+    catalogue = catalogue_of(folder.results(probe_set), shown)
     out = folder.report(probe_set)
-    ends = (int(rows["epoch"].min()), int(rows["epoch"].max()))  # more is not drawn of units, and reading takes long
+    ends = (every[0], every[-1])  # more is not drawn of units, and reading takes long
     units = None
     if any(files_of_rows(run_dir, "units", probe_set)):
         units = epoch_ends(load(run_dir, units=True, probe_set=probe_set, epochs=ends))
     different = ends_differ(run_dir, catalogue.drawn(shown), probe_set, ends, units)
     write_csv(different, out / DIFFERENCES)
+    write_csv(_values(rows, catalogue.drawn(shown)), out / VALUES)
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
-    frames = _frames(shown)
-    figures = list(_figures(run_dir, shown, units, catalogue, probe_set, different, published, list(frames)))
-    images = side_by_side([partial(_saved, figure, out, frames) for figure in figures], processes=processes)
-    panels = [panel for drawn in zip(figures, images, strict=True) for panel in _panels(*drawn, frames, published)]
-    last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
+    figures = list(_figures(run_dir, shown, units, catalogue, probe_set, different, published))
+    images = side_by_side([partial(_saved, figure, out) for figure in figures], processes=processes)
+    panels = [
+        Panel(figure.name, data_uri(image), figure.measures, published, figure.chart)
+        for figure, image in zip(figures, images, strict=True)
+    ]
+    last = rows[rows.epoch == every[-1]]
     return write_page(
         folder.page(probe_set),
         template="page.html",
         title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
         caveats=[caveat.sentence for caveat in caveats_of_run(run_dir, rows, probe_set=probe_set)],
-        headline=headline(rows, catalogue, different),
+        headline=headline(last, catalogue, different),
         notes=[
             *filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]),
             *weaknesses(rows),
             *not_estimated(rows, catalogue),
+            *_left_out(every, seen),
         ],
         panels=sorted(panels, key=_place),
-        when=moment(rows, rows.epoch.max()).replace("epoch", "after epoch"),
-        indices=last.to_dict("records"),
+        when=moment(last, every[-1]).replace("epoch", "after epoch"),
+        indices=last[(last.probe == DISTILLATION.probe) & (last.layer == "")].to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
 
 
-def _place(panel: Panel) -> tuple[int, str, bool]:
-    """Place on the page; what this package has no text for comes after the information, by name, each slider first."""
+def _values(rows: pd.DataFrame, drawn: Sequence[Measure]) -> pd.DataFrame:
+    """What figures show, and of all epochs."""
+    of_layers = rows[rows["layer"] != ""]
+    shown = pd.concat([of_layers[:0], *(measure.rows(of_layers) for measure in drawn)])
+    return shown[[name for name in _COLUMNS if name in shown]]
+
+
+def _left_out(every: Sequence[int], seen: Sequence[int]) -> Iterator[str]:
+    if len(seen) < len(every):
+        yield f"Figures show {len(seen)} of {len(every)} epochs, the first more densely; {VALUES} beside this page has all."
+
+
+def _place(panel: Panel) -> tuple[int, str]:
+    """Place on the page; what this package has no text for comes after the information, by name."""
     names = list(TITLES)
-    if panel.name in names:
-        return names.index(panel.name), "", False
-    return names.index(INFORMATION.figure), panel.name.removesuffix(_SLIDER), not panel.name.endswith(_SLIDER)
+    return (names.index(panel.name), "") if panel.name in names else (names.index(INFORMATION.figure), panel.name)
 
 
 def write_page(path: Path, *, template: str, **content: object) -> Path:
     """Fill a template of this package in, and write the page."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
-    style = files("pdtrain.report").joinpath("page.css").read_text()
-    html = templates.get_template(template).render(style=style, **content)
+    html = templates.get_template(template).render(**page_resources(content.get("panels", ())), **content)
     with written_whole(path) as temporary:
         temporary.write_text(html)
     return path
+
+
+def page_resources(panels: Iterable[Panel]) -> dict[str, Any]:
+    """What a page holds besides its text: its style, and where there are charts their data and what draws them."""
+    folder = files("pdtrain.report")
+    charts = {panel.name: panel.chart for panel in panels if panel.chart is not None}
+    scripts = [folder.joinpath(name).read_text() for name in SCRIPTS] if charts else []
+    return {"style": folder.joinpath("page.css").read_text(), "charts": chart_data(charts), "scripts": scripts}
 
 
 def data_uri(svg: bytes) -> str:
@@ -174,15 +207,12 @@ def ends_differ(
 
 @dataclass(frozen=True)
 class _Drawing:
-    """A figure to be drawn."""
+    """A figure to be drawn, and the chart of the same."""
 
     name: str
     draw: Callable[[], Figure]
     measures: Sequence[Measure] = ()
-
-    def moving(self, frames: Mapping[int, str]) -> Mapping[int, str]:
-        """The frames of its slider: a figure of measures has one."""
-        return frames if self.measures else {}
+    chart: Chart | None = None
 
 
 def _figures(
@@ -193,36 +223,36 @@ def _figures(
     probe_set: str,
     different: pd.DataFrame,
     published: Sequence[PublishedProfile],
-    frames: Sequence[int],
 ) -> Iterator[_Drawing]:
+    drawn, about = catalogue.drawn(rows), foremost(rows)
+    charts = MeasuredCharts(rows, drawn)
     if (metrics := read_metrics(run_dir)) is not None and dynamics.holds_accuracy(metrics):
-        yield _Drawing("accuracy", partial(dynamics.accuracy, metrics))
+        yield _Drawing("accuracy", partial(dynamics.accuracy, metrics), chart=accuracy_chart(metrics))
     for name, measures in catalogue.figures(rows).items():
-        yield _Drawing(name, partial(profiles.profile, rows, measures, different, published, frames=frames), measures)
-    about = foremost(rows)
+        draw = partial(profiles.profile, rows, measures, different, published)
+        yield _Drawing(name, draw, measures, charts.along_depth(measures, different, published))
     information = INFORMATION.rows(rows)
     if about is not None and len(information) and units is not None:
-        units = estimated(units)
-        yield _Drawing("units", partial(unit_figures.unit_distribution, units, about))
-        yield _Drawing("unit_map", partial(unit_figures.unit_map, units, layers_of(information)[-2:][0]))
-    if (drawn := catalogue.drawn(rows)) and _has_epochs(rows):
-        yield _Drawing("paths", partial(dynamics.trajectories, rows, drawn, about))
-        yield _Drawing("heat_maps", partial(dynamics.heat_maps, rows, drawn))
+        units, last_hidden = estimated(units), layers_of(information)[-2:][0]
+        yield _Drawing("units", partial(unit_figures.unit_distribution, units, about), chart=spread_chart(units, about))
+        yield _Drawing(
+            "unit_map",
+            partial(unit_figures.unit_map, units, last_hidden),
+            chart=unit_map_chart(units, last_hidden),
+        )
+    if drawn and _has_epochs(rows):
+        of_layers = charts.over_epochs(drawn, about)
+        yield _Drawing("paths", partial(dynamics.trajectories, rows, drawn, about), chart=of_layers)
+        yield _Drawing("heat_maps", partial(dynamics.heat_maps, rows, drawn), chart=charts.maps())
     if any(len(measure.rows(rows)) for measure in INDICES):
-        yield _Drawing("indices", partial(dynamics.pruning_and_distillation, foremost_indices(rows)))
+        of_property = foremost_indices(rows)
+        draw = partial(dynamics.pruning_and_distillation, of_property)
+        yield _Drawing("indices", draw, chart=charts.indices(of_property))
     if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
         yield _Drawing("stimuli", partial(stimulus_figures.contact_sheet, stimuli[0]))
         if stimuli[1]:
-            yield _Drawing("properties", partial(stimulus_figures.property_histograms, stimuli[1]))
-
-
-def _frames(rows: pd.DataFrame) -> dict[int, str]:
-    """Epochs that a slider goes through, with their names; none of a single one, or of weights from elsewhere."""
-    epochs = sorted(map(int, rows.epoch.unique()))
-    if len(epochs) < 2 or not _has_epochs(rows):
-        return {}
-    step = max(1, -(-len(epochs) // _MOST_FRAMES))
-    return {epoch: moment(rows, epoch) for epoch in sorted({*epochs[::step], epochs[-1]})}
+            histograms = partial(stimulus_figures.property_histograms, stimuli[1])
+            yield _Drawing("properties", histograms, chart=histogram_chart(stimuli[1]))
 
 
 def _has_epochs(rows: pd.DataFrame) -> bool:
@@ -230,17 +260,6 @@ def _has_epochs(rows: pd.DataFrame) -> bool:
     return PRETRAINED_WEIGHTS not in set(rows["weights"])
 
 
-def _saved(figure: _Drawing, folder: Path, frames: Mapping[int, str]) -> list[bytes]:
-    """Draw a figure and write it; return its vector images, that of the page and those of its frames."""
-    return save(figure.draw(), folder, figure.name, list(map(str, figure.moving(frames))))
-
-
-def _panels(
-    figure: _Drawing, images: Sequence[bytes], frames: Mapping[int, str], published: Sequence[PublishedProfile]
-) -> Iterator[Panel]:
-    """A figure is a panel, and its frames are another."""
-    still, *moving = map(data_uri, images)
-    yield Panel(figure.name, [("", still)], figure.measures, published)
-    if moving:
-        labels = figure.moving(frames).values()
-        yield Panel(f"{figure.name}{_SLIDER}", list(zip(labels, moving, strict=True)), figure.measures)
+def _saved(figure: _Drawing, folder: Path) -> bytes:
+    """Draw a figure and write it; return the vector image."""
+    return save_figure(figure.draw(), folder, figure.name)

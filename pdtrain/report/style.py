@@ -53,6 +53,11 @@ def layer_colours(layers: Sequence[str]) -> dict[str, tuple]:
     return {layer: plt.cm.viridis(0.92 * place / max(len(layers) - 1, 1)) for place, layer in enumerate(layers)}
 
 
+def epoch_colour(epoch: int, last: int) -> tuple:
+    """From light at the first epochs to dark at the last."""
+    return plt.cm.viridis_r(0.15 + 0.8 * epoch / max(last, 1))
+
+
 def layers_of(rows: pd.DataFrame) -> list[str]:
     """Layers in the order of depth."""
     return list(rows[rows.layer != ""].drop_duplicates("layer").sort_values("layer_index").layer)
