@@ -31,9 +31,11 @@ def report(config: DictConfig) -> Path:
         from pdtrain.report.page import write_report
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
+        from pdtrain.results.reader import epoch_ends, load
 
-        page = write_report(given[0], probe_set=probe_set, processes=usable_processes())
-        print_summary(given[0], console, probe_set=probe_set)
+        rows = epoch_ends(load(given[0], probe_set=probe_set))
+        page = write_report(given[0], probe_set=probe_set, processes=usable_processes(), rows=rows)
+        print_summary(given[0], console, probe_set=probe_set, rows=rows)
         return page
     import pandas as pd
 

@@ -46,8 +46,10 @@ const short = text => text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…`
 // the scale of an axis from left to right, and the room that its labels take
 function horizontal(axis, items, width, banded) {
   if (axis.places.length && !banded) {
-    return {scale: {label: axis.label, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, width / 70),
-      tickFormat: place => Number.isInteger(place) ? String(place) : number(place)}, of: item => axis.places[item], room: 38};
+    const whole = axis.places.every(Number.isInteger), count = Math.max(3, width / 70);
+    const ticks = d3.ticks(...d3.extent(items, item => axis.places[item]), count).filter(place => !whole || Number.isInteger(place));
+    return {scale: {label: axis.label, labelAnchor: "center", labelArrow: "none", ticks, tickFormat: number},
+      of: item => axis.places[item], room: 38};
   }
   const step = Math.ceil(items.length / Math.max(1, (width - 60) / TICK));
   const text = item => axis.ticks.length && items.indexOf(item) % step === 0 ? short(axis.ticks[item]) : "";
@@ -82,7 +84,7 @@ function drawLines(view, width, hidden) {
   const targets = known(drawn);
   return {targets, across, marks: "circle", svg: Plot.plot({
     width, height: Math.min(340, 170 + width / 6) + x.room, marginLeft: 46, marginBottom: x.room, marginTop: 30, insetLeft: 8, insetRight: 8,
-    x: x.scale, y: {domain: range, label: table.unit, grid: true, ticks: 5}, color: {type: "identity"}, r: {type: "identity"},
+    x: x.scale, y: {domain: range, label: table.unit || null, grid: true, ticks: 5}, color: {type: "identity"}, r: {type: "identity"},
     marks: [
       view.zero === null ? null : Plot.ruleY([view.zero], {stroke: "#222", strokeWidth: 0.7}),
       view.reference === null ? null : Plot.ruleY([view.reference], {stroke: "#222", strokeDasharray: "2,3"}),
@@ -106,7 +108,7 @@ function drawBars(view, width, hidden) {
   const hasInterval = point => point.lower !== null && point.upper !== null;
   return {targets, across, marks: "rect", svg: Plot.plot({
     width, height: Math.min(300, 150 + width / 6) + x.room, marginLeft: 46, marginBottom: x.room, marginTop: 24,
-    x: {...x.scale, padding: 0.08}, y: {domain: vertical(view, points), label: table.unit, grid: true, ticks: 5},
+    x: {...x.scale, padding: 0.08}, y: {domain: vertical(view, points), label: table.unit || null, grid: true, ticks: 5},
     color: {type: "identity"},
     marks: [
       Plot.ruleY([0], {stroke: "#222", strokeWidth: 0.7}),
@@ -352,7 +354,8 @@ function build(figure) {
   figure.classList.add("live"); // the drawn one is kept for print
   redraw();
   let width = grid.clientWidth;
-  new ResizeObserver(() => { if (grid.clientWidth !== width) { width = grid.clientWidth; redraw(); } }).observe(grid);
+  const resized = () => { if (grid.clientWidth !== width) { width = grid.clientWidth; redraw(); } };
+  new ResizeObserver(() => requestAnimationFrame(resized)).observe(grid);
 }
 
 for (const figure of document.querySelectorAll("figure[data-chart]")) {

@@ -1,7 +1,7 @@
 """What the charts of a page are made of: axes, tables of values over two of them, and views that show a table.
 
-Data alone: `charts.js` draws them, and names from elsewhere are text to it. Each table goes into the page once, whatever
-number of charts show it.
+Data alone: `charts.js` draws them, and names from elsewhere are text to it. Each table goes into the page once,
+however many charts show it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

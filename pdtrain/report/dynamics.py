@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage, BboxImage
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from pdtrain.report.profiles import panels_of
 from pdtrain.report.style import (
@@ -36,6 +39,7 @@ from pdtrain.results.measures import (
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 
 _MARKERS = "osD^vP*X<>"
+_MOST_TICKS = 10
 ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
 # what stands in one panel, where nothing is, and how far it is in sight at most
 INDEX_PANELS = (
@@ -130,13 +134,25 @@ def heat_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
     for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
         above = outstanding_input(chosen) is not None
-        image = axes.imshow(
-            table, aspect="auto", origin="lower", cmap="viridis", vmax=table.iloc[1:].max().max() if above else None
-        )
-        figure.colorbar(image, ax=axes, label=measure.unit, extend="max" if above else "neither")
+        top = table.iloc[1:].max().max() if above else None
+        image = axes.imshow(table, aspect="auto", origin="lower", cmap="viridis", vmax=top, interpolation="none")
+        _colour_scale(axes, image, measure.unit, beyond=above)
         layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
         axes.set_yticks(range(len(table)), layers, fontsize=6)
-        step = max(1, len(table.columns) // 10)
+        step = -(-len(table.columns) // _MOST_TICKS)
         axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
         axes.set(title=panel_title(measure, about), xlabel="epoch")
     return figure
+
+
+def _colour_scale(axes: plt.Axes, image: AxesImage, unit: str, *, beyond: bool) -> None:
+    """The colours, the least and the greatest value, on the right; a colour bar would take as long as a panel."""
+    low, high = image.get_clim()
+    place = TransformedBbox(Bbox.from_extents(1.04, 0, 1.09, 1), axes.transAxes)
+    scale = BboxImage(place, cmap=image.get_cmap(), origin="lower")
+    scale.set_data(np.linspace(0, 1, 256)[:, None])
+    scale.set_clip_on(False)
+    axes.add_artist(scale)
+    for height, value, more in ((0, low, ""), (1, high, "≥ " if beyond else "")):
+        axes.text(1.12, height, f"{more}{value:.2g}", transform=axes.transAxes, fontsize=7, va="center")
+    axes.text(1.15, 0.5, unit, transform=axes.transAxes, fontsize=7, va="center", rotation=90)

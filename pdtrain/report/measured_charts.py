@@ -1,4 +1,4 @@
-"""Charts of what is measured of layers: along depth, over epochs, as maps, and the indices. Each value is in one table."""
+"""Charts of what is measured of layers: along depth, over epochs, as maps, and the indices; they share their tables."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +10,8 @@ from matplotlib.colors import to_hex
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.report.charts import Axis, Beside, Chart, Table, View
 from pdtrain.report.dynamics import ACCURACIES, INDEX_PANELS
-from pdtrain.report.profiles import PUBLISHED_COLOUR, Panels, panels_of, references
+from pdtrain.report.profiles import PUBLISHED_COLOUR, panels_of, references
+from pdtrain.report.published import PublishedProfile
 from pdtrain.report.style import (
     INDEX_COLOURS,
     TRAINED,
@@ -22,7 +23,6 @@ from pdtrain.report.style import (
     outstanding_input,
     with_shown_interval,
 )
-from pdtrain.report.published import PublishedProfile
 from pdtrain.results.measures import PRUNED_FRACTION, Measure, words
 
 _SHOWN_AT_FIRST = 4  # epochs along depth: of more, the others are switched on
@@ -42,6 +42,7 @@ class MeasuredCharts:
 
     def __init__(self, rows: pd.DataFrame, measures: Sequence[Measure]) -> None:
         self._rows = rows
+        self._names = layers_of(rows)
         self._layers, self._epochs = _layers(rows), _epochs(rows)
         self._tables = {
             (measure, about): (self._table(measure, about, chosen), chosen)
@@ -148,10 +149,6 @@ class MeasuredCharts:
         bounds[at] = [bool(lower_bound_in(note or "")) for note in chosen["note"].fillna("")]
         return Table(title, unit, lines, columns, values, lower, upper, bounds)
 
-    @property
-    def _names(self) -> list[str]:
-        return layers_of(self._rows)
-
     def _differing(self, measure: Measure, about: str, different: pd.DataFrame | None) -> list[int]:
         if different is None:
             return []
@@ -162,8 +159,8 @@ class MeasuredCharts:
     def _published(self, measure: Measure, published: Sequence[PublishedProfile]) -> Iterator[Beside]:
         places = {index: place for place, index in enumerate(self._layer_indices)}
         for profile in published:
-            found = profile.at(self._rows).sort_values("layer_index") if profile.quantity == measure.quantity else ()
-            if len(found):
+            found = profile.at(self._rows).sort_values("layer_index")
+            if profile.quantity == measure.quantity and len(found):
                 yield Beside(
                     f"{profile.label}, digitised",
                     PUBLISHED_COLOUR,

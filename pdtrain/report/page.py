@@ -102,11 +102,14 @@ class Panel:
         return self.name.startswith(COMPARISON)
 
 
-def write_report(run_dir: str | Path, *, probe_set: str = TRAINING, processes: int = 1) -> Path:
+def write_report(
+    run_dir: str | Path, *, probe_set: str = TRAINING, processes: int = 1, rows: pd.DataFrame | None = None
+) -> Path:
     """Write `run_dir`/report: figures as PNG and SVG, and report.html; return the page's path.
 
     The report of another probe set than training's lies in a folder of its name there. It is drawn in one or two
-    `processes`; of two the second is a copy of this one, which must have no other work under way.
+    `processes`; of two the second is a copy of this one, which must have no other work under way. `rows` are those of
+    completed epochs, where they have been read.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING, processes: i
         If the run has no results.
     """
     run_dir, folder = Path(run_dir), RunFolder(run_dir)
-    rows = epoch_ends(load(run_dir, probe_set=probe_set))
+    rows = epoch_ends(load(run_dir, probe_set=probe_set)) if rows is None else rows
     every = sorted(map(int, rows["epoch"].unique()))
     seen = shown_epochs(every)
     shown = estimated(rows[rows["epoch"].isin(seen)])
@@ -164,7 +167,7 @@ def _values(rows: pd.DataFrame, drawn: Sequence[Measure]) -> pd.DataFrame:
 
 def _left_out(every: Sequence[int], seen: Sequence[int]) -> Iterator[str]:
     if len(seen) < len(every):
-        yield f"Figures show {len(seen)} of {len(every)} epochs, the first more densely; {VALUES} beside this page has all."
+        yield f"Figures show {len(seen)} of {len(every)} epochs, the first more densely; {VALUES} has all."
 
 
 def _place(panel: Panel) -> tuple[int, str]:
@@ -173,16 +176,16 @@ def _place(panel: Panel) -> tuple[int, str]:
     return (names.index(panel.name), "") if panel.name in names else (names.index(INFORMATION.figure), panel.name)
 
 
-def write_page(path: Path, *, template: str, **content: object) -> Path:
+def write_page(path: Path, *, template: str, panels: Sequence[Panel], **content: object) -> Path:
     """Fill a template of this package in, and write the page."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
-    html = templates.get_template(template).render(**page_resources(content.get("panels", ())), **content)
+    html = templates.get_template(template).render(panels=panels, **_resources(panels), **content)
     with written_whole(path) as temporary:
         temporary.write_text(html)
     return path
 
 
-def page_resources(panels: Iterable[Panel]) -> dict[str, Any]:
+def _resources(panels: Iterable[Panel]) -> dict[str, Any]:
     """What a page holds besides its text: its style, and where there are charts their data and what draws them."""
     folder = files("pdtrain.report")
     charts = {panel.name: panel.chart for panel in panels if panel.chart is not None}

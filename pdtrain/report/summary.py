@@ -19,17 +19,23 @@ from pdtrain.results.run_folder import TRAINING, RunFolder
 _Values = dict[tuple[str, int], float]  # by layer and epoch
 
 
-def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRAINING) -> None:
-    """Print, per layer, what is measured before and after training, then the indices and where files are."""
-    frame = epoch_ends(load(run_dir, probe_set=probe_set))
+def print_summary(
+    run_dir: str | Path, console: Console, *, probe_set: str = TRAINING, rows: pd.DataFrame | None = None
+) -> None:
+    """Print, per layer, what is measured before and after training, then the indices and where files are.
+
+    `rows` are those of completed epochs, where they have been read.
+    """
+    frame = epoch_ends(load(run_dir, probe_set=probe_set)) if rows is None else rows
     folder = RunFolder(run_dir)
     catalogue = catalogue_of(folder.results(probe_set), frame)
     first, last = frame["epoch"].min(), frame["epoch"].max()
+    ends = frame[frame["epoch"].isin([first, last])]
     columns: dict[str, tuple[_Values, Measure]] = {}
     for measure in catalogue:
-        for about, rows in measure.rows(frame if measure.heading else frame[:0]).groupby("property", sort=False):
+        for about, of_property in measure.rows(ends if measure.heading else ends[:0]).groupby("property", sort=False):
             heading = measure.heading_of(str(about)).replace(RECEPTIVE_FIELD, " (field)").replace("_", " ")
-            columns["\n".join(heading.split())] = (_by_place(rows), measure)
+            columns["\n".join(heading.split())] = (_by_place(of_property), measure)
     layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
     shown = dict.fromkeys(_legend(measure) for _, measure in columns.values())
     moments = dict.fromkeys([moment(frame, first), moment(frame, last)])

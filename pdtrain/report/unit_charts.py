@@ -1,6 +1,7 @@
-"""Charts of single units and of the stimuli: how information is spread, which unit carries what, how properties vary."""
+"""Charts of single units and stimuli: how information is spread, which unit carries what, how properties vary."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -62,8 +63,9 @@ def histogram_chart(values: Mapping[str, np.ndarray]) -> Chart:
     views = []
     for name, column in values.items():
         counts, edges = np.histogram(column[np.isfinite(column)], bins=_BINS)
+        ranges = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]
         bins = Axis(
-            f"bins of {name}", "", "", [f"{low:.3g} to {high:.3g}" for low, high in zip(edges, edges[1:], strict=False)],
+            f"bins of {name}", "", "", ranges,
             ticks=[f"{low:.2g}" if place % 6 == 0 else "" for place, low in enumerate(edges[:-1])],
         )  # fmt: skip
         stimuli = Axis("stimuli", "", "", [""], colours=[TRAINED])
