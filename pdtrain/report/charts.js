@@ -3,7 +3,8 @@
 "use strict";
 {
 const data = JSON.parse(document.getElementById("charts").textContent);
-const NEAR = 30, TICK = 13; // pixels: what a pointer reaches, and the room of a label on its side
+const NEAR = 30, UPON = 2, TICK = 13; // pixels: what a pointer reaches, what lies at one place, a label on its side
+const MOST = 8; // values said at once
 const LONGEST = 22; // characters of a label
 
 // ---- what is said
@@ -217,19 +218,21 @@ function answering({svg, targets, marks}, title) {
   });
   svg.addEventListener("focusout", hide);
   svg.addEventListener("pointermove", event => {
-    const element = marks === "rect" ? event.target.closest("[role=img]") : nearest(event);
+    const found = (marks === "rect" ? [event.target.closest("[role=img]")] : nearest(event)).filter(e => pointOf.has(e));
     hide();
-    if (!pointOf.has(element)) return;
-    element.classList.add("pointed");
-    show(element, pointOf.get(element).text);
+    if (!found.length) return;
+    for (const element of found) element.classList.add("pointed");
+    show(found[0], found.map(element => pointOf.get(element).text).join("\n"));
   });
   svg.addEventListener("pointerleave", hide);
 
+  // the nearest, and what lies upon it
   function nearest(event) {
     const [x, y] = d3.pointer(event, svg);
-    const far = element => Math.hypot(element.cx.baseVal.value - x, element.cy.baseVal.value - y);
-    const found = d3.least(elements, far);
-    return found && far(found) <= NEAR ? found : null;
+    const far = (element, x, y) => Math.hypot(element.cx.baseVal.value - x, element.cy.baseVal.value - y);
+    const first = d3.least(elements, element => far(element, x, y));
+    if (!first || far(first, x, y) > NEAR) return [];
+    return elements.filter(element => far(element, first.cx.baseVal.value, first.cy.baseVal.value) <= UPON).slice(0, MOST);
   }
 }
 

@@ -18,7 +18,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     One that would be begins with an apostrophe. Numbers are left as they are.
     """
     inert = cache(_inert)  # names come again and again
-    texts = {name: column.map(inert) for name, column in table.items() if not is_numeric_dtype(column)}
+    texts = {str(name): column.map(inert) for name, column in table.items() if not is_numeric_dtype(column)}
     with written_whole(path) as temporary:
         table.assign(**texts).to_csv(temporary, index=False)
 

@@ -83,8 +83,8 @@ def caveats_of(
     if rows is not None:
         of_silence = pd.concat([measure.rows(rows) for measure in _SILENCE])
         points = {
-            int(epoch): silent
-            for epoch, of_epoch in of_silence.groupby("epoch")
+            int(of_epoch["epoch"].iloc[0]): silent
+            for _, of_epoch in of_silence.groupby("epoch")
             if (silent := silent_layers(of_epoch.itertuples()))
         }
         found += _dead(points)
