@@ -1,4 +1,4 @@
-"""What the report of the default training takes, and one of many epochs: `python scripts/bench_report.py [RUN] [--check]`.
+"""What a report takes, of the default training and of many epochs: `python scripts/bench_report.py [RUN] [--check]`.
 
 Seconds on the wall, which the promise is about and which want two idle cores, and of the processors, which other work
 changes little; the least of three. The runs hold the points of RUN in turn, or of one epoch that is trained here. With

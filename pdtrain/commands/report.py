@@ -28,15 +28,13 @@ def report(config: DictConfig) -> Path:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
     if len(given) == 1 and len(runs_below(given[0])) < 2:
-        from pdtrain.report.page import write_report
+        from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
-        from pdtrain.results.reader import epoch_ends, load
 
-        rows = epoch_ends(load(given[0], probe_set=probe_set))
-        page = write_report(given[0], probe_set=probe_set, processes=usable_processes(), rows=rows)
-        print_summary(given[0], console, probe_set=probe_set, rows=rows)
-        return page
+        made = report_of(Path(given[0]), probe_set=probe_set, processes=usable_processes())
+        print_summary(given[0], console, probe_set=probe_set, rows=made.rows, whole=made.whole)
+        return made.page
     import pandas as pd
 
     from pdtrain.report.comparison import CAVEATS, write_comparison

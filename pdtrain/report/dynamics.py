@@ -18,6 +18,7 @@ from pdtrain.report.style import (
     label_layers,
     layer_colours,
     layers_of,
+    lowest,
     mark_lower_bounds,
     moment,
     outstanding_input,
@@ -130,18 +131,24 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
 def heat_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
     """Layer by epoch: every measure about every property."""
     panels = panels_of(rows, measures)
-    figure, drawn = grid(len(panels), height=2.6)
-    for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
+    figure, drawn = grid(len(panels), height=2.3)
+    layers = pd.concat([chosen for *_, chosen in panels]).drop_duplicates("layer_index").sort_values("layer_index")
+    lines, epochs = list(layers.layer_index), sorted(rows.epoch.unique())
+    step = -(-len(epochs) // _MOST_TICKS)
+    below = lowest(drawn, len(panels))
+    for place, (axes, (measure, about, chosen)) in enumerate(zip(drawn, panels, strict=False)):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
         above = outstanding_input(chosen) is not None
         top = table.iloc[1:].max().max() if above else None
+        table = table.reindex(index=lines, columns=epochs)
         image = axes.imshow(table, aspect="auto", origin="lower", cmap="viridis", vmax=top, interpolation="none")
         _colour_scale(axes, image, measure.unit, beyond=above)
-        layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
-        axes.set_yticks(range(len(table)), layers, fontsize=6)
-        step = -(-len(table.columns) // _MOST_TICKS)
-        axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
-        axes.set(title=panel_title(measure, about), xlabel="epoch")
+        # the same layers and epochs in all panels: named where they stand first
+        named = axes.get_subplotspec().is_first_col()
+        axes.set_yticks(range(len(lines)), layers.layer if named else [""] * len(lines), fontsize=6)
+        axes.set_xticks(range(0, len(epochs), step), epochs[::step] if below[place] else [""] * len(epochs[::step]))
+        axes.tick_params(axis="x", labelsize=7)
+        axes.set(title=panel_title(measure, about), xlabel="epoch" if below[place] else "")
     return figure
 
 

@@ -1,6 +1,7 @@
 """Charts of what is measured of layers: along depth, over epochs, as maps, and the indices; they share their tables."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,15 @@ class MeasuredCharts:
     """
 
     def __init__(self, rows: pd.DataFrame, measures: Sequence[Measure]) -> None:
-        self._rows = rows
+        self._rows, self._measures = rows, measures
         self._names = layers_of(rows)
         self._layers, self._epochs = _layers(rows), _epochs(rows)
-        self._tables = {
+
+    @cached_property
+    def _tables(self) -> dict[tuple[Measure, str], tuple[Table, pd.DataFrame]]:
+        return {
             (measure, about): (self._table(measure, about, chosen), chosen)
-            for measure, about, chosen in panels_of(rows, measures)
+            for measure, about, chosen in panels_of(self._rows, self._measures)
         }
 
     def along_depth(

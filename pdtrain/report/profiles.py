@@ -13,6 +13,7 @@ from pdtrain.report.style import (
     first_and_last,
     grid,
     label_layers,
+    lowest,
     mark_lower_bounds,
     moment,
     outstanding_input,
@@ -53,7 +54,10 @@ def profile(
         drawn = [axes]
     else:
         figure, drawn = grid(len(panels), height=2.5)
-    for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
+    every = pd.concat([chosen for *_, chosen in panels])
+    for (axes, (measure, about, chosen)), is_lowest in zip(
+        zip(drawn, panels, strict=False), lowest(drawn, len(panels)), strict=True
+    ):
         axes.set(title=panel_title(measure, about), ylabel=measure.unit)
         if len(panels) == 1:
             _draw_every_epoch(axes, chosen)
@@ -66,7 +70,7 @@ def profile(
         if named:
             axes.legend(frameon=False)
         mark_differences(axes, measure, about, different)
-        label_layers(axes, chosen)  # last: layers without a value have their place too
+        label_layers(axes, every, named=is_lowest)  # last: layers without a value have their place too
     return figure
 
 

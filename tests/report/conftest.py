@@ -14,7 +14,8 @@ window.addEventListener("load", () => {
 const found = {errors: window.failures};
 %s
 found.broken = [...document.images].filter(image => !image.complete || !image.naturalWidth).length;
-found.fetched = performance.getEntriesByType("resource").map(entry => entry.name).filter(name => !name.startsWith("data:"));
+found.fetched = performance.getEntriesByType("resource").map(entry => entry.name)
+  .filter(name => !name.startsWith("data:"));
 found.wider = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const note = document.createElement("script"); note.type = "application/json"; note.id = "found";
 note.textContent = JSON.stringify(found); document.body.append(note);

@@ -1,4 +1,4 @@
-"""The charts of a real run's page, in a real browser: what is pointed at, reached by keys, switched, and left for print."""
+"""The charts of a real run's page, in a real browser: pointed at, reached by keys, switched, and left for print."""
 
 import re
 from collections.abc import Callable
@@ -20,10 +20,13 @@ const points = name => [...figure(name).querySelectorAll("svg [role=img]")];
 const said = element => element.getAttribute("aria-label");
 const tip = () => document.querySelector(".tip").hidden ? null : document.querySelector(".tip").textContent;
 const point = (element, aside = 0) => {
-  const box = element.getBoundingClientRect(), at = {clientX: box.x + box.width / 2 + aside, clientY: box.y + box.height / 2};
-  element.dispatchEvent(new PointerEvent("pointermove", {...at, bubbles: true}));
+  const box = element.getBoundingClientRect();
+  const [clientX, clientY] = [box.x + box.width / 2 + aside, box.y + box.height / 2];
+  element.dispatchEvent(new PointerEvent("pointermove", {clientX, clientY, bubbles: true}));
 };
-const press = key => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+const press = key => {
+  document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+};
 """
 
 
@@ -61,8 +64,8 @@ def test_what_is_pointed_at_or_reached_by_keys_says_the_value_that_load_gives(
         found.maps = points("heat_maps").map(element => { point(element); return tip(); });
         points("dimension")[0].focus();
         found.reached = [];
-        for (const key of ["", "ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "End", "ArrowRight", "Home"]) {
-          press(key);
+        for (const key of ["", "Right", "Right", "Up", "Left", "Down", "End", "Right", "Home"]) {
+          press(["", "End", "Home"].includes(key) ? key : `Arrow${key}`);
           found.reached.push([said(document.activeElement), tip()]);
         }
         found.ring = getComputedStyle(document.activeElement).strokeWidth;
@@ -78,7 +81,9 @@ def test_what_is_pointed_at_or_reached_by_keys_says_the_value_that_load_gives(
     said = zip(found["labels"], found["pointed"], strict=True)
     assert all(label in pointed.splitlines() for label, pointed in said), "points that lie on another too"
     assert found["far"] is None
-    assert set(expected) <= set(_without_bounds(found["paths"])) and set(expected) <= set(_without_bounds(found["maps"]))
+    assert set(expected) <= set(_without_bounds(found["paths"])) and set(expected) <= set(
+        _without_bounds(found["maps"])
+    )
     layers = rows.layer.nunique()
     reached = [0, 1, 2, layers + 2, layers + 1, 1, len(expected) - 1, len(expected) - 1, 0]
     assert [found["labels"].index(label) for label, _ in found["reached"]] == reached
@@ -91,7 +96,8 @@ def test_layers_and_epochs_are_switched_off_and_on(run_dir: Path, page: Path, op
         page,
         _HELPERS
         + """
-        const box = (name, text) => [...figure(name).querySelectorAll("label")].find(l => l.textContent === text).querySelector("input");
+        const labels = name => [...figure(name).querySelectorAll("label")];
+        const box = (name, text) => labels(name).find(label => label.textContent === text).querySelector("input");
         const of = (name, text) => points(name).filter(element => said(element).includes(text)).length;
         const switched = (name, text, what) => {
           const before = of(name, what); box(name, text).click(); const off = of(name, what); box(name, text).click();
@@ -148,7 +154,8 @@ def test_without_scripts_and_on_paper_the_drawn_figures_stand(page: Path, open_p
     found.figures = document.querySelectorAll("figure").length; found.before = seen();
     for (const rule of [...document.styleSheets[0].cssRules].filter(rule => rule.media?.mediaText === "print"))
       rule.media.mediaText = "all";
-    found.printed = seen(); found.charts = [...document.querySelectorAll(".chart")].filter(c => c.offsetHeight > 0).length;
+    found.printed = seen();
+    found.charts = [...document.querySelectorAll(".chart")].filter(chart => chart.offsetHeight > 0).length;
     """
     found = open_page(page, seen)
     assert found["before"] == 1, "the stimuli, which are no chart"

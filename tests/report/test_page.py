@@ -23,6 +23,7 @@ from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
 
+
 @pytest.fixture(scope="module")
 def run_dir(configure_shared: Callable[..., DictConfig]) -> Path:
     """A finished run, to be left as it is."""
