@@ -18,7 +18,7 @@ found.fetched = performance.getEntriesByType("resource").map(entry => entry.name
   .filter(name => !name.startsWith("data:"));
 found.wider = document.documentElement.scrollWidth > document.documentElement.clientWidth;
 const note = document.createElement("script"); note.type = "application/json"; note.id = "found";
-note.textContent = JSON.stringify(found); document.body.append(note);
+note.textContent = JSON.stringify(found).replaceAll("<", "\\\\u003c"); document.body.append(note);
 });
 </script>"""
 
