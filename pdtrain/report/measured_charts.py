@@ -17,7 +17,7 @@ from pdtrain.report.style import (
     INDEX_COLOURS,
     TRAINED,
     UNTRAINED,
-    epoch_colour,
+    epoch_colours,
     layer_colours,
     layers_of,
     moment,
@@ -222,7 +222,7 @@ def _epochs(rows: pd.DataFrame) -> Axis:
         [moment(rows, epoch) for epoch in epochs],
         ticks=list(map(str, epochs)),
         places=epochs,
-        colours=[UNTRAINED if epoch == first else to_hex(epoch_colour(epoch, last)) for epoch in epochs],
+        colours=[UNTRAINED, *map(to_hex, epoch_colours(epochs)[1:])],
         dashed=[epoch == first for epoch in epochs],
         steps=len(epochs) > 2,
     )

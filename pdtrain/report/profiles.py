@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pdtrain.report.published import PublishedProfile
 from pdtrain.report.style import (
     UNTRAINED,
-    epoch_colour,
+    epoch_colours,
     first_and_last,
     grid,
     label_layers,
@@ -78,9 +78,8 @@ def _draw_every_epoch(axes: plt.Axes, chosen: pd.DataFrame) -> None:
     """The first epoch, and those after it from light to dark; some are named."""
     first, *epochs = sorted(chosen.epoch.unique())
     _line(axes, chosen[chosen.epoch == first], UNTRAINED, moment(chosen, first), dashed=True)
-    for epoch in epochs:
+    for epoch, colour in zip(epochs, epoch_colours([first, *epochs])[1:], strict=True):
         named = epoch in (epochs[(len(epochs) - 1) // 2], epochs[-1])
-        colour = epoch_colour(epoch, epochs[-1])
         _line(axes, chosen[chosen.epoch == epoch], colour, moment(chosen, epoch) if named else None)
     low, high = min(0.0, chosen[["value", "lower"]].min().min()), max(0.0, chosen[["value", "upper"]].max().max())
     if high > low:

@@ -53,9 +53,9 @@ def layer_colours(layers: Sequence[str]) -> dict[str, tuple]:
     return {layer: plt.cm.viridis(0.92 * place / max(len(layers) - 1, 1)) for place, layer in enumerate(layers)}
 
 
-def epoch_colour(epoch: int, last: int) -> tuple:
-    """From light at the first epochs to dark at the last."""
-    return plt.cm.viridis_r(0.15 + 0.8 * epoch / max(last, 1))
+def epoch_colours(epochs: Sequence[int]) -> list[tuple]:
+    """From light at the first of the epochs that are shown to dark at the last, in even steps."""
+    return [plt.cm.viridis_r(0.15 + 0.8 * place / max(len(epochs) - 1, 1)) for place in range(len(epochs))]
 
 
 def layers_of(rows: pd.DataFrame) -> list[str]:
