@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from pdtrain.callbacks.listening import ProbeListener
 from pdtrain.limits import check_value
 from pdtrain.report.console import plain_console
-from pdtrain.report.point_table import point_table
+from pdtrain.report.point_table import point_tables
 from pdtrain.report.summary import print_caveats
 from pdtrain.results.caveats import caveats_at
 from pdtrain.results.measures import Catalogue
@@ -92,7 +92,8 @@ class TerminalProgress(ProgressBar, ProbeListener):
         """Print the point's table, with arrows against the point before."""
         self._hide("probing")
         if self._mode != "quiet":
-            self._console.print(point_table(point, rows, catalogue, self._before))
+            for table in point_tables(point, rows, catalogue, self._before, width=self._console.width):
+                self._console.print(table)
             print_caveats(caveats_at(point, rows), self._console)
         self._before = rows
 

@@ -6,7 +6,6 @@ augmentation, unit samples and stimuli are functions of the configuration's seed
 """
 
 import os
-import random
 import shutil
 import signal
 from contextlib import suppress
@@ -14,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
@@ -24,6 +22,7 @@ from pdtrain.callbacks.steps import completes_step
 from pdtrain.errors import RunError
 from pdtrain.files import written_whole
 from pdtrain.loggers.resumable import Resumable
+from pdtrain.random_streams import random_streams, set_random_streams
 from pdtrain.training.checkpoints import LAST, STATE, resumable_checkpoints
 from pdtrain.training.loading import wake_workers
 from pdtrain.training.signals import ASKING, handled_by, mute_closed_terminal, preempted
@@ -59,7 +58,7 @@ class Resuming(lightning.Callback):
         """Restore what Lightning does not; from now on signals wait for the end of a batch."""
         _check_same_step(trainer)
         if self._restored is not None:
-            _set_random_streams(self._restored["random"][trainer.global_rank])
+            set_random_streams(self._restored["random"][trainer.global_rank])
             _set_metrics(pl_module, self._restored["metrics"])
             self._restored = None
         self._defer_signals()
@@ -96,7 +95,7 @@ class Resuming(lightning.Callback):
     ) -> None:
         """Add what Lightning does not keep."""
         checkpoint[STATE] = {
-            "random": _of_all_ranks(trainer, _random_streams()),
+            "random": _of_all_ranks(trainer, random_streams()),
             "logged": [logger.logged for logger in trainer.loggers if isinstance(logger, Resumable)],
             "metrics": _metrics(pl_module) if self._within_epoch else {},
         }
@@ -182,26 +181,6 @@ def _name_too(path: Path, name: Path) -> None:
             os.link(path, temporary)
         except OSError:
             shutil.copyfile(path, temporary)
-
-
-def _random_streams() -> dict[str, Any]:
-    """All global random streams, as tensors and plain values."""
-    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 (the global stream, which others may use)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
-        "python": random.getstate(),
-    }
-
-
-def _set_random_streams(streams: dict[str, Any]) -> None:
-    torch.set_rng_state(streams["torch"])
-    if len(streams["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(streams["cuda"])
-    name, keys, *rest = streams["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    random.setstate(streams["python"])
 
 
 def _of_all_ranks(trainer: lightning.Trainer, value: Any) -> list[Any]:

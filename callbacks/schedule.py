@@ -36,9 +36,19 @@ class Schedule:
             return True
         return self.every_epochs is not None and completed % self.every_epochs == 0
 
-    def at_step(self, step: int) -> bool:
-        """Tell whether to probe after `step` optimiser steps."""
-        if self.log_spaced_steps is None or step % self.log_spaced_steps:
+    def at_step(self, step: int, before: int | None = None) -> bool:
+        """Tell whether to probe after `step` optimiser steps; those since `before` count too, which no batch ends at.
+
+        Examples
+        --------
+        >>> schedule = Schedule(log_spaced_steps=1)
+        >>> [step for step in range(10) if schedule.at_step(step)]
+        [1, 2, 4, 8]
+        >>> [step for step in range(3, 28, 3) if schedule.at_step(step, step - 3)]  # three optimisers step at a batch
+        [3, 6, 9, 18]
+        """
+        if self.log_spaced_steps is None:
             return False
-        multiple = step // self.log_spaced_steps
-        return multiple > 0 and multiple & (multiple - 1) == 0
+        passed = step // self.log_spaced_steps
+        passed_before = (step - 1 if before is None else before) // self.log_spaced_steps
+        return passed.bit_length() > max(passed_before, 0).bit_length()

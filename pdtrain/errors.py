@@ -14,6 +14,10 @@ class DamagedFile(InputError):
     """A file that is not as it was written, or none of its kind: another one may do in its place."""
 
 
+class NothingMatches(InputError):
+    """What patterns ask for is not in this network, though it may be in another of a sweep."""
+
+
 class RunError(RuntimeError):
     """A run that cannot go on, though its input was right: the message says what happened and what is kept."""
 

@@ -61,6 +61,7 @@ _SHARE_BELOW_1 = _Values(lambda value: 0 <= value < 1, "give a share from 0 to b
 _TWO_BINS = _Values(lambda value: value >= 2, "at least 2 bins are needed")
 
 STATISTICS = ("initial", "calibrated")  # of batch norm, before training
+COMPARISONS_OF_RSA = ("spearman", "pearson", "cosine", "rho_a", "kendall_tau_a", "whitened_cosine")
 LIMITS: dict[str, _Values | _Names] = {
     "channels_last": _among("auto", True, False),
     "label_smoothing": _SHARE_BELOW_1,
@@ -73,6 +74,7 @@ LIMITS: dict[str, _Values | _Names] = {
     "data.random_resized_crop": _Values(lambda value: 0 < value <= 1, "give a share above 0, up to 1, or null"),
     "data.rand_augment": _Values(lambda value: 0 <= value <= 30, "give a magnitude from 0 to 30, or null"),
     "data.standard_deviation": _Values(_all(lambda value: value > 0), "give a number above 0"),
+    "model.network.blocks": _ONE_OR_MORE,
     "model.network.widths": _Values(
         lambda value: len(value) > 0 and min(value) >= 1, "give at least one number of channels, each 1 or more"
     ),
@@ -111,6 +113,9 @@ LIMITS: dict[str, _Values | _Names] = {
     "probes.object_information.bins": _TWO_BINS,
     "probes.object_information.most_pairs": _ONE_OR_MORE,
     "probes.discriminability.folds": _Values(lambda value: value >= 2, "at least 2 folds are needed"),
+    "probes.similarity.most_stimuli": _Values(lambda value: value >= 4, "at least 4 stimuli are needed"),
+    "probes.similarity.distance": _Names(("correlation", "squared_euclidean"), "distance"),
+    "probes.similarity.comparison": _Names(COMPARISONS_OF_RSA, "comparison"),
     "callbacks.probing.on_error": _among("stop", "warn"),
     "callbacks.probing.schedule.every_epochs": _POSITIVE_OR_NULL,
     "callbacks.probing.schedule.log_spaced_steps": _POSITIVE_OR_NULL,
@@ -120,6 +125,7 @@ LIMITS: dict[str, _Values | _Names] = {
     "callbacks.wandb_media.share_of_time": _Values(
         lambda value: 0 <= value <= 1, "give a share from 0 to 1, or null"
     ),
+    "logger.wandb.scalars": _among("headline", "all"),
     "preprocessing.interpolation": _Names(("nearest", "nearest-exact", "bilinear", "bicubic"), "interpolation"),
     "preprocessing.pixels": _ONE_OR_MORE,
     "preprocessing.standard_deviation": _Values(_all(lambda value: value > 0), "give numbers above 0"),

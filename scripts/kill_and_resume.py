@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -43,8 +44,8 @@ SMALL_RUN = [
     "report=false",
 ]
 _TIMES = "time/"
-# times; and figures and histograms, which are not sent again with a line that was lost
-_NOT_COMPARED = ("_", "figures/", "units/", _TIMES)
+# times; and figures, histograms, charts and tables, which are not sent again with a line that was lost
+_NOT_COMPARED = re.compile(rf"_|figures/|depth/|table/|\w+_units/|{_TIMES}")
 MOMENTS = (
     "any time", "training", "probing", "writing a checkpoint", "writing results",
     "group", "worker", "stopped worker", "while resuming",
@@ -242,7 +243,7 @@ def wandb_history(run_dir: Path) -> list[tuple[int, dict]]:
         for record in records(path):
             if record.HasField("history"):
                 items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
-                values = {key: json.loads(value) for key, value in items.items() if not key.startswith(_NOT_COMPARED)}
+                values = {key: json.loads(value) for key, value in items.items() if not _NOT_COMPARED.match(key)}
                 history.append((record.history.step.num, values))
     return sorted(history, key=lambda step: step[0])
 

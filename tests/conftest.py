@@ -1,18 +1,24 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pdtrain.estimators.halvings import SPLITS
+from pdtrain.results.configuration import save_configuration
+from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.store import ResultsStore
 
 TINY = [
     "data.training_images=160",
@@ -25,6 +31,8 @@ TINY = [
     "+trainer.enable_progress_bar=false",
     "report=false",
 ]
+_LAYERS = ("input", "relu1", "relu2", "relu3", "relu4", "output")
+_Profiles = Mapping[tuple[int, int], Mapping[str, Sequence[float]]]
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +101,44 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
     monkeypatch.setattr(FigureCanvasAgg, "print_png", leave_blank)
     monkeypatch.setattr(FigureCanvasSVG, "print_svg", leave_blank)
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run with given profiles: of each probe point, a value for each layer of each quantity."""
+
+    def write(
+        profiles: _Profiles,
+        *,
+        seed: int = 0,
+        experiment: str = "made",
+        error: float = 0.01,
+        note: str = "",
+        shuffled: bool = False,
+    ) -> Path:
+        folder = tmp_path / "sweep" / f"{experiment}-{seed}"
+        config = {
+            "seed": seed,
+            "data": {"shuffled_labels": shuffled},
+            "model": {"network": {}},
+            "paths": {"run_dir": str(folder)},
+            "choices": {"experiment": experiment},
+        }
+        save_configuration(folder, OmegaConf.create(config))
+        halves = error * np.random.default_rng(7).standard_normal(SPLITS)
+        for (epoch, step), quantities in profiles.items():
+            rows = []
+            for name, values in quantities.items():
+                probe, quantity, about = name.split("/")
+                for place, (layer, value) in enumerate(zip(_LAYERS, values, strict=True)):
+                    rows.append(
+                        Row(
+                            layer, place, place / (len(_LAYERS) - 1), probe, quantity, about, value, note=note,
+                            half_differences=tuple((abs(value) * halves).tolist()), stimuli="same",
+                            estimator=f"{probe} 1",
+                        )
+                    )  # fmt: skip
+            ResultsStore(folder).write(ProbePoint(epoch, step), rows, [])
+        return folder
+
+    return write

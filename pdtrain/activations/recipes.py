@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 
-from pdtrain.activations.layers import Layer
-from pdtrain.errors import unknown_name
+from pdtrain.activations.layers import INPUT, Layer
+from pdtrain.errors import NothingMatches, unknown_name
 from pdtrain.limits import check_value
 
 DEFAULT = "default"
@@ -26,23 +26,31 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None, recip
     """Choose layers by names or glob patterns, or by a recipe where there are none.
 
     The name of a module that is called several times chooses all its calls, and that of a module that contains others
-    the layer that gives its output. A glob may match nothing as long as another does: networks differ.
+    the layer that gives its output. A glob may match nothing as long as another matches more than the input: networks
+    differ.
 
     Raises
     ------
+    NothingMatches
+        If globs match nothing, and nothing but the input is left; the message lists the names.
     InputError
-        If a name matches no layer, or no pattern does; the message lists the names. For an unknown recipe.
+        If a name matches no layer. For an unknown recipe.
     """
     check_value("layers.recipe", recipe)
     if patterns is None:
         return RECIPES[recipe](layers)
     check_value("layers.names", list(patterns))
     missing = [pattern for pattern in patterns if not any(_matches(layer, pattern) for layer in layers)]
+    names = [layer.name for layer in layers]
     for pattern in missing:
-        if not _is_glob(pattern) or len(missing) == len(patterns):
-            raise unknown_name("layers.names", pattern, [layer.name for layer in layers], of="layer")
+        if not _is_glob(pattern):
+            raise unknown_name("layers.names", pattern, names, of="layer")
+    chosen = [layer for layer in layers if any(_matches(layer, pattern) for pattern in patterns)]
+    if missing and not any(layer.name != INPUT for layer in chosen):
+        raise NothingMatches(str(unknown_name("layers.names", ", ".join(missing), names, of="layer")))
+    for pattern in missing:
         _say_once(f"layers.names={pattern}: no such layer in this network, whose others are probed")
-    return [layer for layer in layers if any(_matches(layer, pattern) for pattern in patterns)]
+    return chosen
 
 
 def default(layers: Sequence[Layer]) -> list[Layer]:

@@ -48,6 +48,9 @@ class LayerResponse:
         Where the model runs: heavy estimators may move there. All tensors here are on the CPU.
     fields
         Receptive fields of the sampled units; None if no probe needs them.
+    constant
+        What a response that is 1 in every unit is projected to, shape (features,), so that the mean over units can be
+        taken off a projection; None where there is none.
     """
 
     layer: Layer
@@ -57,6 +60,7 @@ class LayerResponse:
     unit_responses: Float[Tensor, "stimuli units"]
     device: torch.device
     fields: ReceptiveFields | None = None
+    constant: Float[Tensor, " features"] | None = None
 
     @property
     def method(self) -> str:
@@ -241,5 +245,14 @@ class _Kept:
 
     def response(self, device: torch.device, fields: ReceptiveFields | None) -> LayerResponse:
         """What was kept."""
-        projected = self._fold is not None
-        return LayerResponse(self._layer, self._responses, projected, self._units, self._unit_rows, device, fields)
+        constant = None if self._fold is None else self._fold(torch.ones(1, self._layer.units))[0]
+        return LayerResponse(
+            self._layer,
+            self._responses,
+            constant is not None,
+            self._units,
+            self._unit_rows,
+            device,
+            fields,
+            constant,
+        )

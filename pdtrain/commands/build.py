@@ -1,6 +1,5 @@
 """Builds what a configuration names: network, probes and the prober that runs them. Training and probing share it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -84,8 +83,3 @@ def _statistics(config: DictConfig) -> str:
     trains = "fingerprint" not in config  # of weights from elsewhere, whose twin is untrained
     initial: str = STATISTICS[0]
     return initial if trains and begins_from_weights(config) else config.get("untrained_batch_norm", initial)
-
-
-def measured_properties(probes: Sequence[Probe]) -> list[str]:
-    """Image properties that any of the probes measures information about."""
-    return list(dict.fromkeys(name for probe in probes for name in getattr(probe, "properties", ())))

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets, targets_in
-from pdtrain.errors import DamagedFile, InputError
+from pdtrain.errors import DamagedFile, InputError, NothingMatches
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import SHUFFLED_WEIGHTS, load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
@@ -73,12 +73,24 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         from pdtrain.commands.probe_weights import probe_weights
 
         return probe_weights(config, overrides or [], console)
-    written, runs = [], _runs(Path(config.run_dir))
+    return _probe_runs(config, _runs(Path(config.run_dir)), overrides or [], console)
+
+
+def _probe_runs(config: DictConfig, runs: list[Path], overrides: list[str], console: Console) -> list[Path]:
+    """Probe a run, or those of several whose networks have what is to be probed."""
     from pdtrain.commands.probe_job import sole_prober
 
+    written: list[Path] = []
+    left_out: list[NothingMatches] = []
     for run_dir in runs:
         with sole_prober(config, run_dir):
-            written += _probe_run(with_stored(config, run_dir, overrides or []), run_dir, console)
+            try:
+                written += _probe_run(with_stored(config, run_dir, overrides), run_dir, console)
+            except NothingMatches as error:
+                left_out.append(error)
+                if len(left_out) == len(runs):
+                    raise
+                console.print(f"{run_dir} is left out: {error}", soft_wrap=True, highlight=False, markup=False)
     return written
 
 

@@ -9,7 +9,7 @@ from pdtrain.commands.build import build_probes
 from pdtrain.commands.probe_job import sole_prober
 from pdtrain.errors import InputError
 from pdtrain.probes.prober import measured_by
-from pdtrain.report.point_table import point_table
+from pdtrain.report.point_table import point_tables
 from pdtrain.responses.areas import measure_areas
 from pdtrain.responses.table import read_responses, read_stimuli
 from pdtrain.results.configuration import check_measured_alike, keep_configuration
@@ -39,7 +39,8 @@ def _probe(config: DictConfig, console: Console) -> Path:
     keep_configuration(store.folder, config, _MEASURED_WITH)
     store.keep(catalogue)
     path = store.write(UNTRAINED, found.rows, found.unit_rows)
-    console.print(point_table(UNTRAINED, found.rows, catalogue))
+    for table in point_tables(UNTRAINED, found.rows, catalogue, width=console.width):
+        console.print(table)
     console.print(f"rows: {path}", soft_wrap=True)
     return path
 

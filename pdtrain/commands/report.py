@@ -27,7 +27,10 @@ def report(config: DictConfig) -> Path:
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
     probe_set = config.probe_set or _usual_set(given[0])
+    if config.claims:
+        return _claims(config, given, probe_set, console)
     if len(given) == 1 and len(runs_below(given[0])) < 2:
+        _check_one_run(given[0], probe_set)
         from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
@@ -40,11 +43,39 @@ def report(config: DictConfig) -> Path:
     from pdtrain.report.comparison import CAVEATS, write_comparison
 
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
-    page = write_comparison(given, out, by=config.by, probe_set=probe_set)
+    by = config.by if config.by is None or isinstance(config.by, str) else list(config.by)
+    page = write_comparison(given, out, by=by, probe_set=probe_set)
     for caveat in pd.read_csv(out / CAVEATS).itertuples():
         console.print(f"{caveat.run}: {caveat.sentence}", style="bold red", highlight=False, markup=False)
     console.print(f"comparison: {page}, tables: {out}/*.csv and *.tex", soft_wrap=True)
     return page
+
+
+def _claims(config: DictConfig, given: list[str], probe_set: str, console: Console) -> Path:
+    """Judge claims: pdtrain's own, or those of a file."""
+    from pdtrain.claims.declared import read_claims
+    from pdtrain.report.claims import CLAIMS, write_claims
+
+    claims = read_claims(None if config.claims is True else config.claims)
+    out = Path(config.out or RunFolder(given[0]).report(probe_set))
+    page, judged = write_claims(given, out, claims, probe_set=probe_set)
+    for of in judged:
+        console.print(of.data_set, highlight=False, markup=False)
+        for verdict in of.verdicts:
+            why = f" ({verdict.why})" if verdict.why else ""
+            console.print(f"  {verdict.verdict}: {verdict.claim.title}{why}", highlight=False, markup=False)
+    console.print(f"claims: {page}, table: {out / CLAIMS}", soft_wrap=True)
+    return page
+
+
+def _check_one_run(folder: str, probe_set: str) -> None:
+    """Raise InputError if there are several runs below a folder, of scripts that kept no configuration."""
+    runs = sorted({run for _, run in files_of_rows(folder, "rows", probe_set)})
+    if len(runs) > 1 and not runs_below(folder):
+        raise InputError(
+            f"run_dir={folder}: holds {len(runs)} runs that have no run.yaml, which a comparison groups runs by; give "
+            f"one of them, such as {runs[0]} (load() reads them together)"
+        )
 
 
 def _usual_set(folder: str) -> str:

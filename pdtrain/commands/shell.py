@@ -19,9 +19,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from pdtrain.commands.choices import keep_choices
 from pdtrain.commands.configuration_check import check_values, other_command
+from pdtrain.commands.left_out import count_job, leave_out, may_be_left_out
+from pdtrain.commands.library_noise import leave_out_noise
 from pdtrain.commands.new_folders import take_back, take_back_job
-from pdtrain.errors import InputError, Preempted, RunError, one_line, unknown_name
+from pdtrain.errors import InputError, NothingMatches, Preempted, RunError, one_line, unknown_name
 from pdtrain.training.signals import handled_by, leave_when_asked
 
 _WRONG_INPUT, _CANNOT_GO_ON = 2, 1  # exit codes
@@ -45,6 +48,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves its errors to us
     # W&B's service of a process that started this one: if this one is killed, the service keeps its run from the next
     os.environ.pop("WANDB_SERVICE", None)
+    leave_out_noise()
     leave_when_asked()
     try:
         launch()
@@ -62,15 +66,24 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
 
 
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) -> Any:
-    """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines."""
+    """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines.
+
+    A job of a sweep whose network has none of the layers that patterns ask for is left out.
+    """
+    hydra = HydraConfig.get()
+    count_job(hydra)
     try:
-        check_values(config, HydraConfig.get())
+        check_values(config, hydra)
+        keep_choices(config, hydra)
         return task(config)
     except Exception as error:
+        if isinstance(error, NothingMatches) and may_be_left_out(config, hydra):
+            take_back_job(hydra)
+            return leave_out(name, config, hydra, error)
         explained = _explain(error)
         if explained is not None:
-            take_back_job(HydraConfig.get())
-        if explained is None or config.debug is True or HydraConfig.get().mode == RunMode.MULTIRUN:
+            take_back_job(hydra)
+        if explained is None or config.debug is True or hydra.mode == RunMode.MULTIRUN:
             raise
         end(name, *explained)
 

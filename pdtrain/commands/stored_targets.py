@@ -30,6 +30,7 @@ _OFFERED = {
     "model.network": (
         "pdtrain.training.models.small_vgg",
         "pdtrain.training.models.mnist_cnn",
+        "pdtrain.training.small_resnet.small_resnet",
         "pdtrain.training.models.torchvision_model",
         "pdtrain.training.models.timm_model",
     ),
@@ -38,6 +39,7 @@ _OFFERED = {
         "pdtrain.probes.information_probe.InformationProbe",
         "pdtrain.probes.object_probe.ObjectInformationProbe",
         "pdtrain.probes.object_probe.DiscriminabilityProbe",
+        "pdtrain.probes.similarity_probe.SimilarityProbe",
     ),
     "stimuli": (
         "pdtrain.stimuli.sources.held_out",

@@ -14,6 +14,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from pdtrain.checksums import is_intact, yaml_with_checksum
+from pdtrain.commands.left_out import all_left_out
+from pdtrain.commands.new_folders import take_back
 from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
 from pdtrain.errors import DamagedFile, InputError
@@ -47,8 +49,9 @@ class SweepFolder(Callback):
             end("pdtrain-train", str(error))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Let go of the folder."""
+        """Let go of the folder; end the command if no network of the sweep has what was to be probed."""
         self._locks.close()
+        _check_something_ran("pdtrain-train")
 
 
 class NoSweepFolder(Callback):
@@ -60,8 +63,15 @@ class NoSweepFolder(Callback):
         _set_folder(config, Path(self._folder.name))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remove it."""
+        """Remove it; end the command if no network of the sweep has what was to be probed."""
         self._folder.cleanup()
+        _check_something_ran("pdtrain-probe")
+
+
+def _check_something_ran(name: str) -> None:
+    if (why := all_left_out()) is not None:
+        take_back()
+        end(name, why)
 
 
 def _folder(config: DictConfig) -> Path:

@@ -24,7 +24,7 @@ from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
 from pdtrain.files import written_whole
 from pdtrain.report.console import plain_console
-from pdtrain.results.configuration import save_configuration
+from pdtrain.results.configuration import run_name, save_configuration
 from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.results.status import write_status
 from pdtrain.training.processes import process_rank
@@ -83,7 +83,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     import pytorch_lightning as lightning
     import torch
 
-    from pdtrain.commands.build import build_prober, build_probes, built, measured_properties
+    from pdtrain.commands.build import build_prober, build_probes, built
+    from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
     from pdtrain.results.store import ResultsStore
 
@@ -100,7 +101,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
-    loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name)) for name, node in config.logger.items()]
+    loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name, config)) for name, node in config.logger.items()]
     trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
     data.check_processes(trainer.world_size)
 
@@ -108,6 +109,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
             warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
+            warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # some steps are logged then too
             trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
 
     if process_rank():  # of a data-parallel run; the first process keeps the books
@@ -133,10 +135,12 @@ def _keep_command(run_dir: Path) -> None:
                 OmegaConf.save(content, temporary)
 
 
-def _place_at_wandb(logger: object) -> dict[str, str]:
-    """Group and name of a sweep's job at W&B, unless the configuration gives them."""
-    if logger != "wandb" or not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+def _place_at_wandb(logger: object, config: DictConfig) -> dict[str, str]:
+    """What W&B calls a run, unless the configuration does: by the sweep that it is a job of, else by a name."""
+    if logger != "wandb":
         return {}
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return {"run_name": run_name(config)}
     hydra_config = HydraConfig.get()
     return {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
 
@@ -201,7 +205,7 @@ def _state_known(run_dir: Path) -> Iterator[None]:
 
 def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Console) -> None:
     """Write the report; say what came out and where everything is."""
-    from pdtrain.loggers.wandb_run import at_wandb, save_results, say_caveats
+    from pdtrain.loggers.wandb_run import at_wandb, save_results, say_caveats, say_offline
     from pdtrain.report.summary import print_caveats, print_summary
     from pdtrain.results.caveats import caveats_of_run
     from pdtrain.results.reader import epoch_ends, load
@@ -217,6 +221,7 @@ def _show(config: DictConfig, run_dir: Path, seconds: list[float], console: Cons
     at_wandb(say_caveats, caveats_of_run(run_dir, epoch_ends(load(run_dir))))
     at_wandb(save_results, run_dir)
     print_summary(run_dir, console)
+    at_wandb(say_offline, lambda line: console.print(line, soft_wrap=True))
     if seconds:
         console.print(
             f"probing took {sum(seconds):.1f} s for {len(seconds)} points ({sum(seconds) / len(seconds):.1f} s each)"

@@ -4,13 +4,14 @@ The information is a sum over classes, which are shuffled apart: means and varia
 that hardly ever fire, leave it few values, the laws of the classes are convolved.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import gammaln, xlogy
-from scipy.stats import chi2, gamma
+from scipy.special import gammainc, gammaln, xlogy
+from scipy.stats import chi2
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2
@@ -29,7 +30,7 @@ _LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millise
 _COUNTED = 0.1  # share of the variance that counted laws need to have
 _NEGLIGIBLE = 1e-6  # variance of a class, nats squared
 
-_Table = list[list[int]]
+_RareRow = tuple[tuple[int, ...], tuple[int, ...]]  # its counts, and the sizes of the columns they are in
 
 
 def conditional_p_values(
@@ -84,8 +85,9 @@ def conditional_p_values(
     if len(places):
         places = places[_cells_by_chance(flat[places], varying[places]) < _FEW_CELLS]
     arrays = [t[places].cpu().numpy() for t in (observed, mean, variance, varying)]
-    for i, table, *of_classes in zip(places.tolist(), flat[places].int().tolist(), *arrays, strict=True):
-        exact = _convolved(table, *of_classes)
+    rare_rows = _rare_rows(flat[places].cpu().numpy().astype(np.int64))
+    for i, *of_classes in zip(places.tolist(), rare_rows, *arrays, strict=True):
+        exact = _convolved(*of_classes)
         if exact is not None:
             p_values[i] = exact
     return p_values.view(tables.shape[:-3])
@@ -108,10 +110,14 @@ def _cells_by_chance(tables: Tensor, varying: Tensor) -> Tensor:
 
 
 def _convolved(
-    tables: list[_Table], observed: np.ndarray, mean: np.ndarray, variance: np.ndarray, varying: np.ndarray
+    rare_rows: list[_RareRow | None],
+    observed: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    varying: np.ndarray,
 ) -> float | None:
     """P-value of one unit and property; None where hardly any class is counted out, or it is too small to be told."""
-    found = {c: _rare_row(tables[c]) for c in varying.nonzero()[0].tolist()}
+    found = {c: rare_rows[c] for c in varying.nonzero()[0].tolist()}
     counted = [c for c, rows in found.items() if rows is not None]
     total = float(variance[varying].sum())
     if variance[counted].sum() < _COUNTED * total:
@@ -140,18 +146,44 @@ def _level(row: tuple[int, ...], columns: tuple[int, ...]) -> int:
     return sum(int(statistic[size][count]) for size, count in zip(columns, row, strict=True))
 
 
-def _rare_row(table: _Table) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Counts of the rarer of two rows, or of two columns, and the sizes of the other variable's bins."""
-    columns = [column for column in zip(*filter(any, table), strict=True) if any(column)]
-    rows = list(zip(*columns, strict=True))
-    if min(len(rows), len(columns)) != 2:
-        return None
-    turned = [t for t in (rows, columns) if len(t) == 2]
-    rare = min(turned, key=lambda t: (min(map(sum, t)), len(t[0])))
-    row = min(rare, key=sum)
-    if len(row) > 2 and (sum(row) > MOST or len(row) > _MOST_COLUMNS):
-        return None
-    return row, tuple(map(sum, zip(*rare, strict=True)))
+def _rare_rows(tables: np.ndarray) -> list[list[_RareRow | None]]:
+    """The rarer of two rows, or of two columns, of each table, where its law can be counted out; of each batch's classes.
+
+    Tables are of shape (batch, classes, response bins, property bins).
+    """
+    of_rows, of_columns = _rarer_of_two(tables), _rarer_of_two(tables.swapaxes(-1, -2))
+    turned = (of_columns.size < of_rows.size) | ((of_columns.size == of_rows.size) & (of_columns.width < of_rows.width))
+    found: list[list[_RareRow | None]] = [[None] * tables.shape[1] for _ in tables]
+    for of, chosen in ((of_rows, ~turned), (of_columns, turned)):
+        chosen &= of.countable
+        rows, columns = of.row[chosen].tolist(), of.columns[chosen].tolist()
+        for item, of_class, row, sizes in zip(*(at.tolist() for at in chosen.nonzero()), rows, columns, strict=True):
+            met = [(count, size) for count, size in zip(row, sizes, strict=True) if size]
+            counts, filled = zip(*met, strict=True)
+            found[item][of_class] = counts, filled
+    return found
+
+
+@dataclass(frozen=True)
+class _Rarer:
+    """The rarer of two rows of tables: how many stimuli, on how many columns, where, and the sizes of the columns."""
+
+    size: np.ndarray
+    width: np.ndarray
+    row: np.ndarray
+    columns: np.ndarray
+    countable: np.ndarray
+
+
+def _rarer_of_two(tables: np.ndarray) -> _Rarer:
+    rows, columns = tables.sum(-1), tables.sum(-2)
+    sizes = np.where(rows > 0, rows, np.iinfo(rows.dtype).max)
+    width = (columns > 0).sum(-1)
+    two = ((rows > 0).sum(-1) == 2) & (width > 1)
+    fewest = np.where(two, sizes.min(-1), np.iinfo(rows.dtype).max)
+    row = np.take_along_axis(tables, sizes.argmin(-1)[..., None, None], -2)[..., 0, :]
+    few = (fewest <= MOST) & (width <= _MOST_COLUMNS)
+    return _Rarer(fewest, width, row, columns, two & (few | (width == 2)))
 
 
 @lru_cache(maxsize=4096)
@@ -204,5 +236,8 @@ def _transform(stimuli: int, columns: tuple[int, ...], power: int) -> np.ndarray
 
 def _smooth_transform(mean: float, variance: float, step: float) -> np.ndarray:
     """Fourier transform of the scaled chi-squared law of the given mean and variance, on the grid of the sum."""
-    edges = (np.arange(_LEVELS + 1) - 0.5).clip(min=0) * step
-    return np.fft.rfft(np.diff(gamma.cdf(edges, mean**2 / variance, scale=variance / mean)))
+    shape, scale = mean**2 / variance, variance / mean
+    beyond = scale * (shape + 9 * np.sqrt(shape) + 45)  # from where on the law is one to the last digit
+    levels = min(_LEVELS, int(beyond / step) + 2)
+    edges = (np.arange(levels + 1) - 0.5).clip(min=0) * step
+    return np.fft.rfft(np.diff(gammainc(shape, edges / scale)), _LEVELS)

@@ -76,10 +76,9 @@ def class_tables(
         used = (responses >= 0) & (properties >= 0)
         counts = torch.bincount(cell.flatten() if bool(used.all()) else cell[used], minlength=units * size)
         return counts.view(units, 1, len(classes), rows, columns).float()
-    left, right = indicators(responses), indicators(properties)
-    tables = torch.empty(len(classes), units * rows, right.shape[1], device=left.device)
+    tables = torch.empty(len(classes), units * rows, properties.shape[1] * columns, device=responses.device)
     for table, members in zip(tables, members_of(labels), strict=True):
-        torch.mm(left[members].T, right[members], out=table)
+        torch.mm(indicators(responses[members], rows).T, indicators(properties[members], columns), out=table)
     return tables.view(len(classes), units, rows, properties.shape[1], columns).permute(1, 3, 0, 2, 4)
 
 
@@ -108,8 +107,8 @@ def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
     return max(int(codes.max()), 0) + 1
 
 
-def indicators(codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns_bins"]:
-    """Which bin each stimulus falls in, 0 or 1, float32; nothing where the code is negative.
+def indicators(codes: Int[Tensor, "stimuli columns"], bins: int | None = None) -> Float[Tensor, "stimuli columns_bins"]:
+    """Which of `bins` each stimulus falls in, 0 or 1, float32; nothing where the code is negative.
 
     Examples
     --------
@@ -117,10 +116,8 @@ def indicators(codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli 
     >>> indicators(torch.tensor([[0], [1], [-1]])).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    bins = bins_of(codes)
-    places = codes.long().clamp_min(0)[..., None]
-    marks = torch.zeros(*codes.shape, bins, device=codes.device)
-    return marks.scatter_(2, places, (codes >= 0).float()[..., None]).flatten(1)
+    every = torch.arange(bins_of(codes) if bins is None else bins, dtype=codes.dtype, device=codes.device)
+    return (codes[..., None] == every).float().flatten(1)
 
 
 def entropy_bits(counts: Float[Tensor, "*batch bins"]) -> Float[Tensor, "*batch"]:

@@ -101,5 +101,11 @@ def interval(value: float, error: float, *, coverage: float = 0.95) -> tuple[flo
     >>> [round(end, 3) for end in interval(1.0, 0.1)]
     [0.791, 1.209]
     """
-    reach = float(student.ppf(0.5 + coverage / 2, SPLITS)) * error
+    reach = _quantile(0.5 + coverage / 2) * error
     return value - reach, value + reach
+
+
+@cache
+def _quantile(share: float) -> float:
+    """Of Student's law with a degree of freedom for each halving."""
+    return float(student.ppf(share, SPLITS))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from pdtrain.estimators.contingency import LN2, Tables, bins_of, class_tables, indicators, members_of
 from pdtrain.estimators.discretization import stretches
@@ -75,19 +76,20 @@ def half_differences_of_information(
     order = _shuffle(len(responses), labels, seed).to(properties.device)
     if stretched is None:
         stretched = stretches_of(responses, properties, labels)
-    as_shown, shuffled = (
-        influence_on_sums(
-            responses,
-            codes,
-            weights,
-            labels,
-            stretched=stretched,
-            paired=paired,
-            moved=MOVED,
-            memory_bytes=memory_bytes,
-        )
-        for codes in (properties, properties[order])  # an order changes no stretch
+    # as shown and shuffled side by side, in one pass; an order changes no stretch
+    rows, columns = stretched
+    both, columns = torch.cat([properties, properties[order]], 1), columns.repeat(1, 2, 1)
+    sums = weights.shape[2]
+    if paired:
+        responses, rows = responses.repeat(1, 2), rows.repeat(1, 2, 1)
+        weights_of_both = torch.cat([pad(weights, (0, sums)), pad(weights, (sums, 0))])
+    else:
+        weights_of_both = weights.repeat(1, 2, 1)
+    influence = influence_on_sums(
+        responses, both, weights_of_both, labels, stretched=(rows, columns), paired=paired, moved=MOVED,
+        memory_bytes=memory_bytes,
     )  # fmt: skip
+    as_shown, shuffled = influence.chunk(2, dim=3 if paired else 2)
     widest = torch.zeros(len(halves), *weights.shape[1:])
     for found, by_chance in zip(as_shown, shuffled, strict=True):
         kept = less_chance(half_differences_of_mean(found, halves.to(found.device)), found, by_chance).cpu()
@@ -199,11 +201,11 @@ def _shared(
     ways, _, of_properties, _, _, columns = cells.shape
     sums = weights.shape[2]
     weighted = torch.einsum("mupcrs,upk->curpmks", cells, weights).flatten(1, 2).flatten(2)
-    left = indicators(responses)
+    rows = cells.shape[4]
     place = properties.long().clamp_min(0)[:, :, None, None].expand(-1, -1, ways * sums, 1)
     found = torch.empty(len(responses), of_properties, ways * sums, device=cells.device)
     for members, of_class in zip(members_of(labels), weighted, strict=True):
-        met = (left[members] @ of_class).view(len(members), of_properties, ways * sums, columns)
+        met = (indicators(responses[members], rows) @ of_class).view(len(members), of_properties, ways * sums, columns)
         found[members] = met.gather(3, place[members])[..., 0]
     found *= (properties >= 0)[..., None]
     return found.view(len(responses), of_properties, ways, sums).permute(2, 0, 1, 3)
@@ -313,7 +315,7 @@ def _potential(values: Tensor, weights: Tensor) -> Tensor:
     share = weights / weights.sum(-1, keepdim=True).clamp_min(1)
     at_edge = (share[..., 1:, :] + share[..., :-1, :]) / 2
     steps = (at_edge * (values[..., 1:, :] - values[..., :-1, :])).sum(-1)
-    return torch.nn.functional.pad(steps.cumsum(-1), (1, 0))
+    return pad(steps.cumsum(-1), (1, 0))
 
 
 def _margins(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,3 +17,19 @@ def holm(p_values: Float[np.ndarray, " tests"], level: float) -> Bool[np.ndarray
     significant = np.zeros(len(order), dtype=bool)
     significant[order] = passing
     return significant
+
+
+def holm_adjusted(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """The level at which each test would just be significant among all (Holm 1979); NaN, no test, stays and counts not.
+
+    Examples
+    --------
+    >>> holm_adjusted(np.array([0.01, np.nan, 0.03, 0.02, 0.5])).round(3).tolist()
+    [0.04, nan, 0.06, 0.06, 0.5]
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    made = np.flatnonzero(np.isfinite(p_values))
+    order = made[p_values[made].argsort(kind="stable")]
+    times = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(times * p_values[order]))
+    return adjusted

@@ -7,6 +7,7 @@ half differences (`half_samples`). A largest value is sought anew in each.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,16 @@ def replicates(values: Array, half_differences: Array, *, draws: int = _DRAWS, s
     >>> drawn.shape, bool(np.allclose(drawn[:, 1] - drawn[:, 0], 1.0))  # both go up and down together
     ((2000, 2), True)
     """
+    normal, scale = _drawn(draws, len(half_differences), seed)
+    return values + normal @ half_differences / math.sqrt(len(half_differences)) / scale
+
+
+@lru_cache(maxsize=4)
+def _drawn(draws: int, splits: int, seed: int) -> tuple[Array, Array]:
+    """Normal numbers, shape (draws, splits), and what turns their sums into Student's, shape (draws, 1)."""
     generator = np.random.default_rng(seed)
-    splits = len(half_differences)
-    noise = generator.standard_normal((draws, splits)) @ half_differences / math.sqrt(splits)
-    return values + noise / np.sqrt(generator.chisquare(splits, (draws, 1)) / splits)
+    normal = generator.standard_normal((draws, splits))
+    return normal, np.sqrt(generator.chisquare(splits, (draws, 1)) / splits)
 
 
 def quotient(

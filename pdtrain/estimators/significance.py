@@ -1,5 +1,7 @@
 """Whether an information is more than chance: by its law under permutation; many tests at once; shares of units."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -94,8 +96,13 @@ def wilson_interval(successes: int, trials: int, *, coverage: float = 0.95) -> t
     >>> [round(end, 3) for end in wilson_interval(50, 100)]
     [0.404, 0.596]
     """
-    z = float(norm.ppf(0.5 + coverage / 2))
+    z = _normal_quantile(0.5 + coverage / 2)
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
     return centre - reach, centre + reach
+
+
+@cache
+def _normal_quantile(share: float) -> float:
+    return float(norm.ppf(share))

@@ -15,6 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pdtrain.checksums import read_intact, remove_beside, write_beside
 from pdtrain.files import written_whole
 from pdtrain.results.run_folder import RunFolder
+from pdtrain.results.versions import metrics_as_of_today
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class CsvLogger(loggers.logger.Logger):
         super().__init__()
         self.path = RunFolder(save_dir).metrics
         self._lines: list[dict[str, str]] = []
+        self._columns: list[str] = []
+        self._text = ""  # of the lines that are in the file
         self._saved = 0
 
     @property
@@ -59,7 +62,7 @@ class CsvLogger(loggers.logger.Logger):
         with suppress(csv.Error):
             for line in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
                 self._lines.append({key: value for key, value in line.items() if key and _is_number(value)})
-        self._lines = self._lines[:logged]
+        self._lines = metrics_as_of_today(self._lines[:logged])
         if not intact:
             remove_beside(self.path)
             aside = self.path.rename(self.path.with_name(f"{self.path.name}.damaged"))
@@ -81,12 +84,18 @@ class CsvLogger(loggers.logger.Logger):
         """Write the file if there are new lines."""
         if self._saved == len(self._lines):
             return
-        columns = list(dict.fromkeys(key for line in self._lines for key in line))
+        columns = list(dict.fromkeys([*self._columns, *(key for line in self._lines[self._saved :] for key in line)]))
+        if columns != self._columns:  # all is put into text anew; else what is new, of a long file a small part
+            self._columns, self._text, self._saved = columns, "", 0
+        new = io.StringIO(newline="")
+        writer = csv.DictWriter(new, columns)
+        if not self._saved:
+            writer.writeheader()
+        writer.writerows(self._lines[self._saved :])
+        self._text += new.getvalue()
         remove_beside(self.path)
         with written_whole(self.path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self._lines)
+            file.write(self._text)
         write_beside(self.path)
         self._saved = len(self._lines)
 

@@ -6,10 +6,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError
+from pdtrain.loggers.wandb_charts import TABLE, depth_charts, hide_numbers, rows_table
 from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import say_caveats
+from pdtrain.loggers.wandb_run import GLOBAL_STEP, say_caveats, say_offline
+from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
+from pdtrain.results import logged
 from pdtrain.results.caveats import caveats_of_run
-from pdtrain.results.configuration import load_configuration
+from pdtrain.results.configuration import load_configuration, run_name
 from pdtrain.results.measures import catalogue_of
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
@@ -50,27 +53,38 @@ class WandbResults:
         if to == "same":
             options |= {"id": stored_id(run_dir), "resume": "allow"}
         else:
-            name = Path(run_dir).resolve().name
-            options |= {"name": f"{name} {probe_set}", "group": _group(Path(run_dir)), "job_type": "probe"}
+            name = Path(run_dir).resolve().name if config is None else run_name(config)
+            options |= {"name": f"{name}, {probe_set}", "group": _group(Path(run_dir)), "job_type": "probe"}
         self._run_dir, self._probe_set = run_dir, probe_set
+        self._scalars = ChosenScalars(HEADLINE if logger is None else logger.get("scalars", HEADLINE))
         self._run = wandb.init(**options)
-        self._run.define_metric(f"{probe_set}/*", step_metric="epoch")
+        self._run.define_metric(self._key("*"), step_metric=logged.EPOCH)
         trained = _lines(Path(run_dir)) if to == "same" else 0  # known whatever has become of W&B's own files
         self._step = max(self._run.starting_step, logged_steps(run_dir, self._run.id), trained)
 
     def send(self, point: ProbePoint, rows: list[Row]) -> None:
         """Send one stored probe point, and what there is to say of it and of all that the probe set holds."""
         catalogue = catalogue_of(RunFolder(self._run_dir).results(self._probe_set))
-        metrics = {f"{self._probe_set}/{key}": value for key, value in catalogue.metrics(rows).items()}
-        place = {"epoch": point.epoch, "trainer/global_step": point.step}
-        self._run.log(metrics | place, step=self._step, commit=True)
-        self._step += 1
         stored = epoch_ends(load(self._run_dir, probe_set=self._probe_set))
+        charts = depth_charts(stored, catalogue)
+        shown = {
+            **self._scalars.of(rows, catalogue, None),
+            TABLE: rows_table(point, rows, catalogue),
+            **charts,
+        }
+        place = {logged.EPOCH: point.epoch, GLOBAL_STEP: point.step}
+        self._run.log({self._key(key): value for key, value in shown.items()} | place, step=self._step, commit=True)
+        self._step += 1
+        hide_numbers(self._run, map(self._key, charts))
         caveats = caveats_of_run(self._run_dir, stored, probe_set=self._probe_set)
-        say_caveats(self._run, caveats, key=f"{self._probe_set}/caveats")
+        say_caveats(self._run, caveats, key=self._key("caveats"))
+
+    def _key(self, name: str) -> str:
+        return f"{self._probe_set}/{name}"
 
     def close(self) -> None:
-        """End the run."""
+        """End the run; say how to send it, if it is kept here alone."""
+        say_offline(self._run, print)
         self._run.finish()
 
 

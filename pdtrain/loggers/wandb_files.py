@@ -75,11 +75,32 @@ def stored_id(run_dir: str | Path) -> str:
     return content.decode().strip()
 
 
+def first_step(run: Any, save_dir: str | Path) -> int:
+    """The first step that a `wandb.Run` lacks, which goes on with what earlier processes logged.
+
+    Online its server knows. Offline all that earlier processes have on the disk counts, since it is on the server
+    already or `wandb sync` sends it there; what is offline when a run goes on online would come after its later steps,
+    so that it is marked as sent, and sent again from here.
+    """
+    if run.offline:
+        return logged_steps(save_dir, run.id)
+    first: int = run.starting_step
+    for path in RunFolder(save_dir).wandb_files.glob(f"offline-run-*/run-{run.id}.wandb"):
+        sent = path.with_suffix(".wandb.synced")
+        if not sent.exists() and _steps(path) > first:
+            sent.touch()
+            _log.warning(
+                "%s: its steps are sent again with those that follow; pictures and tables are not", path.parent
+            )
+    return first
+
+
 def logged_steps(save_dir: str | Path, run_id: str) -> int:
-    """Number of steps that earlier processes logged offline to a run: the first step that is free."""
-    free = 0
-    for path in RunFolder(save_dir).wandb_files.glob(f"offline-run-*/run-{run_id}.wandb"):
-        for record in records(path) if path.is_file() else ():  # a pipe would be waited for
-            if record.HasField("history"):
-                free = max(free, record.history.step.num + 1)
-    return free
+    """Number of steps that earlier processes logged to a run, as their files on the disk say."""
+    return max(map(_steps, RunFolder(save_dir).wandb_files.glob(f"*run-*/run-{run_id}.wandb")), default=0)
+
+
+def _steps(path: Path) -> int:
+    """The first step after those in a file."""
+    found = records(path) if path.is_file() else ()  # a pipe would be waited for
+    return max((record.history.step.num + 1 for record in found if record.HasField("history")), default=0)

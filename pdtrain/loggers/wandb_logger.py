@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,20 @@ from pytorch_lightning.utilities import rank_zero_only
 from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.errors import InputError, first_line
 from pdtrain.files import written_whole
-from pdtrain.loggers.wandb_files import logged_steps, stored_id
-from pdtrain.loggers.wandb_run import abandon_wandb
+from pdtrain.loggers.wandb_files import first_step, stored_id
+from pdtrain.loggers.wandb_run import GLOBAL_STEP, abandon_wandb
+from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
+from pdtrain.results import logged
+from pdtrain.results.measures import Catalogue
+from pdtrain.results.metrics import EVALUATED_ACCURACY
+from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
+from pdtrain.results.versions import metrics_as_of_today
 from pdtrain.training.processes import process_rank
 
 _log = logging.getLogger(__name__)
+_OVER_EPOCHS = ("val/*", "time/*", logged.EPOCH_LOSS, logged.TRAINING_ACCURACY, EVALUATED_ACCURACY)
+_AXES = (logged.EPOCH, GLOBAL_STEP)
 
 
 class WandbLogger(loggers.WandbLogger):
@@ -33,6 +41,11 @@ class WandbLogger(loggers.WandbLogger):
         Folder of the run.
     sweep, job
         Folder of the sweep and number of the job, for a job of a sweep: W&B's group and name where `options` give none.
+    run_name
+        Name of a run that is no job of a sweep, where neither `options` nor WANDB_NAME give one; in W&B's own sweeps it
+        has the name that W&B gives it.
+    scalars, metric
+        As in `ChosenScalars`.
     options
         As Lightning's, and `wandb.init`'s.
 
@@ -43,21 +56,33 @@ class WandbLogger(loggers.WandbLogger):
     """
 
     def __init__(
-        self, *, save_dir: str | Path, sweep: str | None = None, job: str | None = None, **options: Any
+        self,
+        *,
+        save_dir: str | Path,
+        sweep: str | None = None,
+        job: str | None = None,
+        run_name: str | None = None,
+        scalars: str = HEADLINE,
+        metric: str | None = None,
+        **options: Any,
     ) -> None:
         if sweep is not None:
             options |= {"group": options.get("group") or sweep, "name": options.get("name") or f"job {job}"}
+        elif not {"WANDB_NAME", "WANDB_SWEEP_ID"} & os.environ.keys():
+            options["name"] = options.get("name") or run_name
         run_id = options.pop("id", None)
         if run_id is None and process_rank() == 0:
             run_id = stored_id(save_dir)
         super().__init__(save_dir=save_dir, id=run_id, **options)
         self._wandb_init.pop("anonymous", None)  # W&B warns of it
+        self._scalars = ChosenScalars(scalars, metric)
         self._journal = RunFolder(save_dir).wandb_lines
         self._lines: list[dict[str, Any]] = []
         self._saved = 0
         self._sent: int | None = None  # how many W&B has; unknown before it is asked
         self._media: dict[str, Any] = {}
         self._dead = False
+        self._has_axes = False
 
     @property
     def logged(self) -> int:
@@ -72,7 +97,7 @@ class WandbLogger(loggers.WandbLogger):
         from wandb.errors import AuthenticationError, CommError, UsageError
 
         try:
-            return super().experiment
+            return self._with_axes(super().experiment)
         except (AuthenticationError, UsageError) as error:
             raise InputError(
                 f"logger=wandb: {first_line(error)} Log in, or log offline with WANDB_MODE=offline"
@@ -85,13 +110,24 @@ class WandbLogger(loggers.WandbLogger):
             )
             wandb.teardown()
             self._wandb_init["mode"] = "offline"
-            return super().experiment
+            return self._with_axes(super().experiment)
+
+    def _with_axes(self, run: Any) -> Any:
+        """Draw over epochs what is logged at their end; what is an axis has no chart."""
+        if not self._has_axes:
+            self._has_axes = True
+            for key in _AXES:
+                run.define_metric(key, hidden=True)
+            for key in _OVER_EPOCHS:
+                run.define_metric(key, step_metric=logged.EPOCH)
+        return run
 
     @rank_zero_only
     def go_on(self, logged: int) -> None:
         """Keep the first lines of an earlier process; W&B may have lost some of them with it, or have more."""
         kept = self._journal.read_bytes().splitlines() if self._journal.is_file() else []
         self._lines = [_line(kept[number]) if number < len(kept) else {} for number in range(logged)]
+        self._lines = metrics_as_of_today(self._lines)
         if lost := self._lines.count({}):
             _log.warning("%s: %d of the %d lines that were logged before are lost", self._journal, lost, logged)
         with written_whole(self._journal) as temporary:
@@ -102,12 +138,16 @@ class WandbLogger(loggers.WandbLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Add a line, and send it."""
-        self._lines.append({**metrics, "trainer/global_step": step})
+        self._lines.append({**metrics, GLOBAL_STEP: step})
         self._send()
 
+    def chosen(self, rows: Sequence[Row], catalogue: Catalogue) -> dict[str, float]:
+        """What of a probe point becomes curves: W&B has the rest in tables and in the artifact."""
+        return self._scalars.of(rows, catalogue, None if self._dead else self.experiment)
+
     def attach(self, media: Mapping[str, Any]) -> None:
-        """Send figures or histograms with the next line; they are not kept, nor sent again."""
-        self._media = dict(media)
+        """Send figures, tables or histograms with the next line; they are not kept, nor sent again."""
+        self._media |= media
 
     def _send(self) -> None:
         """Send the lines that W&B does not have."""
@@ -115,7 +155,7 @@ class WandbLogger(loggers.WandbLogger):
             return
         try:
             if self._sent is None:
-                self._sent = max(self.experiment.starting_step, logged_steps(str(self._save_dir), self.experiment.id))
+                self._sent = first_step(self.experiment, str(self._save_dir))
             for number in range(self._sent, len(self._lines)):
                 media = self._media if number == len(self._lines) - 1 else {}
                 self.experiment.log(self._lines[number] | media, step=number, commit=True)

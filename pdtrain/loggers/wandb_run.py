@@ -11,6 +11,7 @@ from pdtrain.results.caveats import Caveat
 from pdtrain.results.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
+GLOBAL_STEP = "trainer/global_step"  # Lightning's name of the steps completed
 _Options = ParamSpec("_Options")
 
 
@@ -37,6 +38,12 @@ def save_results(run: Any, run_dir: str | Path) -> None:
         if path.exists():
             artifact.add_file(str(path), name=str(path.relative_to(folder.path)))
     run.log_artifact(artifact)
+
+
+def say_offline(run: Any, say: Callable[[str], None]) -> None:
+    """Say how to send a `wandb.Run` that is kept here alone."""
+    if run.offline:
+        say(f"W&B:     offline; wandb sync {run.settings.sync_dir} sends it")
 
 
 def close_run(run: Any, state: str) -> None:

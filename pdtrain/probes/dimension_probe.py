@@ -120,6 +120,8 @@ class DimensionProbe:
     def check(self, stimuli: StimulusSet) -> None:
         """Raise InputError if there are too few stimuli, or in a subsample of them."""
         stimuli.check_number(MINIMUM_POINTS, of="intrinsic dimension")
+        if self._per_class:
+            stimuli.check_labelled("probes.intrinsic_dimension.per_class")
         fraction, count = self._options["subsample_fraction"], len(stimuli)
         if self._options["resamplings"] and round(count * fraction) < MINIMUM_POINTS:
             raise InputError(

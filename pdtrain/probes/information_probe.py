@@ -270,6 +270,8 @@ def _classes(stimuli: StimulusSet) -> Int[Tensor, " stimuli"]:
 
 def _too_few_for_classes(stimuli: StimulusSet) -> str:
     """Why information at fixed identity cannot be measured, or nothing."""
+    if not stimuli.labelled:
+        return f"{len(stimuli)} stimuli without labels: no identity to be fixed"
     classes = len(stimuli.labels.unique())
     needed = FEWEST_PER_CLASS_AND_VALUE * BINS * classes
     if len(stimuli) >= needed:

@@ -212,5 +212,6 @@ class DiscriminabilityProbe:
 
 
 def _check_objects(stimuli: StimulusSet, probe: str) -> None:
+    stimuli.check_labelled(f"probes.{probe}")
     if len(stimuli.labels.unique()) < 2:
         raise InputError(f"probes.{probe}: the stimuli show one object only; choose other stimuli or set it to null")

@@ -1,12 +1,11 @@
 """The one code path of probing: stimuli and a model in, rows out. Training callbacks and post-hoc probing call it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from torch import nn
 
 from pdtrain.activations.batch_dependence import batch_dependence
@@ -17,10 +16,12 @@ from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.activations.recipes import DEFAULT, select_layers
 from pdtrain.activations.recorder import MOST_UNITS, LayerResponse, Recorder
 from pdtrain.activations.sharding import current_shards
+from pdtrain.activations.unchanged import unchanged
 from pdtrain.limits import STATISTICS, check_value
 from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
+from pdtrain.results.dissimilarities import Dissimilarities
 from pdtrain.results.measures import BATCH_DEPENDENCE, DIMENSION, SILENT_UNITS, Catalogue, Measure
 from pdtrain.results.rows import UNTRAINED, Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
@@ -52,6 +53,20 @@ class Probe(Protocol):
         ...
 
 
+@runtime_checkable
+class LooksBack(Protocol):
+    """A probe that also compares a point with what was kept of others: the untrained network, and the point before."""
+
+    def compare(
+        self,
+        responses: Sequence[LayerResponse],
+        now: Dissimilarities,
+        past: Mapping[str, tuple[ProbePoint, Dissimilarities | None]],
+    ) -> list[Row]:
+        """Rows of all layers."""
+        ...
+
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -77,6 +92,11 @@ def measured_by(probes: Sequence[Probe]) -> Catalogue:
     return Catalogue(
         [*(measure for probe in probes for measure in probe.measures), SILENT_UNITS, BATCH_DEPENDENCE, *MEASURES]
     )
+
+
+def measured_properties(probes: Sequence[Probe]) -> list[str]:
+    """Image properties that any of the probes measures information about."""
+    return list(dict.fromkeys(name for probe in probes for name in getattr(probe, "properties", ())))
 
 
 class Prober:
@@ -148,6 +168,10 @@ class Prober:
 
     def prepare(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         """Resolve the layers and check the probes against the stimuli; raises InputError before any work."""
+        with unchanged(model):
+            return self._prepared(model, probes)
+
+    def _prepared(self, model: nn.Module, probes: Sequence[Probe]) -> list[Layer]:
         image = self.stimuli.images[:1].to(example_tensor(model))
         traced = trace_layers(model, image)
         chosen = {layer.name for layer in select_layers(traced, self._patterns, self._recipe)}
@@ -170,15 +194,15 @@ class Prober:
         """Record once, let every probe measure, add the indices, write the point; return its rows.
 
         In a data-parallel run every process calls it, and the first measures; the others return no rows. The random
-        streams, the modes of the modules and the weights are left untouched. `progress` hears the stage, and how many
-        of its steps of how many are done.
+        streams, the modes of the modules, the weights and the buffers are left untouched. `progress` hears the stage,
+        and how many of its steps of how many are done.
         """
         started = time.perf_counter()
         if self._recorder is None:
             self.prepare(model, probes)
         assert self._recorder is not None
         as_shown = calibrated(model, self.stimuli.images) if self._calibrates and point.step == 0 else nullcontext()
-        with torch.random.fork_rng(devices=[]), as_shown:
+        with unchanged(model), as_shown:
             responses = self._recorder.record(
                 model, self.stimuli.images, progress=lambda done, total: progress("stimuli", done, total)
             )
@@ -186,7 +210,8 @@ class Prober:
                 return []
             unsteady = batch_dependence(self._recorder, model, self.stimuli.images, responses)
             found = [
-                self._timed(probe, _Watched(responses, probe.name.replace("_", " "), progress)) for probe in probes
+                self._timed(probe, point, _Watched(responses, probe.name.replace("_", " "), progress))
+                for probe in probes
             ]
         rows, unit_rows = self._said(
             [
@@ -199,17 +224,30 @@ class Prober:
         rows += self._indices(rows, unit_rows, point)
         rows = [replace(row, stimuli=self.stimuli.fingerprint) for row in rows]
         self.store.keep(self.catalogue)
-        self.store.write(point, rows, unit_rows)
+        kept = (measurement.dissimilarities for measurement in found)
+        self.store.write(point, rows, unit_rows, next(filter(None, kept), None))
         if point == UNTRAINED:
             self._untrained = rows, unit_rows
         self.seconds.append(time.perf_counter() - started)
         return rows
 
-    def _timed(self, probe: Probe, responses: Sequence[LayerResponse]) -> Measurement:
+    def _timed(self, probe: Probe, point: ProbePoint, responses: Sequence[LayerResponse]) -> Measurement:
         started = time.perf_counter()
         found = probe.measure(responses, self.stimuli)
+        if isinstance(probe, LooksBack) and (now := found.dissimilarities) is not None:
+            found = replace(found, rows=[*found.rows, *probe.compare(responses, now, self._past(point, now))])
         self.seconds_by_probe[probe.name] = time.perf_counter() - started
         return found
+
+    def _past(self, point: ProbePoint, now: Dissimilarities) -> dict[str, tuple[ProbePoint, Dissimilarities | None]]:
+        """What the store kept of the points that this one is compared with; the first has none before it."""
+        if point.step == 0:
+            return {"untrained": (point, now)}
+        before = [each for each in self.store.points() if each.step < point.step]
+        untrained = UNTRAINED, self.store.read_dissimilarities(UNTRAINED)
+        if not before:
+            return {"untrained": untrained}
+        return {"untrained": untrained, "previous": (before[-1], self.store.read_dissimilarities(before[-1]))}
 
     def _said(self, rows: list[Row], unit_rows: list[UnitRow]) -> tuple[list[Row], list[UnitRow]]:
         """Values of maps and of what maps are reduced to are not to be pooled: their estimators say which they are."""

@@ -8,6 +8,7 @@ from pdtrain.report.area_figures import area_profiles, neuron_distribution
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import Panel, data_uri, write_page
+from pdtrain.report.similarity_figures import layer_maps
 from pdtrain.report.style import estimated
 from pdtrain.results.caveats import mixes_in, not_estimated
 from pdtrain.results.measures import catalogue_of, foremost
@@ -35,6 +36,7 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     out = RunFolder(folder).report()
     catalogue = catalogue_of(RunFolder(folder).results(probe_set), rows)
     figures = {"areas": area_profiles(rows, catalogue.drawn(rows), network)}
+    figures |= {name: layer_maps(rows, measures) for name, measures in catalogue.maps(rows).items()}
     if (about := foremost(rows)) is not None:
         units = estimated(load(folder, units=True, probe_set=probe_set))
         figures["neurons"] = neuron_distribution(units, about)

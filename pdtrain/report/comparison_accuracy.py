@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from scipy.stats import pearsonr
 
+from pdtrain.report.comparison_figures import broken
 from pdtrain.report.published import published_networks
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS
 from pdtrain.results.measures import DIMENSION
@@ -117,7 +118,7 @@ def compared_accuracy(table: pd.DataFrame) -> Figure | None:
         of_kind = table[table["error_of"] == correlation.error_of]
         axes.plot(of_kind["error"], of_kind["dimension"], "o", color="#0072B2", ms=5, label="here", zorder=3)
         for line in of_kind.itertuples():
-            name = str(line.setting).removeprefix("model.network.name=")
+            name = broken(str(line.setting).removeprefix("model.network.name="))
             axes.annotate(name, (line.error, line.dimension), xytext=(4, 3), textcoords="offset points", fontsize=6)
         axes.set(
             title=str(correlation), xlabel=correlation.error_of, ylabel="dimension of the last hidden layer (TwoNN)"

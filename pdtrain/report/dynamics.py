@@ -60,7 +60,7 @@ def accuracy(metrics: pd.DataFrame) -> Figure:
     for column, label, style in ACCURACIES:
         if column in metrics:
             values = metrics.dropna(subset=[column])
-            axes.plot(values["epoch"] + 1, values[column], style, marker="o", ms=3, color=TRAINED, label=label)
+            axes.plot(values["epoch"], values[column], style, marker="o", ms=3, color=TRAINED, label=label)
     if EVALUATED_ACCURACY in metrics:
         last = metrics.dropna(subset=[EVALUATED_ACCURACY]).iloc[-1]
         place = ([last["epoch"]], [last[EVALUATED_ACCURACY]])

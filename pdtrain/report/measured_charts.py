@@ -13,6 +13,7 @@ from pdtrain.report.charts import Axis, Beside, Chart, Table, View
 from pdtrain.report.dynamics import ACCURACIES, INDEX_PANELS
 from pdtrain.report.profiles import PUBLISHED_COLOUR, panels_of, references
 from pdtrain.report.published import PublishedProfile
+from pdtrain.report.similarity_figures import square
 from pdtrain.report.style import (
     INDEX_COLOURS,
     TRAINED,
@@ -104,6 +105,17 @@ class MeasuredCharts:
             )
         return Chart(views)
 
+    def between_layers(self, measures: Sequence[Measure]) -> Chart:
+        """Layers by layers, a map for each measure and epoch."""
+        views = []
+        for measure in measures:
+            chosen = measure.rows(self._rows)
+            for epoch, of_epoch in chosen.groupby("epoch"):
+                title = f"{measure.title_of('')}, {moment(self._rows, int(str(epoch)))}"
+                table = Table(title, measure.unit, self._layers, self._layers, square(of_epoch, self._names))
+                views.append(View(table, self._layers, "map", limits=(min(0.0, float(chosen.value.min())), 1.0)))
+        return Chart(views)
+
     def indices(self, rows: pd.DataFrame) -> Chart:
         """The indices of one property over epochs, and the share of units pruned in each layer."""
         views = []
@@ -185,8 +197,8 @@ def accuracy_chart(metrics: pd.DataFrame) -> Chart:
              for column, label, _ in ACCURACIES if column in metrics}  # fmt: skip
     epochs = sorted({int(epoch) for of_label in known.values() for epoch in of_label.index})
     completed = Axis(
-        "epochs of the metrics", "Epochs", "epochs completed", [f"epoch {epoch + 1}" for epoch in epochs],
-        places=[epoch + 1 for epoch in epochs],
+        "epochs of the metrics", "Epochs", "epochs completed", [f"epoch {epoch}" for epoch in epochs],
+        places=epochs,
     )  # fmt: skip
     dashes = {label: style == "--" for _, label, style in ACCURACIES}
     lines = Axis(

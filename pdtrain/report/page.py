@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
-from pdtrain.report import dynamics, profiles, stimulus_figures, unit_figures
+from pdtrain.report import dynamics, profiles, similarity, similarity_figures, stimulus_figures, unit_figures
 from pdtrain.report.charts import Chart, chart_data
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.epochs import shown_epochs
@@ -183,7 +183,12 @@ def _place(panel: Panel) -> tuple[int, str]:
 
 
 def write_page(
-    path: Path, *, template: str, panels: Sequence[Panel], charts: Mapping[str, Any] | None = None, **content: object
+    path: Path,
+    *,
+    template: str,
+    panels: Sequence[Panel] = (),
+    charts: Mapping[str, Any] | None = None,
+    **content: object,
 ) -> Path:
     """Fill a template of this package in, and write the page; `charts` is what `chart_data` gives of its panels."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
@@ -241,6 +246,11 @@ def _figures(
     for name, measures in catalogue.figures(rows).items():
         draw = partial(profiles.profile, rows, measures, different, published)
         yield _Drawing(name, draw, measures, partial(measured.along_depth, measures, different, published))
+    for name, measures in catalogue.maps(rows).items():
+        draw = partial(similarity_figures.layer_maps, rows, measures)
+        yield _Drawing(name, draw, measures, partial(measured.between_layers, measures))
+    if _has_epochs(rows) and similarity.keeps_epochs(str(run_dir), rows, probe_set):
+        yield _Drawing("similarity_epochs", partial(similarity.compared_epochs, str(run_dir), rows, probe_set))
     information = INFORMATION.rows(rows)
     if about is not None and len(information) and units is not None:
         of = (estimated(units), about)

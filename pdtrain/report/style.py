@@ -21,6 +21,7 @@ from pdtrain.results.measures import (
     PRUNING_AT_FIXED_IDENTITY,
     Measure,
 )
+from pdtrain.results.reader import moment as moment
 
 _OUTSTANDING = 3.0
 _TITLE_WIDTH = 34
@@ -136,9 +137,3 @@ def first_and_last(frame: pd.DataFrame) -> list[tuple[int, str, str]]:
     first, last = int(frame.epoch.min()), int(frame.epoch.max())
     untrained = (first, UNTRAINED, moment(frame, first))
     return [untrained] if first == last else [untrained, (last, TRAINED, moment(frame, last))]
-
-
-def moment(frame: pd.DataFrame, epoch: int) -> str:
-    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
-    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
-    return f"epoch {epoch}" if weights == "trained" else str(weights)

@@ -1,19 +1,19 @@
-"""The table in the terminal: each layer before and after training, and the indices."""
+"""What a run has come to, in the terminal: each layer before and after training, and the indices."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from pdtrain.report.layer_table import Column, layer_tables
 from pdtrain.report.style import moment
 from pdtrain.report.whole_run import WholeRun
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
-from pdtrain.results.measures import RECEPTIVE_FIELD, Measure, catalogue_of, foremost_indices, words
+from pdtrain.results.measures import Catalogue, Measure, catalogue_of, foremost_indices, words
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 
@@ -36,31 +36,8 @@ def print_summary(
     frame = epoch_ends(load(run_dir, probe_set=probe_set)) if rows is None else rows
     folder = RunFolder(run_dir)
     catalogue = catalogue_of(folder.results(probe_set), frame)
-    first, last = frame["epoch"].min(), frame["epoch"].max()
-    ends = frame[frame["epoch"].isin([first, last])]
-    columns: dict[str, tuple[_Values, Measure]] = {}
-    for measure in catalogue:
-        for about, of_property in measure.rows(ends if measure.heading else ends[:0]).groupby("property", sort=False):
-            heading = measure.heading_of(str(about)).replace(RECEPTIVE_FIELD, " (field)").replace("_", " ")
-            columns["\n".join(heading.split())] = (_by_place(of_property), measure)
-    layers = list(dict.fromkeys(frame[frame.layer != ""].sort_values("layer_index").layer))
-    shown = dict.fromkeys(_legend(measure) for _, measure in columns.values())
-    moments = dict.fromkeys([moment(frame, first), moment(frame, last)])
-    console.print(f"{' → '.join(moments)}: {', '.join(shown)}", highlight=False)
-    for part in _batched(columns.items(), max(1, (console.width - 12) // 13)):
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("layer", no_wrap=True)
-        for title, _ in part:
-            table.add_column(title, justify="right", no_wrap=True)
-        for layer in layers:
-            cells = [_change(values, layer, (first, last), measure) for _, (values, measure) in part]
-            table.add_row(layer, *cells)
-        console.print(table)
-    indices = foremost_indices(frame[frame.epoch == last])
-    for row in indices[indices.layer == ""].to_dict("records"):
-        interval = f"  [{row['lower']:.2f}, {row['upper']:.2f}]" if pd.notna(row["lower"]) else ""
-        value = f"{row['value']:.2f}" if pd.notna(row["value"]) else f"not given ({row['note']})"
-        console.print(f"{words(row['quantity']):>31} ({row['property']}): {value}{interval}", highlight=False)
+    _print_layers(frame, catalogue, console)
+    _print_indices(frame, catalogue, console)
     if (note := label_note_of_run(run_dir, frame, probe_set=probe_set)) is not None:
         console.print(note, highlight=False)
     for sentence in not_estimated(frame, catalogue) if whole is None else whole.not_estimated:
@@ -77,20 +54,47 @@ def print_caveats(caveats: Sequence[Caveat], console: Console) -> None:
         console.print(caveat.sentence, style="bold red", highlight=False, markup=False)
 
 
-_Item = TypeVar("_Item")
+def _print_layers(frame: pd.DataFrame, catalogue: Catalogue, console: Console) -> None:
+    of_layers = frame[frame["layer"] != ""].sort_values("layer_index", kind="stable")
+    epochs = list(dict.fromkeys([frame["epoch"].min(), frame["epoch"].max()]))
+    first = set(of_layers.loc[of_layers["depth"] == 0, "layer"])
+    columns, shown = [], []
+    for measure in catalogue:
+        for about, rows in measure.rows(frame if measure.heading else frame[:0]).groupby("property", sort=False):
+            columns.append(Column(measure, str(about), partial(_change, _by_place(rows), epochs, measure, first)))
+            shown.append(_legend(measure))
+    moments = " → ".join(dict.fromkeys(moment(frame, epoch) for epoch in epochs))
+    console.print(f"{moments}: {', '.join(dict.fromkeys(shown))}", highlight=False)
+    for table in layer_tables(columns, list(dict.fromkeys(of_layers["layer"])), width=console.width):
+        console.print(table)
 
 
-def _batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    """Split into lists of at most `size` (as itertools.batched of Python 3.12)."""
-    iterator = iter(items)
-    while part := list(islice(iterator, size)):
-        yield part
+def _print_indices(frame: pd.DataFrame, catalogue: Catalogue, console: Console) -> None:
+    """Those of the network after training: a table of those that are given, and why the others are not."""
+    indices = foremost_indices(frame[frame["epoch"] == frame["epoch"].max()])
+    indices = indices[indices["layer"] == ""]
+    if indices.empty:
+        return
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("index", "of", "value", "95% interval", "unit"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for measure in catalogue:
+        for row in measure.rows(indices[indices["value"].notna()]).to_dict("records"):
+            interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if pd.notna(row["lower"]) else ""
+            table.add_row(
+                words(row["quantity"]), words(row["property"]), f"{row['value']:.2f}", interval, measure.shown_unit
+            )
+    if table.row_count:
+        console.print(table)
+    for (about, why), missing in indices[indices["value"].isna()].groupby(["property", "note"], sort=False):
+        names = " and ".join(map(words, missing["quantity"]))
+        console.print(f"Not given: {names} of {words(str(about))} ({why}).", highlight=False)
 
 
 def _legend(measure: Measure) -> str:
     """What a column is of, and in which unit."""
     name = words(measure.probe) if "{" in measure.heading else measure.heading
-    return f"{name} ({'milli' if measure.scale == 1000 else ''}{measure.unit})"
+    return f"{name} ({measure.shown_unit})" if measure.unit else name
 
 
 def _by_place(rows: pd.DataFrame) -> _Values:
@@ -98,6 +102,8 @@ def _by_place(rows: pd.DataFrame) -> _Values:
     return dict(zip(zip(rows.layer, rows.epoch, strict=True), rows.value, strict=True))
 
 
-def _change(values: _Values, layer: str, epochs: tuple[int, int], measure: Measure) -> str:
-    found = [values.get((layer, epoch)) for epoch in dict.fromkeys(epochs)]
-    return "→".join("–" if value is None or pd.isna(value) else measure.shown(value) for value in found)
+def _change(values: _Values, epochs: Sequence[int], measure: Measure, first: set[str], layer: str) -> str:
+    """The value of each epoch; one for what comes before any weights, if that is what it was."""
+    found = [values.get((layer, epoch)) for epoch in epochs]
+    shown = ["–" if value is None or pd.isna(value) else measure.shown(value) for value in found]
+    return "→".join(dict.fromkeys(shown) if layer in first else shown)

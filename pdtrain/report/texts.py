@@ -5,6 +5,10 @@ TITLES = {
     "indices": "Pruning and distillation",
     "information": "Information per unit along depth",
     "information_at_fixed_identity": "Information at fixed identity along depth",
+    "similarity": "Similarity to the untrained network along depth",
+    "similarity_previous": "Similarity to the point before along depth",
+    "layer_similarity": "Similarity of layers",
+    "similarity_epochs": "Similarity of epochs",
     "paths": "The path of each layer",
     "objects": "View-invariant object information along depth",
     "unit_map": "Which unit carries what",
@@ -19,7 +23,12 @@ TITLES = {
     "comparison_information": "Information per unit along depth, after training",
     "comparison_information_at_fixed_identity": "Information at fixed identity along depth, after training",
     "comparison_objects": "View-invariant object information along depth, after training",
+    "similarity_runs": "Similarity of the layers of runs",
+    "similarity_same_layers": "Similarity of the same layer in two runs",
+    "comparison_similarity": "Similarity to the untrained network, after training",
+    "comparison_similarity_previous": "Similarity to the point before, after training",
     "comparison_indices": "Indices after training",
+    "comparison_differences": "Differences between settings",
     "comparison_dynamics": "Indices over epochs",
     "comparison_accuracy": "Dimension of the last hidden layer and accuracy",
 }
@@ -29,6 +38,24 @@ HOW_TO_READ = {
     "information_at_fixed_identity": "Beside the figure above: what a unit tells about the property among images of one class. Where a "
     "property goes with the class, as luminance does in photographs, a unit that tells the class tells it too; here that is left out. "
     "Cut in fewer bins than above, so compare the shapes, not the heights. Bands: 95% interval over stimuli. A star: differs at 5%.",
+    "similarity": "How much of its untrained geometry a layer keeps, on the same stimuli: linear CKA without bias, and RSA. 1: the same "
+    "but for rotation and scale; around 0: nothing in common. Training often leaves early layers nearly as they were. Bands: 95% "
+    "interval over stimuli.",
+    "similarity_previous": "How alike a layer is to itself one probe point before: where it is 1, the layer has come to rest. "
+    "It depends on how far apart the points are. Bands: 95% interval over stimuli.",
+    "layer_similarity": "Every layer against every other, by linear CKA without bias and by RSA. Blocks of light colour are layers that "
+    "represent the stimuli alike. Wherever two layers share what the images themselves bring along, they are alike to some degree before "
+    "any learning: compare with the untrained network on the left, and with the line of the input.",
+    "similarity_epochs": "A panel each layer: every epoch against every other, by linear CKA without bias. A light square is a time in which "
+    "the layer hardly changed; the first line tells how far it is from the untrained network, the last how early it became what it is.",
+    "similarity_runs": "The layers of one run (upwards) against those of another, on the same stimuli; of several seeds the mean over pairs. "
+    "A light diagonal: the same layer represents the stimuli alike. Values, and those of all settings, stand in similarity.csv.",
+    "similarity_same_layers": "The same layer in two runs, on the same stimuli: between seeds of one setting, and between settings. What seeds "
+    "of one setting have in common is the most that another setting can be expected to have in common with them. Bands: 95% interval, "
+    "over runs where there are three seeds or more, over stimuli for two runs.",
+    "comparison_similarity": "How much of its untrained geometry each layer keeps: mean over seeds for each setting; bands as above.",
+    "comparison_similarity_previous": "How alike each layer is to itself one probe point before the last: mean over seeds for each "
+    "setting; bands as above.",
     "dimension": "Each point is a layer: how many independent directions its responses to the stimuli fill, with a 95% "
     "interval; from pale to dark through the epochs. Grey and dashed is the untrained network, which is flat or falls. A trained "
     "network rises, then falls: the hunchback. A high peak is expansion, a low end is contraction. Open triangles are lower "
@@ -63,12 +90,17 @@ HOW_TO_READ = {
     "information rises); absolute values are not alike, as recordings sample few neurons.",
     "neurons": "Share of the neurons of an area that carry less than a given information, before noise is corrected. A curve "
     "further left carries less.",
-    "comparison_dimension": "Mean over seeds for each setting; bands: 95% interval of the mean (Student's t over seeds; "
-    "none for a single seed). Of two runs that saw the same stimuli, a star marks layers that differ at 5%, paired over stimuli.",
+    "comparison_dimension": "Mean over seeds for each setting, n of them; bands: 95% interval of the mean (Student's t over "
+    "seeds; none for a single seed, and that of two seeds may go beyond the axes). A star marks layers that differ at 5%: of two "
+    "settings of at least three seeds over these, of two runs that saw the same stimuli paired over stimuli, with Holm's "
+    "correction over layers.",
     "comparison_information": "Mean over seeds for each setting; bands as above.",
     "comparison_information_at_fixed_identity": "Mean over seeds for each setting; bands as above.",
     "comparison_objects": "Mean over seeds for each setting; bands as above.",
-    "comparison_indices": "Each dot is one seed; the bar is their mean with its 95% interval.",
+    "comparison_indices": "Each dot is one run; the bar is the mean over seeds, n of them, with its 95% interval (Student's t; that "
+    "of two seeds may go beyond the axes).",
+    "comparison_differences": "Mean of one setting less that of another, with its 95% interval over seeds. Filled: differs at 5% "
+    "with Holm's correction over all that are shown. The numbers stand in the table of differences.",
     "comparison_dynamics": "Mean over seeds after each epoch; bands: 95% interval of the mean. Where lines part tells when a "
     "setting begins to matter.",
     "comparison_accuracy": "Each dot is a network (a setting, mean over its runs): dimension of its last hidden layer against the "

@@ -16,10 +16,12 @@ from pdtrain.results.configuration import load_configuration, probe_set_configur
 from pdtrain.results.measures import (
     AT_FIXED_IDENTITY,
     BATCH_DEPENDENCE,
+    PAIR,
     RANDOM,
     SILENT_FRACTION,
     SILENT_UNITS,
     Catalogue,
+    words,
 )
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics
 from pdtrain.results.rows import ProbePoint
@@ -103,7 +105,8 @@ def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
     missing: dict[tuple[str, str], list[str]] = {}
     of_layers = rows[rows.layer != ""]
     for measure in catalogue:
-        of_measure = measure.rows(of_layers) if measure.figure else rows[:0]
+        along_depth = measure.figure and measure.per != PAIR
+        of_measure = measure.rows(of_layers) if along_depth else rows[:0]
         for about, of_property in of_measure.groupby("property", sort=False):
             if of_property.value.notna().any():
                 continue
@@ -114,8 +117,10 @@ def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
 
 
 def _missing(what: str, why: str, about: Sequence[str]) -> str:
-    named = f"{what} about {', '.join(about)}" if any(about) else what
-    return f"Not estimated: {named.replace('_', ' ')} ({why})."
+    named = words(what)
+    if any(about):
+        named += f" about {', '.join(dict.fromkeys(map(words, about)))}"
+    return f"Not estimated: {named} ({why})."
 
 
 def caveats_at(point: ProbePoint, rows: Sequence[Any]) -> list[Caveat]:

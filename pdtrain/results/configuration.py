@@ -16,22 +16,25 @@ from pdtrain.results.versions import ADDED, upgraded
 
 PRETRAINED_WEIGHTS, SHUFFLED_WEIGHTS = "pretrained", "shuffled"
 _PROBE_SET_NAME = "probe.yaml"
-# what may differ between a run and its continuation, since it changes no number
-_FREE = (
+CHOICES = "choices"  # the key under which a run keeps what was chosen of each group
+# what only says how a run is made, and changes no number
+CHANGES_NO_NUMBER = (
     "resume",
     "sweep",
-    "ckpt_path",
     "debug",
     "report",
     "paths",
+    CHOICES,
     "data.workers",
     "data.prefetch_factor",
     "data.file_lists",
-    "data.validation_labels",
-    "data.root",
     "trainer.enable_progress_bar",
     "trainer.default_root_dir",
+    "logger.wandb.scalars",
+    "logger.wandb.metric",
 )
+# what may differ between a run and its continuation: also where it began, and where the same data lie
+_FREE = (*CHANGES_NO_NUMBER, "ckpt_path", "data.validation_labels", "data.root")
 
 
 def save_configuration(run_dir: str | Path, config: DictConfig) -> None:
@@ -90,6 +93,15 @@ def _read(path: Path) -> DictConfig:
     if not {"data", "model"} <= set(config) or not isinstance(config.get("paths"), DictConfig):
         raise DamagedFile(f"{path}: no configuration of a run")
     return config
+
+
+def choices_of(config: DictConfig) -> dict[str, str | None]:
+    """What was chosen of each group of the configuration, such as "small_vgg" of "model"; none where it is not kept."""
+    choices = config.get(CHOICES)
+    if not isinstance(choices, DictConfig):
+        return {}
+    found = {str(group): OmegaConf.select(choices, str(group), default=None) for group in choices}
+    return {group: choice for group, choice in found.items() if choice is None or isinstance(choice, str)}
 
 
 def check_measured_alike(folder: str | Path, config: DictConfig, groups: Sequence[str], *, probe_set: str) -> None:
@@ -176,6 +188,23 @@ def runs_below(path: str | Path) -> list[Path]:
     return folders_below(path)
 
 
+def run_name(config: DictConfig) -> str:
+    """Data, model and seed of a run, such as "objects small_vgg seed 0".
+
+    Data are called by their name, else by their folder or class; a network by its name, or that of its function.
+    """
+    network = config.model.network
+    data = config.data.get("name") or Path(config.data.get("root") or "").name or _word_of(config.data._target_)
+    model = network.get("name") or _word_of(network._target_)
+    shuffled = "shuffled labels " if config.data.get("shuffled_labels") else ""
+    return f"{data} {shuffled}{model} seed {config.seed}"
+
+
+def _word_of(target: str) -> str:
+    """The last part of a path to a function or class, as a plain word."""
+    return target.rpartition(".")[2].removesuffix("Data").lower()
+
+
 def holds_run(run_dir: str | Path) -> bool:
     """Tell whether a run was begun in `run_dir`."""
     return RunFolder(run_dir).configuration.is_file()
@@ -205,5 +234,10 @@ def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix.rstrip("."), node
 
 
+def is_at_or_below(key: str, part: str) -> bool:
+    """Whether a key is that of a part of the configuration, or of something in it."""
+    return key == part or key.startswith(f"{part}.")
+
+
 def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
+    return any(is_at_or_below(key, free) for free in _FREE)

@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Any
 from pdtrain.checksums import from_json, json_with_checksum
 from pdtrain.errors import DamagedFile, one_line
 from pdtrain.files import written_whole
+from pdtrain.stimuli.identity import IDENTITY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NAME = "measures.json"
+HEADLINE_PROPERTIES = 3  # of those that a measure is about, so many are of the headline set
 # figures of the page that are of all measures, or of none
 _OF_THE_PAGE = (
-    "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "stimuli", "unit_map", "units",
+    "accuracy", "areas", "heat_maps", "indices", "neurons", "paths", "properties", "similarity_epochs",
+    "similarity_runs", "similarity_same_layers", "stimuli", "unit_map", "units",
 )  # fmt: skip
 _MOST_DIGITS = 12
+PAIR = "pair"  # what a measure may be per
+_PREFIXES = {1.0: "", 1000.0: "milli"}  # of what a unit becomes by the scale of its values
 ACTIVE = "_of_active"  # ends the name of a mean that leaves silent units out
 RECEPTIVE_FIELD = "@receptive_field"  # ends the name of a property of each unit's own field
 
@@ -44,12 +49,16 @@ class Measure:
         Of the values, such as "dimensions" or "bit per unit".
     per
         "unit": a statistic over the units of a layer; "population": of a layer as a whole; "network": one number for
-        all layers; "pair": of two layers or runs.
+        all layers; "pair": of two layers, the other of which stands in `property`. Of pairs there are too many for
+        loggers, terminal and curves: they are drawn as a map of layers by layers.
     interval
         What the interval that figures show is over: "stimuli" (`lower` and `upper` of a row), or "units" (`units_lower`
         and `units_upper`, of shares of units); "" where there is none.
     metric
         Key in the loggers, of {layer}, {property} and {quantity}; empty parts are left out.
+    headline
+        Key, of the same parts, of what is of the headline set: the few values that W&B draws over epochs and, those of
+        layers, along depth. What stands before its only `/` is its section there. "" leaves them to W&B's tables.
     figure
         Name of the figure that draws it along depth, over epochs and as a map, in the report, in comparisons and at
         W&B; measures of one figure stand side by side. "" draws none.
@@ -75,6 +84,8 @@ class Measure:
     >>> sparseness = Measure(probe="sparseness", quantity="mean", title="sparseness", figure="sparseness")
     >>> sparseness.key("relu1", "")
     'sparseness/relu1/mean'
+    >>> INFORMATION.headline_key("relu1", "contrast")
+    'info_contrast/relu1'
     """
 
     probe: str
@@ -84,6 +95,7 @@ class Measure:
     per: str = "population"
     interval: str = ""
     metric: str = ""
+    headline: str = ""
     figure: str = ""
     heading: str = ""
     scale: float = 1.0
@@ -98,6 +110,8 @@ class Measure:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w*", self.figure) or self.figure in _OF_THE_PAGE:  # it becomes the name of files
             raise ValueError(f"figure={self.figure}: give letters, digits and _, and none of {', '.join(_OF_THE_PAGE)}")
+        if self.headline.count("/") > 1:  # W&B would make a section of all that stands before the last
+            raise ValueError(f"headline={self.headline}: give at most one /, after the name of a section")
         if not 0 <= self.digits <= _MOST_DIGITS:
             raise ValueError(f"digits={self.digits}: choose from 0 to {_MOST_DIGITS}")
 
@@ -105,14 +119,20 @@ class Measure:
         """Those rows, or per-unit values, of a frame that are of this measure."""
         return frame[(frame["probe"] == self.probe) & (frame["quantity"] == self.quantity)]
 
+    def of_units(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Those per-unit values of a frame that a measure per "unit" sums up; none of another."""
+        quantity = (self.unit_quantity or self.quantity) if self.per == "unit" else ""
+        return frame[(frame["probe"] == self.probe) & (frame["quantity"] == quantity)]
+
     def fits(self, row: Any) -> bool:
         """Whether a row, or a line of a frame of rows, is of this measure."""
-        return (row.probe, row.quantity) == (self.probe, self.quantity)
+        return bool(row.quantity == self.quantity and row.probe == self.probe)
 
     def of(self, quantity: str, **changes: Any) -> Measure:
         """A measure that stands beside this one: neither drawn nor printed, unless `changes` say so."""
-        beside: dict[str, Any] = {"title": words(quantity), "figure": "", "heading": "", "tabulated": False}
-        return replace(self, **{"quantity": quantity, **beside, "reference": "", "extrapolates": False, **changes})
+        unsaid: dict[str, Any] = dict.fromkeys(("headline", "figure", "heading", "reference"), "")
+        beside = {"title": words(quantity), **unsaid, "tabulated": False, "extrapolates": False}
+        return replace(self, **{"quantity": quantity, **beside, **changes})
 
     def title_of(self, about: str) -> str:
         """Title of the panel about a property."""
@@ -124,11 +144,30 @@ class Measure:
 
     def shown(self, value: float) -> str:
         """A value as the terminal prints it."""
-        return f"{value * self.scale:.{self.digits}f}"
+        return f"{value * self.scale:z.{self.digits}f}"  # what rounds to zero has no sign
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of what the terminal prints.
+
+        Examples
+        --------
+        >>> Measure(probe="unit_information", quantity="mean", unit="bit per unit", scale=1000).shown_unit
+        'millibit per unit'
+        """
+        if self.scale in _PREFIXES or not self.unit:
+            return _PREFIXES.get(self.scale, "") + self.unit
+        return f"{self.unit}, times {self.scale:g}"
 
     def key(self, layer: str, about: str) -> str:
         """Key in the loggers."""
-        key = self.metric or f"{self.probe}/{{layer}}/{{property}}/{{quantity}}"
+        return self._filled(self.metric or f"{self.probe}/{{layer}}/{{property}}/{{quantity}}", layer, about)
+
+    def headline_key(self, layer: str, about: str) -> str:
+        """Key in the headline set; without a layer, the name of its chart along depth."""
+        return self._filled(self.headline, layer, about)
+
+    def _filled(self, key: str, layer: str, about: str) -> str:
         key = key.replace("{layer}", layer).replace("{property}", about).replace("{quantity}", self.quantity)
         return "/".join(part for part in key.split("/") if part)
 
@@ -154,13 +193,13 @@ def words(name: str) -> str:
 
 DIMENSION = Measure(
     probe="intrinsic_dimension", quantity="two_nn", title="intrinsic dimension (TwoNN)", unit="dimensions",
-    per="population", interval="stimuli", metric="id/{layer}/{quantity}", figure="dimension", heading="ID", digits=0,
-    extrapolates=True,
+    per="population", interval="stimuli", metric="id/{layer}/{quantity}", headline="id/{layer}", figure="dimension",
+    heading="ID", digits=0, extrapolates=True,
 )  # fmt: skip
 INFORMATION = Measure(
     probe="unit_information", quantity="mean", title="{property}", unit="bit per unit", per="unit",
-    interval="stimuli", metric="info/{layer}/{property}/{quantity}", figure="information", heading="{property}",
-    scale=1000, digits=0, unit_quantity="information", extrapolates=True,
+    interval="stimuli", metric="info/{layer}/{property}/{quantity}", headline="info_{property}/{layer}",
+    figure="information", heading="{property}", scale=1000, digits=0, unit_quantity="information", extrapolates=True,
 )  # fmt: skip
 INFORMATION_OF_ACTIVE = INFORMATION.of(f"mean{ACTIVE}")
 NORMALIZED_INFORMATION = INFORMATION.of("normalized_mean", unit="share of the entropy")
@@ -209,14 +248,14 @@ ACCURACY = Measure(
 CHANCE = ACCURACY.of("chance", interval="")
 DISTILLATION = Measure(
     probe="index", quantity="distillation", unit="index", per="network", interval="stimuli",
-    metric="index/{layer}/{property}/{quantity}",
+    metric="index/{layer}/{property}/{quantity}", headline="index/{quantity}",
 )  # fmt: skip
-ACTIVE_PRUNING = DISTILLATION.of("active_pruning")
+ACTIVE_PRUNING = DISTILLATION.of("active_pruning", headline=DISTILLATION.headline)
 DISTILLATION_AT_FIXED_IDENTITY = DISTILLATION.of(f"distillation{AT_FIXED_IDENTITY}")
 PRUNING_AT_FIXED_IDENTITY = DISTILLATION.of(f"active_pruning{AT_FIXED_IDENTITY}")
-EXPANSION = DISTILLATION.of("expansion", metric="index/{quantity}")
-CONTRACTION = EXPANSION.of("contraction")
-PEAK_DEPTH = EXPANSION.of("peak_depth", unit="relative depth")
+EXPANSION = DISTILLATION.of("expansion", metric="index/{quantity}", headline=DISTILLATION.headline)
+CONTRACTION = EXPANSION.of("contraction", headline=EXPANSION.headline)
+PEAK_DEPTH = EXPANSION.of("peak_depth", unit="relative depth", headline=EXPANSION.headline)
 PRUNED_FRACTION = DISTILLATION.of(
     "pruned_fraction", per="unit", interval="units", unit="share of units", tabulated=True
 )
@@ -260,31 +299,67 @@ class Catalogue:
         return beside.of(row.quantity)
 
     def drawn(self, frame: pd.DataFrame) -> list[Measure]:
-        """Measures with a figure of which a frame has values."""
-        of_layers = frame[frame["layer"] != ""]
-        return [m for m in self if m.figure and m.rows(of_layers)["value"].notna().any()]
+        """Measures along depth with a figure, of which a frame has values."""
+        return [measure for measure in self._with_figure(frame) if measure.per != PAIR]
 
     def figures(self, frame: pd.DataFrame) -> dict[str, list[Measure]]:
-        """The measures drawn of a frame, by figure."""
-        drawn = self.drawn(frame)
-        return {name: [m for m in drawn if m.figure == name] for name in dict.fromkeys(m.figure for m in drawn)}
+        """The measures drawn of a frame along depth, by figure."""
+        return _by_figure(self.drawn(frame))
+
+    def maps(self, frame: pd.DataFrame) -> dict[str, list[Measure]]:
+        """The measures of pairs of layers that are drawn of a frame, by figure."""
+        return _by_figure([measure for measure in self._with_figure(frame) if measure.per == PAIR])
+
+    def _with_figure(self, frame: pd.DataFrame) -> list[Measure]:
+        of_layers = frame[frame["layer"] != ""]
+        return [m for m in self if m.figure and m.rows(of_layers)["value"].notna().any()]
 
     def metrics(self, rows: Sequence[Any]) -> dict[str, float]:
         """What loggers get: finite values by key, with the standard deviation of those that stimuli make uncertain."""
         metrics = {}
         for row in rows:
             measure = self.of(row)
+            if measure.per == PAIR:
+                continue
             key = measure.key(row.layer, row.property)
             metrics[key] = row.value
             if measure.per == "network":  # of the foremost property, known without it
                 metrics.setdefault(measure.key(row.layer, ""), row.value)
             if measure.figure and row.layer:
                 metrics[f"{key}_std"] = row.standard_deviation
-        return {key: value for key, value in metrics.items() if math.isfinite(value)}
+        return {key: value for key, value in metrics.items() if math.isfinite(value)} | self.headline(rows)
 
-    def prefixes(self) -> list[str]:
-        """First parts of the keys of all metrics."""
-        return list(dict.fromkeys(measure.key("layer", "property").partition("/")[0] for measure in self))
+    def headline(self, rows: Sequence[Any]) -> dict[str, float]:
+        """Of those, the few of the headline set: finite values by key."""
+        of_measures: dict[Measure, list[Any]] = {}
+        for row in rows:
+            measure = self._measures.get((row.probe, row.quantity))
+            if measure is not None and measure.headline:
+                of_measures.setdefault(measure, []).append(row)
+        first, found = _index_property(rows), dict[str, float]()
+        for measure, of_measure in of_measures.items():
+            few = _few((row.property for row in of_measure), first)
+            for row in of_measure:
+                if row.property in few:
+                    found.setdefault(measure.headline_key(row.layer, row.property), row.value)
+        return {key: value for key, value in found.items() if math.isfinite(value)}
+
+    def headline_profiles(self, frame: pd.DataFrame) -> dict[str, tuple[Measure, str, pd.DataFrame]]:
+        """What of the headline set goes along depth: measure, property and rows with a value, by a name of its own."""
+        of_layers, first = frame[(frame["layer"] != "") & frame["value"].notna()], _index_property(frame.itertuples())
+        found: dict[str, tuple[Measure, str, pd.DataFrame]] = {}
+        for measure in (measure for measure in self if measure.headline):
+            rows = measure.rows(of_layers)
+            for about in _few(rows["property"], first):
+                name = measure.headline_key("", about).replace("/", "_").strip("_")
+                found.setdefault(name, (measure, about, rows[rows["property"] == about]))
+        return found
+
+    def patterns(self) -> list[str]:
+        """Beginnings of the keys of all metrics, each with a * for the rest."""
+        keys = (key for measure in self for key in (measure.key("{layer}", "{property}"), measure.headline))
+        heads = (re.match(r"[^{/]*/?", key) for key in keys)
+        return list(dict.fromkeys(f"{head[0]}*" for head in heads if head is not None and head[0]))
 
     def save(self, folder: str | Path) -> None:
         """Keep the measures beside the rows in `folder`."""
@@ -293,6 +368,22 @@ class Catalogue:
             return
         with written_whole(path) as temporary:
             temporary.write_text(text)
+
+
+def _by_figure(measures: Sequence[Measure]) -> dict[str, list[Measure]]:
+    return {name: [m for m in measures if m.figure == name] for name in dict.fromkeys(m.figure for m in measures)}
+
+
+def _index_property(rows: Iterable[Any]) -> str:
+    """The property of the indices that come first; "" where there are none."""
+    return next((row.property for row in rows if DISTILLATION.fits(row)), "")
+
+
+def _few(properties: Iterable[str], first: str) -> list[str]:
+    """Those of the headline set: that of the indices, identity, and as many others as there is place for."""
+    measured = dict.fromkeys(properties)
+    ordered = dict.fromkeys([*(name for name in (first, IDENTITY) if name in measured), *measured])
+    return list(ordered)[:HEADLINE_PROPERTIES]
 
 
 def catalogue_of(folder: str | Path, rows: pd.DataFrame | None = None) -> Catalogue:
@@ -334,7 +425,9 @@ def _text(value: Any) -> str:
 
 def _with_something_drawn(catalogue: Catalogue, rows: pd.DataFrame) -> Catalogue:
     of_layers = rows[(rows["layer"] != "") & rows["value"].notna()]
-    drawn = {measure.probe for measure in catalogue.drawn(rows)}
+    drawn = {
+        measure.probe for measure in catalogue if measure.figure and measure.rows(of_layers)["value"].notna().any()
+    }
     first = of_layers[~of_layers["probe"].isin({*drawn, DISTILLATION.probe})].drop_duplicates("probe")
     added = []
     for row in first.to_dict("records"):

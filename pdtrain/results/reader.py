@@ -9,13 +9,15 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.results.configuration import leaves, load_configuration, weights_of_run
+from pdtrain.results.configuration import choices_of, is_at_or_below, leaves, load_configuration, weights_of_run
 from pdtrain.results.measures import UNIT
+from pdtrain.results.metrics import metrics_of_epochs
 from pdtrain.results.row_files import read_rows
 from pdtrain.results.rows import HALF_DIFFERENCES
-from pdtrain.results.run_folder import TRAINING, files_of_rows, point_of_name
+from pdtrain.results.run_folder import TRAINING, files_of_rows, folders_below, point_of_name
 from pdtrain.results.versions import mixed_estimators
 
+_PLACE = ("run", "epoch", "step")
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,7 @@ def load(
     units: bool = False,
     probe_set: str = TRAINING,
     keys: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     half_differences: bool = False,
     epochs: Collection[int] | None = None,
 ) -> pd.DataFrame:
@@ -39,7 +42,11 @@ def load(
     probe_set
         What `pdtrain-probe` measured under this name, in place of what training wrote.
     keys
-        Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths"; lists become text.
+        Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths", or groups, such as
+        "model", for what was chosen of them; lists become text. What a run does not have is missing (None or NaN).
+    metrics
+        Names of logged metrics to add as columns, such as "val/accuracy": their values at the end of the epoch of each
+        row, NaN untrained and within an epoch. `load_metrics` has all of them.
     half_differences
         Also the column of that name, of 19 numbers a line.
     epochs
@@ -56,7 +63,8 @@ def load(
     Raises
     ------
     InputError
-        If there are no results below `path`, a file of them is damaged, or a run's configuration has no such key.
+        If there are no results below `path`, a file of them is damaged, no run's configuration has such a key, or no
+        run has logged such a metric.
     """
     root = Path(path)
     frames = []
@@ -73,10 +81,9 @@ def load(
         frames.append(frame)
     if not frames:
         raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
-    together = pd.concat(frames, ignore_index=True)
-    for key in keys:
-        value_of = {run: _value_of(root / run, key) for run in together["run"].unique()}
-        together[key] = together["run"].map(value_of)
+    together = _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+    if metrics:
+        together = _with_metrics(together, root, metrics)
     if units:
         together["information_bits"] = together["value"].where(together["probe"] == UNIT.probe)
     for sentence in mixed_estimators(together):
@@ -84,14 +91,83 @@ def load(
     return together
 
 
-def _value_of(run_dir: Path, key: str) -> Any:
-    config = load_configuration(run_dir)
-    if config is None:
-        raise InputError(f"{run_dir}: its configuration is missing, so that keys={key} is not known")
-    values = dict(leaves(OmegaConf.to_container(config, resolve=False)))
-    if key not in values:
-        raise unknown_name("keys", key, sorted(values), of="key of the configuration")
-    return str(values[key]) if isinstance(values[key], list | dict) else values[key]
+def load_metrics(path: str | Path, *, keys: Sequence[str] = (), steps: bool = False) -> pd.DataFrame:
+    """Load what was logged of training and validation, such as accuracy and loss, of a run or of all below a folder.
+
+    Parameters
+    ----------
+    path, keys
+        As in `load`.
+    steps
+        Also what was logged within epochs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A line for each run and number of completed epochs: run, epoch, step (steps of the optimiser), and a column for
+        each metric, NaN where it was not logged.
+
+    Raises
+    ------
+    InputError
+        If no run below `path` has kept any.
+    """
+    root = Path(path)
+    runs = sorted({*folders_below(root), *(run for _, run in files_of_rows(root, "rows"))})
+    frames = []
+    for run in runs:
+        frame = metrics_of_epochs(run, steps=steps)
+        if frame is not None:
+            frame.insert(0, "run", str(run.relative_to(root)))
+            frames.append(frame)
+    if not frames:
+        raise InputError(f"{path}: no metrics below this folder; logger=csv keeps them, in a script CSVLogger does")
+    return _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+
+
+def _with_keys(frame: pd.DataFrame, root: Path, keys: Sequence[str]) -> pd.DataFrame:
+    for key in keys:
+        frame[key] = frame["run"].map(_values_of(root, list(frame["run"].unique()), key))
+    return frame
+
+
+def _with_metrics(rows: pd.DataFrame, root: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Values at the end of the epoch of each row."""
+    logged = load_metrics(root)
+    for name in names:
+        if name not in logged or name in _PLACE:
+            raise unknown_name(
+                "metrics", name, [str(other) for other in logged if other not in _PLACE], of="logged metric"
+            )
+    ends = rows["step"] == rows.groupby(["run", "epoch"])["step"].transform("min")
+    values = rows[["run", "epoch"]].merge(logged[["run", "epoch", *names]], how="left", on=["run", "epoch"])
+    return rows.assign(**{name: values[name].where(ends) for name in names})
+
+
+def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
+    """What was chosen of a group in each run, or the value of a key; None in a run that does not have it."""
+    configurations = {run: load_configuration(root / run) for run in runs}
+    known = {run: config for run, config in configurations.items() if config is not None}
+    if len(known) < len(runs):
+        without = next(run for run in runs if run not in known)
+        raise InputError(f"{root / without}: its configuration is missing, so that keys={key} is not known")
+    chosen = {run: choices_of(config) for run, config in known.items()}
+    if any(key in choices for choices in chosen.values()):
+        return {run: choices.get(key) for run, choices in chosen.items()}
+    values = {run: dict(leaves(OmegaConf.to_container(config, resolve=False))) for run, config in known.items()}
+    names = sorted({name for of_run in values.values() for name in of_run})
+    if key not in names:
+        if below := [name for name in names if is_at_or_below(name, key)]:
+            _log.warning(
+                "keys=%s: these runs did not keep what was chosen; give a key of it, such as %s", key, below[0]
+            )
+            return dict.fromkeys(runs)
+        raise unknown_name("keys", key, names, of="key of the configuration")
+    return {run: _as_cell(of_run.get(key)) for run, of_run in values.items()}
+
+
+def _as_cell(value: Any) -> Any:
+    return str(value) if isinstance(value, list | dict) else value
 
 
 def _weights(steps: pd.Series, names: tuple[str, str]) -> pd.Series:
@@ -103,3 +179,9 @@ def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of completed epochs only: of several points with the same number of epochs completed, the first."""
     first = frame.groupby(["run", "epoch"])["step"].transform("min")
     return frame[frame.step == first]
+
+
+def moment(frame: pd.DataFrame, epoch: int) -> str:
+    """What the network is called then: "untrained", "epoch 3", "pretrained"."""
+    weights = frame.loc[frame["epoch"] == epoch, "weights"].iloc[0]
+    return f"epoch {epoch}" if weights == "trained" else str(weights)

@@ -1,6 +1,12 @@
 """A row: one measured value with its place, meaning and spread. All probes speak in rows."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pdtrain.results.dissimilarities import Dissimilarities
 
 HALF_DIFFERENCES = "half_differences"  # name of the column
 
@@ -111,14 +117,16 @@ class UnitRow:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a probe found at one probe point."""
+    """What a probe found at one probe point, and the dissimilarities to be kept beside, if it makes some."""
 
     rows: list[Row]
     unit_rows: list[UnitRow]
+    dissimilarities: Dissimilarities | None = None
 
-    def made_by(self, estimator: str) -> "Measurement":
+    def made_by(self, estimator: str) -> Measurement:
         """The same, saying what made it."""
         return Measurement(
             [replace(row, estimator=estimator) for row in self.rows],
             [replace(row, estimator=estimator) for row in self.unit_rows],
+            self.dissimilarities,
         )

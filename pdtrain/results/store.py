@@ -1,4 +1,7 @@
-"""One Parquet file of rows per probe point, and one of per-unit values beside it; each appears whole or not at all."""
+"""One Parquet file of rows per probe point, and beside it one of per-unit values and one of dissimilarities.
+
+Each appears whole or not at all.
+"""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -8,12 +11,14 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pdtrain.errors import InputError
+from pdtrain.errors import DamagedFile, InputError
+from pdtrain.results.dissimilarities import Dissimilarities, read_dissimilarities, write_dissimilarities
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.row_files import is_whole, read_rows, write_rows
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import TRAINING, RunFolder, point_name, point_of_name
 
+_UNITS, _DISSIMILARITIES = ".units.parquet", ".dissimilarities.npz"
 _Kind = TypeVar("_Kind", Row, UnitRow)
 
 
@@ -38,8 +43,16 @@ class ResultsStore:
         if probe_set != TRAINING and self.folder.is_symlink():
             raise InputError(f"probe_set={probe_set}: {self.folder} is a link; remove it, or give another probe_set")
 
-    def write(self, point: ProbePoint, rows: Sequence[Row], unit_rows: Sequence[UnitRow]) -> Path:
+    def write(
+        self,
+        point: ProbePoint,
+        rows: Sequence[Row],
+        unit_rows: Sequence[UnitRow],
+        dissimilarities: Dissimilarities | None = None,
+    ) -> Path:
         """Write one probe point; the file of rows comes last, so that its presence means the point is whole."""
+        if dissimilarities is not None:
+            write_dissimilarities(dissimilarities, self._path_of_dissimilarities(point))
         if unit_rows:
             write_rows(_frame(point, unit_rows, UnitRow), self._path_of_units(point))
         path = self.path(point)
@@ -56,8 +69,12 @@ class ResultsStore:
 
     def has(self, point: ProbePoint) -> bool:
         """Tell whether a point is already there, whole."""
-        units = self._path_of_units(point)
-        return is_whole(self.path(point)) and (is_whole(units) if units.exists() else not self._other_has_units())
+        units, beside = self._path_of_units(point), self._path_of_dissimilarities(point)
+        return (
+            is_whole(self.path(point))
+            and (is_whole(units) if units.exists() else not self._other_has(_UNITS))
+            and (_is_readable(beside) if beside.exists() else not self._other_has(_DISSIMILARITIES))
+        )
 
     def points(self) -> list[ProbePoint]:
         """All that there are, damaged or not, earliest first."""
@@ -68,6 +85,8 @@ class ResultsStore:
     def set_damaged_aside(self) -> list[Path]:
         """Rename what is not as it was written, so that its point counts as not measured; return what had that name."""
         damaged = [path for path in sorted(self.folder.glob("epoch=*.parquet")) if not is_whole(path)]
+        beside = sorted(self.folder.glob(f"epoch=*{_DISSIMILARITIES}"))
+        damaged += [path for path in beside if not _is_readable(path)]
         for path in damaged:
             path.rename(path.with_name(f"{path.name}.damaged"))
         return damaged
@@ -82,11 +101,37 @@ class ResultsStore:
         path = self._path_of_units(point)
         return _records(path, UnitRow) if path.exists() else []
 
-    def _path_of_units(self, point: ProbePoint) -> Path:
-        return self.folder / f"{point_name(point)}.units.parquet"
+    def read_dissimilarities(self, point: ProbePoint) -> Dissimilarities | None:
+        """Those of the layers at one point; None if none were kept.
 
-    def _other_has_units(self) -> bool:
-        return any(self.folder.glob("[!.]*.units.parquet"))
+        Raises
+        ------
+        DamagedFile
+            If the file is not as it was written.
+        """
+        path = self._path_of_dissimilarities(point)
+        return read_dissimilarities(path) if path.exists() else None
+
+    def keeps_dissimilarities(self, point: ProbePoint) -> bool:
+        """Whether there are some of a point."""
+        return self._path_of_dissimilarities(point).exists()
+
+    def _path_of_units(self, point: ProbePoint) -> Path:
+        return self.folder / f"{point_name(point)}{_UNITS}"
+
+    def _path_of_dissimilarities(self, point: ProbePoint) -> Path:
+        return self.folder / f"{point_name(point)}{_DISSIMILARITIES}"
+
+    def _other_has(self, ending: str) -> bool:
+        return any(self.folder.glob(f"[!.]*{ending}"))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_dissimilarities(path)
+    except DamagedFile:
+        return False
+    return True
 
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:

@@ -5,9 +5,10 @@ Since 0.2.0 every row says its estimator, as "probe version option". Rows of 0.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pdtrain.results import logged
 from pdtrain.results.measures import (
     ACCURACY,
     ACTIVE_PRUNING,
@@ -112,6 +113,44 @@ def _mixed(frame: pd.DataFrame) -> pd.Series:
     keys = [key for key in ("probe", "quantity", "property") if key in frame]
     named = frame.assign(estimator=frame["estimator"].where(frame["estimator"] != ""))
     return named.groupby(keys)["estimator"].transform("nunique") > 1
+
+
+_LOGGED_SINCE = {logged.LEARNING_RATE, logged.EPOCH_LOSS, logged.EPOCH_SECONDS, logged.PROBE_SECONDS}  # 0.2.0
+_OF_AN_EPOCH = {
+    logged.LOSS: logged.EPOCH_LOSS,
+    **{key: key for key in (logged.TRAINING_ACCURACY, logged.VALIDATION_LOSS, logged.VALIDATION_ACCURACY)},
+}  # what it was called before, and is today
+
+
+def counts_completed_epochs(keys: Iterable[str]) -> bool:
+    """Whether a run that logged these keys counted the epochs completed *after* which a line is.
+
+    Until 0.2.0 the losses and accuracies of an epoch had the number of those before it, and its mean loss was called
+    `train/loss`.
+    """
+    return not _LOGGED_SINCE.isdisjoint(keys)
+
+
+def metrics_as_of_today(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of any version's loggers, with today's keys and the number of epochs completed.
+
+    Examples
+    --------
+    >>> metrics_as_of_today([{"epoch": 0, "train/loss": 2.3}, {"epoch": 1.0, "id/relu1/two_nn": 9.0}])
+    [{'epoch': 1, 'train/loss_epoch': 2.3}, {'epoch': 1.0, 'id/relu1/two_nn': 9.0}]
+    """
+    if counts_completed_epochs(key for line in lines for key in line):
+        return list(lines)
+    return [_of_completed(line) if _OF_AN_EPOCH.keys() & line.keys() else line for line in lines]
+
+
+def _of_completed(line: Mapping[str, Any]) -> dict[str, Any]:
+    today = {_OF_AN_EPOCH.get(key, key): value for key, value in line.items()}
+    before = today.get(logged.EPOCH)
+    if before is not None:
+        # a file of text has text
+        today[logged.EPOCH] = repr(float(before) + 1) if isinstance(before, str) else before + 1
+    return today
 
 
 # keys that came after a version, with the values under which all is as it was before them

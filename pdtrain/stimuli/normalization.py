@@ -55,14 +55,31 @@ class Normalization:
             if len(_values(given)) not in (1, channels):
                 raise InputError(f"data.{key}={list(_values(given))}: give one value, or {channels}, one per channel")
 
+    def undo(
+        self, images: Float[Tensor, "*images channels height width"]
+    ) -> Float[Tensor, "*images channels height width"]:
+        """The intensities of images that are normalised so.
+
+        Examples
+        --------
+        >>> import torch
+        >>> Normalization(mean=0.5, standard_deviation=0.25).undo(torch.tensor([-2.0, 2.0]).view(2, 1, 1)).tolist()
+        [[[0.0]], [[1.0]]]
+        """
+        mean, deviation = self._tensors(images.device)
+        return images * deviation + mean
+
+    def _tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        mean, deviation = (
+            torch.tensor(_values(of), device=device).view(-1, 1, 1) for of in (self.mean, self.standard_deviation)
+        )
+        return mean, deviation
+
     def __call__(
         self, images: Shaped[Tensor, "*images channels height width"]
     ) -> Float[Tensor, "*images channels height width"]:
         """Normalize bytes, or intensities that are between 0 and 1 already."""
-        mean, deviation = (
-            torch.tensor(_values(of), device=images.device).view(-1, 1, 1)
-            for of in (self.mean, self.standard_deviation)
-        )
+        mean, deviation = self._tensors(images.device)
         if images.dim() != 4 or images.device.type != "cpu":
             return (intensities(images) - mean).div_(deviation)
         normalized = torch.empty(images.shape)

@@ -17,6 +17,8 @@ from pdtrain.stimuli.normalization import NormalizedImages, intensities
 from pdtrain.stimuli.properties import PROPERTIES, Property
 
 RECEPTIVE_FIELD = "receptive_field"
+UNLABELLED = "no"  # kind of the labels of stimuli that have none
+Normalize = Callable[[Tensor], Tensor]
 _PORTION_BYTES = 32 * 2**20  # of intensities in float32 at once; properties take some times as much for their maps
 
 
@@ -56,7 +58,8 @@ class StimulusSet:
         What is known of each stimulus: transformation parameters of rendered ones, or a table's columns; each of shape
         (stimuli,).
     label_kind
-        What `labels` are: "true", what the images show; or "shuffled", what a network was trained to call them.
+        What `labels` are: "true", what the images show; "shuffled", what a network was trained to call them; or "no",
+        where they are all alike since none are known (`pdtrain.stimuli.given.stimuli_of`).
     parameter_kinds
         Kind and period of those parameters that are not continuous.
     number_key
@@ -79,11 +82,16 @@ class StimulusSet:
     label_kind: str = "true"
     parameter_kinds: dict[str, tuple[Kind, float | None]] = field(default_factory=dict)
     number_key: str = "stimuli.count"
-    normalize: Callable[[Tensor], Tensor] = intensities
+    normalize: Normalize = intensities
     _measured: dict[Property, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the class of each is known."""
+        return self.label_kind != UNLABELLED
 
     @property
     def images(self) -> NormalizedImages:
@@ -133,11 +141,18 @@ class StimulusSet:
                 f"{self.number_key}: {len(self)} stimuli, and {of} needs at least {needed}; give more{mend}"
             )
 
+    def check_labelled(self, key: str) -> None:
+        """Raise InputError if their classes are not known, which `key` is about."""
+        if not self.labelled:
+            raise InputError(f"{key}: the stimuli have no labels; give each a label, or leave it out")
+
     def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
         """Raise InputError for a name, given as `key`, that is no property of these stimuli."""
         local = [name for name, known in PROPERTIES.items() if known.local]
         for name in names:
             base, _, scope = name.partition("@")
+            if name == IDENTITY:
+                self.check_labelled(f"{key}={IDENTITY}")
             if scope and (scope != RECEPTIVE_FIELD or base not in local):
                 allowed = ", ".join(f"{other}@{RECEPTIVE_FIELD}" for other in local)
                 raise InputError(f"{key}={name}: choose the local ones from {allowed}")

@@ -1,5 +1,6 @@
 """The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
 
+import time
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -11,8 +12,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
+from pdtrain.results import logged
 from pdtrain.training.finite_losses import FiniteLosses
 from pdtrain.training.schedules import step_decay, warmup_cosine
+from pdtrain.training.step_metrics import is_logged, log_completed, step_metrics
 
 # schedulers that must know the length of the training, and how they call it
 _LENGTH_ARGUMENTS: dict[Any, str] = {
@@ -71,6 +74,8 @@ class Classifier(lightning.LightningModule):
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
         self._losses = FiniteLosses()
+        self._loss = torch.tensor(float("nan"))  # of the latest training batch
+        self._began = self._ended = time.monotonic()  # the epoch under way
         unchecked: dict[str, Any] = {"average": "micro", "validate_args": False}  # of every batch, which takes long
         self.accuracy = nn.ModuleDict({s: MulticlassAccuracy(num_classes, **unchecked) for s in ("fit", "val")})
         # losses that are not finite end the run before; "disable" would ignore the weights (torchmetrics 1.9)
@@ -100,6 +105,8 @@ class Classifier(lightning.LightningModule):
         logits = self(images)
         smoothing = self._label_smoothing if stage == "fit" else 0.0
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        if stage == "fit":
+            self._loss = loss.detach()
         self._losses.add(loss, label=label, step=self.global_step, epoch=self.current_epoch)
         cast(Metric, self.accuracy[stage]).update(logits.detach(), labels)
         cast(Metric, self.loss[stage]).update(loss.detach(), len(labels))
@@ -109,22 +116,48 @@ class Classifier(lightning.LightningModule):
         """Raise RunError if any loss so far was not finite."""
         self._losses.check()
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log some steps, each before a callback can save it and leave."""
+        step = self.global_step + 1
+        if is_logged(step, self.trainer):
+            metrics = step_metrics(self._loss, self.network, optimizer, self.trainer)
+            for logger in self.loggers:
+                logger.log_metrics({**metrics, logged.EPOCH: float(self.current_epoch)}, step=step)
+
+    def on_train_start(self) -> None:
+        """Begin to count the time, also of the rest of an epoch."""
+        self._began = self._ended = time.monotonic()
+
+    def on_train_epoch_start(self) -> None:
+        """Begin to count the time of an epoch."""
+        self._began = self._ended = time.monotonic()
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Note the time: probing at the end of an epoch is none of it."""
+        self._ended = time.monotonic()
+
+    def on_validation_end(self) -> None:
+        """Note the time."""
+        self._ended = time.monotonic()
+
     def on_train_epoch_end(self) -> None:
         """Log the epoch's metrics: once, since each logging takes as long as a small layer."""
-        self._log_metrics("fit", "train")
+        self._log_metrics("fit", (logged.EPOCH_LOSS, logged.TRAINING_ACCURACY))
+        self.log(logged.EPOCH_SECONDS, self._ended - self._began, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Log those of the validation, before a checkpoint is chosen by them."""
         self.check_losses()
-        self._log_metrics("val", "val")
+        self._log_metrics("val", (logged.VALIDATION_LOSS, logged.VALIDATION_ACCURACY))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let no checkpoint take the place of a sound one after a loss that was not finite."""
         self.check_losses()
 
-    def _log_metrics(self, stage: str, label: str) -> None:
-        for name, metric in (("loss", self.loss[stage]), ("accuracy", self.accuracy[stage])):
-            self.log(f"{label}/{name}", cast(Metric, metric), prog_bar=True)
+    def _log_metrics(self, stage: str, names: tuple[str, str]) -> None:
+        for name, metric in zip(names, (self.loss[stage], self.accuracy[stage]), strict=True):
+            self.log(name, cast(Metric, metric), prog_bar=True)
+        log_completed(self)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""

@@ -1,6 +1,7 @@
 """The named callbacks in a plain Lightning script: a module, data and stimuli of the user's own."""
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from pdtrain.callbacks import IntrinsicDimension, Probing, Schedule, UnitInforma
 from pdtrain.errors import InputError
 from pdtrain.probes.object_probe import DiscriminabilityProbe
 from pdtrain.probes.prober import Prober
-from pdtrain.results.reader import load
+from pdtrain.report.page import write_report
+from pdtrain.results import load, load_metrics
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet
 
@@ -146,16 +148,21 @@ def test_a_wrong_attribute_is_named_before_training(tmp_path: Path, network: str
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:You defined a .*validation_step")
-def test_the_script_of_the_documentation_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_the_script_of_the_documentation_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     specification = importlib.util.spec_from_file_location("plain_lightning", _SCRIPT)
     assert specification is not None and specification.loader is not None
     script = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(script)
 
-    script.main(tmp_path, epochs=1, count=150)
+    script.main(epochs=1)
 
-    rows = load(tmp_path)
-    assert {"two_nn", "mle"} <= set(rows.quantity) and "luminance@receptive_field" in set(rows.property)
-    assert "relu3" in capsys.readouterr().out and (tmp_path / "report" / "report.html").is_file()
-    (metrics,) = tmp_path.rglob("metrics.csv")
-    assert {"id/pool/two_nn", "info/relu3/identity/mean"} <= set(pd.read_csv(metrics).columns)
+    shown = capsys.readouterr().out
+    (folder,) = re.findall(r"pdtrain-report run_dir=(.*)", shown)
+    assert {"two_nn", "mean"} <= set(load(folder).quantity) and re.search(r"^1.0 +7 ", shown, re.M)
+    assert 0.1 < load_metrics(folder)["val/accuracy"].item() < 1
+    assert {"id/4/two_nn", "info/7/identity/mean"} <= set(pd.read_csv(Path(folder) / "metrics.csv").columns)
+    assert write_report(folder).is_file()

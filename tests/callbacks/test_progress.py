@@ -10,15 +10,17 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 from omegaconf import DictConfig, open_dict
+from rich.table import Table
 from torch.utils.data import DataLoader
 
 from pdtrain.callbacks import TerminalProgress
 from pdtrain.commands.train import train
 from pdtrain.errors import InputError
-from pdtrain.report.point_table import point_table
+from pdtrain.report.point_table import point_tables
 from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
+_HEADINGS = ("luminance", "spatial\nfrequency", "edge\nenergy")
 Configure = Callable[..., DictConfig]
 _FEW_PROBES = ["probes.unit_information.properties=[luminance]", "probes.object_information=null"]
 
@@ -100,11 +102,31 @@ def test_arrows_tell_what_changed() -> None:
             Row("relu1", 0, 0.5, "unit_information", "mean", "luminance", bits),
         ]
 
-    table = point_table(ProbePoint(1, 5), rows(40, 0.010), Catalogue(), rows(20, 0.030))
+    def table(now: list[Row], before: list[Row]) -> Table:
+        (table,) = point_tables(ProbePoint(1, 5), now, Catalogue(), before, width=80)
+        return table
 
-    assert [list(column.cells) for column in table.columns] == [["relu1"], ["40 ↑"], ["10 ↓"]]
-    (steady,) = point_table(ProbePoint(1, 5), rows(20.1, 0.03), Catalogue(), rows(20, 0.03)).columns[1].cells
-    assert steady == "20 →"
+    changed = table(rows(40, 0.010), rows(20, 0.030))
+
+    assert [list(column.cells) for column in changed.columns] == [["relu1"], ["40 ↑"], ["10 ↓"]]
+    assert list(table(rows(20.1, 0.03), rows(20, 0.03)).columns[1].cells) == ["20 →"]
+
+
+def test_the_input_is_shown_once_with_units_in_every_table() -> None:
+    def rows(shift: float) -> list[Row]:
+        dimension = [Row("input", 0, 0.0, "intrinsic_dimension", "two_nn", "", 30.0)]
+        dimension += [Row("relu1", 1, 0.5, "intrinsic_dimension", "two_nn", "", 20.0 + shift)]
+        names = ["luminance", "spatial_frequency", "edge_energy"]
+        return dimension + [Row("relu1", 1, 0.5, "unit_information", "mean", name, -0.0001) for name in names]
+
+    first = point_tables(ProbePoint(0, 0), rows(0), Catalogue(), width=45)
+    later = point_tables(ProbePoint(1, 5), rows(9), Catalogue(), rows(0), width=45)
+
+    assert len(first) == 2 == len(later), "what finds no room stands below"
+    assert list(first[0].columns[0].cells) == ["input", "relu1"] and list(later[0].columns[0].cells) == ["relu1"]
+    headings = [column.header for table in first for column in table.columns if column.header != "layer"]
+    assert headings == ["ID\ndimensions", *(f"{name}\nmillibit\nper unit" for name in _HEADINGS)]
+    assert list(first[0].columns[2].cells) == ["", "0"], "what rounds to zero has no sign"
 
 
 def test_an_unknown_mode_is_refused() -> None:

@@ -153,6 +153,11 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
         "info/pool1/luminance/mean",
         "index/expansion",
         "val/accuracy",
+        "train/loss",
+        "train/learning_rate",
+        "train/gradient_norm",
+        "time/epoch",
+        "time/probe",
     }
     assert expected <= set(columns)
 
@@ -172,12 +177,12 @@ def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.
             config += [item.key for item in record.run.config.update]
         if record.HasField("config"):
             config += [item.key or item.nested_key[0] for item in record.config.update]
-    probed = [line for line in history if "id/relu1/two_nn" in line]
+    probed = [line for line in history if "id/relu1" in line]
     assert [float(line["epoch"]) for line in probed] == [0, 1, 2]
     assert ("id/*", "epoch") in metrics and ("info/*", "epoch") in metrics
     rows = load(run_dir)
     last = rows[(rows.epoch == 2) & (rows.layer == "relu1") & (rows.probe == "intrinsic_dimension")].value.iloc[0]
-    assert math.isclose(float(probed[-1]["id/relu1/two_nn"]), last, rel_tol=1e-6)
+    assert math.isclose(float(probed[-1]["id/relu1"]), last, rel_tol=1e-6)
     assert any(key.startswith("data") for key in config)
 
 

@@ -13,12 +13,20 @@ from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+import site_pages
+
 _ROOT = Path(__file__).parents[2]
-_DOCUMENTS = ["README.md", *sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / "docs").rglob("*.md"))]
+_PAGES = sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / "docs").rglob("*.md"))
+# and pages that are made of comments in conf/ and the like, but for what the changelog says is gone
+_MADE = {name: text for name, text in site_pages.pages().items() if name not in ("changelog.md", "contributing.md")}
+_TEXTS = {name: (_ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", *_PAGES)} | _MADE
 _EXAMPLES = sorted((_ROOT / "examples").glob("*/conf"))  # what documents show as --config-dir
 _BLOCK = re.compile(r"^```([^`\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"`([^`]+)`")
-_OF_THE_SHELL = re.compile(r"^\s*(?:bash scripts/quickstart\.sh|pdtrain-(?:train|probe|report))\b")
+# at the beginning, or behind what starts it: an assignment, srun, torchrun
+_OF_THE_SHELL = re.compile(
+    r"^(?:.*\s)?(?:bash scripts/quickstart\.sh|(?:pdtrain-|-m pdtrain\.commands\.)(train|probe|report))(?=\s|$)(.*)"
+)
 # commands, which are tried as a whole, and calls in Python or the shell
 _OF_ANOTHER_LANGUAGE = re.compile(rf"{_OF_THE_SHELL.pattern}|[\w$]\(")
 # a key of a configuration, or a group of Hydra's as in hydra/launcher=joblib
@@ -36,10 +44,8 @@ def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _command(line: str) -> Iterator[tuple[str, list[str]]]:
-    if _OF_THE_SHELL.match(line):
-        name, *words = shlex.split(line, comments=True)
-        entry = name.removeprefix("pdtrain-") if name.startswith("pdtrain-") else "train"
-        yield entry, [word for word in words if "=" in word]
+    if found := _OF_THE_SHELL.match(line):
+        yield found[1] or "train", [word for word in shlex.split(found[2], comments=True) if "=" in word]
 
 
 def _composes(entry: str, overrides: list[str], folders: Sequence[Path]) -> DictConfig:
@@ -53,8 +59,7 @@ def _composes(entry: str, overrides: list[str], folders: Sequence[Path]) -> Dict
 
 
 def _shown_commands() -> list[tuple[str, str, list[str]]]:
-    texts = {name: (_ROOT / name).read_text() for name in _DOCUMENTS}
-    return [(name, *command) for name, text in texts.items() for command in _commands(text) if command[1]]
+    return [(name, *command) for name, text in _TEXTS.items() for command in _commands(text) if command[1]]
 
 
 def _shown_experiment() -> str:
@@ -91,10 +96,9 @@ def test_every_command_that_is_shown_composes(shown: Callable[[], list], tmp_pat
         _composes(entry, given, [tmp_path, *_EXAMPLES])
 
 
-@pytest.mark.parametrize("document", _DOCUMENTS)
+@pytest.mark.parametrize("document", _TEXTS)
 def test_every_key_that_is_shown_exists(document: str) -> None:
-    text = (_ROOT / document).read_text()
-    spans = [span for span in _SPAN.findall(_BLOCK.sub("", text)) if not _OF_ANOTHER_LANGUAGE.search(span)]
+    spans = [span for span in _SPAN.findall(_BLOCK.sub("", _TEXTS[document])) if not _OF_ANOTHER_LANGUAGE.search(span)]
     words = [word.strip("\"'") for span in spans for word in span.split()]
 
     assert [word for word in words if not _is_true(word)] == []
@@ -152,6 +156,8 @@ def test_the_scan_finds_what_is_wrong() -> None:
         ("train", ["seed=1,2", "a.b=3"]),
         ("probe", ["x=1"]),
     ]
+    behind = "```bash\nA=1 srun -n 2 pdtrain-train b=2\ntorchrun --n=1 \\\n  -m pdtrain.commands.train c=3\n```"
+    assert list(_commands(behind)) == [("train", ["b=2"]), ("train", ["c=3"])]
     beside_blocks = "``` { .python }\nx\n```\n\n`pdtrain-probe x=1`\n\n```yaml\ny\n```\n"
     assert list(_commands(beside_blocks)) == [("probe", ["x=1"])], "a block ends where it ends"
     assert not _is_true("data.pixel=3") and not _is_true("trainer.sync_batchnorm=true")

@@ -187,3 +187,82 @@ def test_csv_keeps_what_is_whole_of_a_damaged_file_and_says_so(
 
     assert pd.read_csv(second.path).loss.isna().tolist() == [False, True, False, False]
     assert "metrics.csv: damaged, kept as metrics.csv.damaged" in caplog.text and "2 of the 5 lines" in caplog.text
+
+
+class _Server:
+    """A `wandb.Run` online, whose server has some steps."""
+
+    offline, id, sweep_id = False, "abc", None
+
+    def __init__(self, starting_step: int) -> None:
+        self.starting_step = starting_step
+        self.steps: list[int] = []
+
+    def define_metric(self, *args: object, **options: object) -> None:
+        """Nothing."""
+
+    def log(self, line: object, *, step: int, commit: bool) -> None:
+        assert commit
+        self.steps.append(step)
+
+
+def _journal(folder: Path, lines: int) -> None:
+    """What a process leaves that logged so many lines and was killed."""
+    logger = WandbLogger(save_dir=folder, id="abc", experiment=_Server(0))
+    for step in range(lines):
+        logger.log_metrics({"loss": step / 3}, step)
+    logger.save()
+
+
+@pytest.mark.parametrize(("server_has", "sent"), [(2, [2, 3, 4, 5]), (4, [4, 5]), (5, [5]), (0, [0, 1, 2, 3, 4, 5])])
+def test_online_a_run_goes_on_with_the_first_step_that_its_server_lacks(
+    tmp_path: Path, server_has: int, sent: list[int]
+) -> None:
+    _journal(tmp_path, 4)
+    server = _Server(server_has)
+
+    second = WandbLogger(save_dir=tmp_path, id="abc", experiment=server)
+    second.go_on(4)
+    for step in (4, 5):
+        second.log_metrics({"loss": 1.0}, step)
+
+    assert server.steps == sent
+
+
+def _offline(folder: Path, steps: range, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Log some steps offline as the process of a run; return its file."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    before = set(folder.glob("wandb/*run-[0-9]*/*.wandb"))
+    logger = WandbLogger(save_dir=folder, project="test", id="abc")
+    logger.go_on(steps.start)
+    for step in steps:
+        logger.log_metrics({"loss": step / 3}, step)
+    logger.save()
+    at_wandb(close_run, "finished")
+    wandb.teardown()
+    (made,) = set(folder.glob("wandb/*run-[0-9]*/*.wandb")) - before
+    return made
+
+
+def test_what_lies_offline_when_a_run_goes_on_online_comes_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    offline, server = _offline(tmp_path, range(3), monkeypatch), _Server(0)
+
+    second = WandbLogger(save_dir=tmp_path, id="abc", experiment=server)
+    second.go_on(3)
+    second.log_metrics({"loss": 1.0}, 3)
+
+    assert server.steps == [0, 1, 2, 3]
+    assert offline.with_suffix(".wandb.synced").exists(), "wandb sync passes it over"
+    assert "its steps are sent again" in caplog.text
+
+
+def test_what_was_logged_online_is_not_logged_again_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _offline(tmp_path, range(3), monkeypatch)
+    first.parent.rename(first.parent.with_name(first.parent.name.removeprefix("offline-")))  # as one online
+
+    second = _offline(tmp_path, range(3, 5), monkeypatch)
+
+    steps = [record.history.step.num for record in records(second) if record.HasField("history")]
+    assert steps == [3, 4]

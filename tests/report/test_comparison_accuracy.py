@@ -8,10 +8,11 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf, open_dict
 
-from pdtrain.report.comparison import settings, write_comparison
+from pdtrain.report.comparison import write_comparison
 from pdtrain.report.comparison_accuracy import PUBLISHED_ERROR, VALIDATION_ERROR, against_error
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.rows import PRETRAINED, UNTRAINED, ProbePoint, Row
+from pdtrain.results.settings import settings_of
 from pdtrain.results.store import ResultsStore
 
 _NETWORKS = {"resnet18": (0.9, 30.0), "resnet34": (0.92, 25.0), "vgg16": (0.95, 16.0), "resnet50": (0.93, 21.0)}
@@ -51,7 +52,7 @@ def test_networks_differ_in_their_names_alone_and_correlate(tmp_path: Path) -> N
 
     page = write_comparison([tmp_path / "nets"], tmp_path / "out", probe_set="probe").read_text()
 
-    assert set(settings(runs, None).values()) == {f"model.network.name={name}" for name in _NETWORKS}
+    assert set(settings_of(runs).setting_of.values()) == {f"model.network.name={name}" for name in _NETWORKS}
     table = pd.read_csv(tmp_path / "out" / "accuracy.csv").set_index("setting")
     assert table.loc["model.network.name=vgg16", "error"] == pytest.approx(5.0)
     assert table.loc["model.network.name=vgg16", "dimension"] == 16.0 and set(table.error_of) == {PUBLISHED_ERROR}
@@ -65,7 +66,7 @@ def test_networks_differ_in_their_names_alone_and_correlate(tmp_path: Path) -> N
 def test_what_the_user_gave_is_a_setting(tmp_path: Path) -> None:
     runs = [str(_probed(tmp_path / "one", "resnet18")), str(_probed(tmp_path / "other", "resnet18", pixels=64))]
 
-    assert [setting.rpartition(", ")[2] for setting in settings(runs, None).values()] == [
+    assert [setting.rpartition(", ")[2] for setting in settings_of(runs).setting_of.values()] == [
         "preprocessing.pixels=None",
         "preprocessing.pixels=64",
     ]

@@ -155,6 +155,7 @@ def test_metrics_are_read_from_either_logger(tmp_path: Path) -> None:
     of_csv = read_metrics(tmp_path)
 
     assert of_wandb is not None and of_wandb["train/accuracy"].tolist() == [0.5], "a torn line is left out"
+    assert of_wandb["epoch"].tolist() == [1], "completed"
     assert of_csv is not None and of_csv["train/accuracy"].tolist() == [0.25]
 
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
+from omegaconf import open_dict
 
 from pdtrain.errors import InputError
-from pdtrain.results.configuration import save_configuration
+from pdtrain.results.configuration import load_configuration, save_configuration
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
@@ -39,6 +40,24 @@ def test_a_mistyped_key_names_the_nearest(sweep: Path) -> None:
     (sweep / "1" / "run.yaml").unlink()
     with pytest.raises(InputError, match="1: its configuration is missing"):
         load(sweep, keys=["seed"])
+
+
+def test_what_a_run_does_not_have_is_missing(sweep: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = load_configuration(sweep / "1")
+    assert config is not None
+    with open_dict(config):
+        del config.model.network.widths
+        config.choices = {"model": "mine", "experiment": None}
+    save_configuration(sweep / "1", config)
+
+    rows = load(sweep, keys=["model", "model.network.widths", "experiment", "optimizer"]).groupby("run").first()
+
+    assert rows["model"].fillna("").tolist() == ["", "mine"], "the first run kept no choices"
+    assert rows["model.network.widths"].fillna("").tolist() == ["[4]", ""]
+    assert rows["experiment"].isna().all() and rows["optimizer"].isna().all()
+    assert (
+        "keys=optimizer: these runs did not keep what was chosen; give a key of it, such as optimizer." in caplog.text
+    )
 
 
 def test_of_the_epochs_that_are_asked_for_the_others_are_not_read(tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from pdtrain.commands.probe import probe
+from pdtrain.loggers.csv_logger import CsvLogger
 from pdtrain.report.comparison import write_comparison
+from pdtrain.report.dynamics import accuracy
 from pdtrain.report.page import write_report
 from pdtrain.results import load
 from pdtrain.results.configuration import load_configuration
+from pdtrain.results.metrics import read_metrics
 from pdtrain.results.stimuli import load_stimuli, save_stimuli
 from pdtrain.results.store import TRAINING
 
@@ -64,6 +67,28 @@ def test_rows_and_units_are_read_and_marked_as_of_the_first_version() -> None:
     assert set(units.estimator) == {"unit_information 1", "object_information 1"}
     for frame in (rows, units):
         assert set(zip(frame.epoch, frame.step, strict=True)) == _POINTS
+
+
+def test_its_accuracies_have_the_epochs_of_its_rows() -> None:
+    metrics = read_metrics(_RUN)
+
+    assert metrics is not None
+    of_rows = metrics.dropna(subset=["id/relu1/two_nn"]).epoch.tolist()
+    assert of_rows == [0, 1]
+    for name in ("val/accuracy", "train/accuracy", "train/loss_epoch"):
+        assert metrics.dropna(subset=[name]).epoch.tolist() == [1], name
+    axes = accuracy(metrics).axes[0]
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1], [1]]
+
+
+def test_it_goes_on_in_files_that_count_as_today(tmp_path: Path) -> None:
+    logger = CsvLogger(_copy(tmp_path))
+    logger.go_on(4)
+    logger.log_metrics({"val/accuracy": 0.25, "epoch": 2.0, "train/learning_rate": 0.1}, 6)
+    logger.save()
+
+    metrics = read_metrics(tmp_path / "run")
+    assert metrics is not None and metrics.dropna(subset=["val/accuracy"]).epoch.tolist() == [1, 2]
 
 
 def test_the_stimuli_of_its_configuration_are_those_that_it_was_probed_with(data: Path, tmp_path: Path) -> None:

@@ -10,7 +10,14 @@ from pdtrain.results import load
 from pdtrain.results.configuration import differences
 from pdtrain.results.rows import ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
-from pdtrain.results.versions import ADDED, apart_by_estimator, as_of_today, mixed_estimators, upgraded
+from pdtrain.results.versions import (
+    ADDED,
+    apart_by_estimator,
+    as_of_today,
+    metrics_as_of_today,
+    mixed_estimators,
+    upgraded,
+)
 
 _OLD = [
     Row("relu1", 1, 0.5, "unit_information", "mean", "luminance", 0.1),
@@ -129,3 +136,20 @@ def test_a_run_of_before_a_key_came_goes_on_where_the_key_leaves_all_as_it_was()
 
     assert differences(before, today) == []
     assert differences(before, smoothed) == [("label_smoothing", 0.0, 0.1)]
+
+
+def test_epochs_of_the_first_version_are_counted_as_today() -> None:
+    of_first = [
+        {"epoch": 0.0, "id/relu1/two_nn": 7.0},
+        {"epoch": 0, "val/accuracy": 0.5, "val/loss": 1.0},
+        {"epoch": "0", "train/loss": "1.5", "train/accuracy": "0.25"},
+        {"epoch": 1.0, "train/accuracy_evaluated": 0.75},
+        {"lr-AdamW": 0.1},
+    ]
+
+    today = metrics_as_of_today(of_first)
+
+    assert [line.get("epoch") for line in today] == [0.0, 1, "1.0", 1.0, None]
+    assert today[2]["train/loss_epoch"] == "1.5" and "train/loss" not in today[2]
+    of_today = [*of_first, {"epoch": 1.0, "time/epoch": 3.0}]
+    assert metrics_as_of_today(of_today) == of_today, "they are counted so already"

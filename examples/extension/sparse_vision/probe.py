@@ -18,6 +18,7 @@ SPARSENESS = Measure(
     unit="sparseness (0 to 1)",
     per="population",
     interval="stimuli",
+    headline="sparseness/{layer}",
     figure="sparseness",
     heading="sparse",
     how_to_read="0: all units of a layer answer alike to a stimulus; 1: a single one answers. A line that rises with "

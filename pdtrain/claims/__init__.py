@@ -1,0 +1,1 @@
+"""What is claimed of a sweep, judged from its stored rows."""

@@ -1,0 +1,135 @@
+"""The rows that claims are judged from, in two small files: so that anybody can judge them again without the runs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from pdtrain.claims.declared import Claims, Quantity
+from pdtrain.claims.groups import has, keys_of
+from pdtrain.errors import InputError, first_line
+from pdtrain.files import written_whole
+from pdtrain.results.configuration import runs_below, save_configuration
+from pdtrain.results.measures import SILENT_UNITS
+from pdtrain.results.metrics import last_values, read_metrics
+from pdtrain.results.reader import epoch_ends, load
+from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
+from pdtrain.results.run_folder import RunFolder, files_of_rows
+from pdtrain.results.store import ResultsStore
+
+ROWS, RUNS = "rows.parquet", "runs.json"
+_KEYS = ("seed", "untrained", "untrained_batch_norm", "data.shuffled_labels", "experiment", "model", "data", "stimuli")
+_METRICS = ("val/accuracy", "train/accuracy", "train/accuracy_evaluated")
+_SETS = ("training", "probe")  # of a training, and of weights from elsewhere
+_DIGITS = 10  # bits of a half difference's mantissa that are kept: a thousandth of it
+
+
+def keep(folders: Sequence[str | Path], claims: Claims, into: str | Path) -> None:
+    """Keep what claims are judged from of all runs that they are about, and the course of their last hidden layers."""
+    runs, frames = [], []
+    for root in folders:
+        for run in runs_below(root):
+            keys = keys_of(run)
+            if not any(has(keys, of) for groups in claims.data_sets.values() for of in groups.values()):
+                continue
+            name = str(Path(Path(root).name) / run.relative_to(root))
+            (probe_set,) = [name for name in _SETS if any(files_of_rows(run, "rows", name))][:1] or ["training"]
+            runs.append(
+                {
+                    "run": name,
+                    "probe_set": probe_set,
+                    "keys": {key: keys[key] for key in _KEYS if key in keys},
+                    "metrics": {key: value for key, value in last_values(read_metrics(run)).items() if key in _METRICS},
+                    "seconds": _seconds(run),
+                }
+            )
+            frames.append(_needed(run, probe_set, list(claims.quantities.values())).assign(run=name))
+    if not frames:
+        raise InputError(f"run_dir={', '.join(map(str, folders))}: no run here is one that the claims are about")
+    folder = Path(into)
+    with written_whole(folder / ROWS) as temporary:
+        pd.concat(frames).drop(columns="weights").to_parquet(temporary, index=False, compression="zstd")
+    with written_whole(folder / RUNS) as temporary:
+        temporary.write_text(json.dumps(runs, indent=1))
+
+
+def restore(kept: str | Path, into: str | Path) -> list[Path]:
+    """Make run folders of what was kept, with what the claims need and no more; return their paths.
+
+    Raises
+    ------
+    InputError
+        If the files are missing or damaged.
+    """
+    try:
+        runs = json.loads((Path(kept) / RUNS).read_text())
+        rows = pd.read_parquet(Path(kept) / ROWS)
+        return [_restored(run, rows[rows["run"] == run["run"]], Path(into)) for run in runs]
+    except Exception as error:  # whatever a damaged file brings about
+        raise InputError(f"{kept}: cannot be read ({first_line(error)}); take {ROWS} and {RUNS} anew") from error
+
+
+def _restored(run: dict[str, Any], rows: pd.DataFrame, into: Path) -> Path:
+    folder = into / run["run"]
+    if not folder.resolve().is_relative_to(into.resolve()):
+        raise ValueError(f"{run['run']} lies elsewhere")
+    config: dict[str, Any] = {"paths": {"run_dir": str(folder)}, "choices": {}, "data": {}, "model": {}}
+    for key, value in run["keys"].items():
+        if key in ("experiment", "model", "data", "stimuli"):
+            config["choices"][key] = value
+        else:
+            OmegaConf.update(created := OmegaConf.create(config), key, value, force_add=True)
+            config = OmegaConf.to_container(created)  # type: ignore[assignment]
+    save_configuration(folder, OmegaConf.create(config))
+    if run["metrics"]:
+        lines = RunFolder(folder).wandb_lines
+        lines.write_text(json.dumps(run["metrics"]) + "\n")
+    store = ResultsStore(folder, probe_set=run["probe_set"])
+    for (epoch, step), of_point in rows.groupby(["epoch", "step"]):
+        store.write(ProbePoint(int(epoch), int(step)), list(_rows(of_point)), [])  # type: ignore[call-overload]
+    return folder
+
+
+def _rows(of_point: pd.DataFrame) -> Iterator[Row]:
+    known = [of.name for of in fields(Row) if of.name in of_point]
+    for values in of_point[known].to_dict("records"):
+        halves = tuple(map(float, values.pop(HALF_DIFFERENCES)))
+        yield Row(**{str(key): value for key, value in values.items()}, half_differences=halves)
+
+
+def _needed(run: Path, probe_set: str, quantities: Sequence[Quantity]) -> pd.DataFrame:
+    """Rows of the quantities at untrained, first epoch and last, and of the last hidden layer at every point."""
+    rows = load(run, probe_set=probe_set, half_differences=True)
+    wanted = SILENT_UNITS.rows(rows).index
+    for of in quantities:
+        of_quantity = (rows["probe"] == of.probe) & (rows["quantity"] == of.quantity)
+        wanted = wanted.union(rows[of_quantity & rows["property"].isin(of.properties)].index)
+    rows = rows.loc[wanted]
+    ends = epoch_ends(rows)
+    ends = ends[ends["epoch"].isin([0, 1, ends["epoch"].max()])]
+    last = rows[rows["depth"] < 1]["layer_index"].max()
+    kept = rows.loc[ends.index.union(rows[rows["layer_index"] == last].index)]
+    columns = [
+        of for of in kept if of not in ("run", "standard_deviation", "lower", "upper", "units_lower", "units_upper")
+    ]
+    return kept[columns].assign(**{HALF_DIFFERENCES: kept[HALF_DIFFERENCES].map(_rounded)})
+
+
+def _rounded(half_differences: Any) -> np.ndarray:
+    """To a thousandth of each, in which they take little room."""
+    halves = np.asarray(half_differences, dtype=np.float32)
+    mantissa, exponent = np.frexp(halves)
+    return np.ldexp(np.round(mantissa * 2**_DIGITS) / 2**_DIGITS, exponent).astype(np.float32)
+
+
+def _seconds(run: Path) -> float | None:
+    """From the beginning of a run to its end, as its files say; None of one that was not trained."""
+    folder = RunFolder(run)
+    if not (folder.status.is_file() and folder.configuration.is_file()):
+        return None
+    return round(folder.status.stat().st_mtime - folder.configuration.stat().st_mtime, 1)
