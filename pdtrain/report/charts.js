@@ -75,7 +75,7 @@ function drawLines(view, width, hidden) {
   // who steps through epochs compares them on one scale
   const stays = data.axes[across].steps ? {of: name => name === across ? new Set() : hidden.of(name)} : hidden;
   const range = vertical(view, pointsOf(view, stays).points);
-  const drawn = points.filter(point => items.includes(point.along));
+  const drawn = points.filter(point => items.includes(point.along) && (view.gaps || point.value !== null));
   const isDashed = point => Boolean(data.axes[across].dashed[point.by]);
   const line = (chosen, options) => Plot.line(drawn.filter(chosen), {
     x: of, y: "value", z: "by", stroke: "colour", clip: true, strokeWidth: 1.6, ...options});

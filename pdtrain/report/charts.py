@@ -118,6 +118,8 @@ class View:
         Whether the colours of a map are stretched at the low end.
     beside
         What papers found, or the like.
+    gaps
+        Whether a line ends where there is no value, or goes on at the next.
     """
 
     table: Table
@@ -130,6 +132,7 @@ class View:
     note: str = ""
     root: bool = False
     beside: Sequence[Beside] = ()
+    gaps: bool = True
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ def _view(view: View, place: int) -> dict[str, Any]:
         "limits": None if view.limits is None else list(_numbers(view.limits)),
         "note": view.note,
         "root": view.root,
+        "gaps": view.gaps,
         "beside": [
             {
                 "label": beside.label,
