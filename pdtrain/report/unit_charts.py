@@ -19,16 +19,13 @@ def spread_chart(units: pd.DataFrame, about: str) -> Chart:
     """Quantiles of information over the units of each layer, untrained and trained."""
     chosen = UNIT.rows(units[units.property == about])
     ends = first_and_last(chosen)
-    shares = Axis(
-        "shares of units", "", "share of units", [f"{share:.0%} of units have less or as much" for share in _SHARES],
-        places=list(_SHARES),
-    )  # fmt: skip
+    of_units = shares("units")
     moments = _moments(ends)
     views = []
-    for layer in layers_of_units(chosen):
+    for layer in dict.fromkeys(chosen.layer):
         of_layer = chosen[chosen.layer == layer]
-        values = [_quantiles(of_layer[of_layer.epoch == epoch].value.to_numpy()) for epoch, *_ in ends]
-        views.append(View(Table(layer, UNIT.unit, moments, shares, np.array(values)), shares, "steps"))
+        values = [quantiles(of_layer[of_layer.epoch == epoch].value.to_numpy()) for epoch, *_ in ends]
+        views.append(View(Table(layer, UNIT.unit, moments, of_units, np.array(values)), of_units, "steps"))
     return Chart(views)
 
 
@@ -73,9 +70,10 @@ def histogram_chart(values: Mapping[str, np.ndarray]) -> Chart:
     return Chart(views)
 
 
-def layers_of_units(units: pd.DataFrame) -> list[str]:
-    """Layers in the order in which they are stored."""
-    return list(dict.fromkeys(units.layer))
+def shares(whose: str) -> Axis:
+    """Shares of units, or of neurons, at which `quantiles` gives their values."""
+    said = [f"{share:.0%} of {whose} have less or as much" for share in _SHARES]
+    return Axis(f"shares of {whose}", "", f"share of {whose}", said, places=list(_SHARES))
 
 
 def _moments(ends: Sequence[tuple[int, str, str]]) -> Axis:
@@ -85,7 +83,7 @@ def _moments(ends: Sequence[tuple[int, str, str]]) -> Axis:
     )  # fmt: skip
 
 
-def _quantiles(values: np.ndarray) -> np.ndarray:
+def quantiles(values: np.ndarray) -> np.ndarray:
     """At each share: the least value that so many units do not exceed."""
     known = values[np.isfinite(values)]
     return np.quantile(known, _SHARES, method="inverted_cdf") if len(known) else np.full(len(_SHARES), np.nan)
