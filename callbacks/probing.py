@@ -112,7 +112,7 @@ class Probing(lightning.Callback):
     def folder(self) -> Path:
         """Folder of the results: for `load`, and `pdtrain-report run_dir=...`."""
         if self._run_folder is None:
-            raise RuntimeError("the folder of the results is not known before trainer.fit")
+            raise RuntimeError("the folder of the results is not known before fit")
         return self._run_folder
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

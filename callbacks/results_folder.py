@@ -31,7 +31,7 @@ def check_empty(folder: Path, probe_set: str) -> None:
     if any(results.glob("*.rows.parquet")):
         raise InputError(
             f"folder={folder}: {results} holds results of another training; name another folder, remove it, or go on "
-            "with that training (trainer.fit(..., ckpt_path=...))"
+            "with that training (ckpt_path=... of fit)"
         )
 
 

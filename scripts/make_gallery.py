@@ -61,7 +61,8 @@ class Part:
 
     def picture(self, name: str) -> Path:
         """Where the docs have a figure."""
-        return PICTURES / f"{Path(self.folder).parts[1]}_{name}.png"
+        places = [part for part in Path(self.folder).parts[1:] if part != "report"]
+        return PICTURES / f"{'_'.join([*places, name])}.png"
 
 
 PARTS = (
@@ -91,23 +92,26 @@ PARTS = (
         said=(("before_and_after", "What training does, for a paper's page: a script of forty lines to make yours."),),
     ),
     Part(
-        "Every estimator, of the same network",
+        "Other estimators, of the same network",
         (
-            "pdtrain-probe run_dir=runs/gallery probes=full probe_set=full \"ckpt_path='epoch=000[04]*'\"",
-            "pdtrain-report run_dir=runs/gallery probe_set=full",
+            "pdtrain-probe run_dir=runs/gallery probe_set=estimators \"ckpt_path='epoch=000[04]*'\" "
+            '"probes.intrinsic_dimension.estimators=[two_nn,mle,gride,pc_id]" '
+            "probes.unit_information=null probes.object_information=null",
+            "pdtrain-report run_dir=runs/gallery probe_set=estimators",
         ),
-        "runs/gallery/report/full",
-        ("dimension", "objects"),
+        "runs/gallery/report/estimators",
+        ("dimension",),
     ),
     Part(
         "Runs compared",
         (
-            f"pdtrain-train hydra.run.dir=runs/gallery_shuffled data.shuffled_labels=true {_SMALL}",
+            f"pdtrain-train hydra.run.dir=runs/gallery_shuffled data.shuffled_labels=true {_SMALL} "
+            "callbacks.probing.schedule.every_epochs=4",
             'pdtrain-report "run_dir=[runs/gallery,runs/gallery_shuffled]" '
             "by=data.shuffled_labels out=runs/gallery_compared",
         ),
         "runs/gallery_compared",
-        ("comparison_dimension", "comparison_information", "comparison_indices", "comparison_dynamics"),
+        ("comparison_dimension", "comparison_information", "comparison_indices"),
     ),
     Part(
         "Recorded neurons, and a network beside them",

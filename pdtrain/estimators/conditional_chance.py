@@ -15,7 +15,6 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2
-from pdtrain.estimators.corrections import met_by_chance
 from pdtrain.estimators.permutation import PermutationLaw
 from pdtrain.estimators.significance import permutation_p_values
 
@@ -79,11 +78,12 @@ def conditional_p_values(
     single = (varying.sum(-1) == 1).nonzero()[:, 0]
     if len(single):
         which = varying[single].int().argmax(-1)
-        alone = PermutationLaw(*(b.reshape(batch, classes)[single, which] for b in (law.mean_bits, law.deviation_bits)))
+        alone = law.of((*torch.unravel_index(single, tables.shape[:-3]), which))
         p_values[single] = permutation_p_values(flat[single, which], plugin[single, which], alone)
     places = ((varying.sum(-1) > 1) & (p_values < _LIKELY)).nonzero()[:, 0]
     if len(places):
-        places = places[_cells_by_chance(flat[places], varying[places]) < _FEW_CELLS]
+        values_met = law.values_met.reshape(batch, classes, -1)[places]
+        places = places[_cells_by_chance(flat[places], values_met, varying[places]) < _FEW_CELLS]
     arrays = [t[places].cpu().numpy() for t in (observed, mean, variance, varying)]
     rare_rows = _rare_rows(flat[places].cpu().numpy().astype(np.int64))
     for i, *of_classes in zip(places.tolist(), rare_rows, *arrays, strict=True):
@@ -102,11 +102,10 @@ def _matched(observed: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return torch.where(varies, tail, 1.0)
 
 
-def _cells_by_chance(tables: Tensor, varying: Tensor) -> Tensor:
+def _cells_by_chance(tables: Tensor, values_met: Tensor, varying: Tensor) -> Tensor:
     """How many cells chance would fill beyond those that the marginals ask for, over all classes, shape (batch,)."""
     rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
-    met = met_by_chance(tables).masked_fill(tables.sum(-1) == 0, 0.0).sum(-1)
-    return (met - rows - columns + 1).clamp_min(0).masked_fill(~varying, 0.0).sum(-1)
+    return (values_met.sum(-1) - rows - columns + 1).clamp_min(0).masked_fill(~varying, 0.0).sum(-1)
 
 
 def _convolved(
@@ -147,7 +146,7 @@ def _level(row: tuple[int, ...], columns: tuple[int, ...]) -> int:
 
 
 def _rare_rows(tables: np.ndarray) -> list[list[_RareRow | None]]:
-    """The rarer of two rows, or of two columns, of each table, where its law can be counted out; of each batch's classes.
+    """The rarer of two rows, or of two columns, of each table, where its law can be counted out, by batch and class.
 
     Tables are of shape (batch, classes, response bins, property bins).
     """

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pdtrain.estimators.conditional_chance import conditional_p_values
 from pdtrain.estimators.contingency import bins_of, class_tables, members_of, plugin_information, property_entropy
-from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, met_by_chance, permutation_bias
+from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, permutation_bias
 from pdtrain.estimators.discretization import Kind, discretize, property_codes
 from pdtrain.estimators.information import UnitInformation
 from pdtrain.estimators.permutation import PermutationLaw, permutation_law
@@ -286,14 +286,13 @@ def _bias(tables: Tensor, law: PermutationLaw, weight: Tensor) -> Tensor:
     varies = (rows > 1) & (columns > 1)
     forced = rows + columns - 1
     filled = ((tables > 0).sum((-2, -1)) - forced).double().masked_fill(~varies, 0.0).sum(-1)
-    by_chance = (met_by_chance(tables).masked_fill(tables.sum(-1) == 0, 0.0).sum(-1) - forced).clamp_min(0)
+    by_chance = (law.values_met.sum(-1) - forced).clamp_min(0)
     by_chance = by_chance.masked_fill(~varies, 0.0).sum(-1)
     share = ((filled + _PRIOR_CELLS) / (by_chance + _PRIOR_CELLS)).clamp(0, 1)
     pooled = (weight * law.mean_bits).sum(-1) * (1 - (1 - share).square())
     alone = varies.sum(-1) <= 1
     if bool(alone.any()):
-        of_one = PermutationLaw(law.mean_bits[alone], law.deviation_bits[alone])
-        pooled[alone] = (weight[alone] * permutation_bias(tables[alone], of_one)).sum(-1)
+        pooled[alone] = (weight[alone] * permutation_bias(tables[alone], law.of(alone))).sum(-1)
     return pooled
 
 

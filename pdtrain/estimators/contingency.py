@@ -107,9 +107,7 @@ def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
     return max(int(codes.max()), 0) + 1
 
 
-def indicators(
-    codes: Int[Tensor, "stimuli columns"], bins: int | None = None
-) -> Float[Tensor, "stimuli columns_bins"]:
+def indicators(codes: Int[Tensor, "stimuli columns"], bins: int | None = None) -> Float[Tensor, "stimuli columns_bins"]:
     """Which of `bins` each stimulus falls in, 0 or 1, float32; nothing where the code is negative.
 
     Examples

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, Tables, plugin_information
-from pdtrain.estimators.permutation import PermutationLaw
+from pdtrain.estimators.permutation import PermutationLaw, numbered
 
 _FEWER_THAN_CHANCE = 4.0  # standard deviations below chance; balanced designs go further, and mean nothing by it
 
@@ -57,39 +57,16 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
     """
     rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
     freedom = (rows - 1) * (columns - 1)
-    open_cells = _possible_values(tables, columns).sum(-1) - rows - columns + 1
+    open_cells = _possible_values(tables, columns, law.values_met).sum(-1) - rows - columns + 1
     share = (open_cells / freedom.clamp_min(1)).clamp(0, 1)
     return law.mean_bits * (1 - (1 - share).square())
 
 
-def _possible_values(tables: Tables, columns: Tensor) -> Tensor:
+def _possible_values(tables: Tables, columns: Tensor, met_by_chance: Tensor) -> Tensor:
     """For each response bin, how many property values are possible there; 0 for an empty bin."""
     stimuli, met = tables.sum(-1).long(), (tables > 0).sum(-1).double()
-    seen, by_chance = _support(stimuli, met), _support(stimuli, met_by_chance(tables))
+    seen, by_chance = _support(stimuli.expand(2, *stimuli.shape), torch.stack([met, met_by_chance]))
     return (seen / by_chance).clamp_max(1.0).mul(columns[..., None]).masked_fill(stimuli == 0, 0.0)
-
-
-def met_by_chance(tables: Tables) -> Float[Tensor, "*batch response_bins"]:
-    """How many property values a response bin of so many stimuli meets on average if they are shuffled.
-
-    Examples
-    --------
-    >>> import torch
-    >>> met_by_chance(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).round(decimals=3).tolist()  # both, in two of three orders
-    [1.667, 1.667]
-    """
-    stimuli, values = tables.sum(-1).double()[..., :, None], tables.sum(-2).double()[..., None, :]
-    total = values.sum(-1, keepdim=True)
-    log_factorial = torch.lgamma(torch.arange(int(total.max()) + 1, dtype=torch.float64, device=tables.device) + 1)
-    rest = (total - stimuli - values).clamp_min(-1)
-    log_missed = _log(log_factorial, total - values) + _log(log_factorial, total - stimuli)
-    log_missed = log_missed - _log(log_factorial, rest.clamp_min(0)) - _log(log_factorial, total)
-    missed = torch.where(rest < 0, 0.0, log_missed.exp())
-    return ((1 - missed) * (values > 0)).sum(-1)
-
-
-def _log(log_factorial: Tensor, counts: Tensor) -> Tensor:
-    return log_factorial[counts.long()]
 
 
 _STEP = 1 / 1024  # of a number of values met: finer makes no difference
@@ -98,9 +75,9 @@ _STEP = 1 / 1024  # of a number of values met: finer makes no difference
 def _support(stimuli: Int[Tensor, "*bins"], met: Float[Tensor, "*bins"]) -> Float[Tensor, "*bins"]:
     """How many equally likely values there are if so many stimuli meet so many of them: m (1 - (1 - 1/m)^n)."""
     steps = (met / _STEP).round().long()
-    largest = int(steps.max()) + 1
-    distinct, which = torch.unique(stimuli * largest + steps, return_inverse=True)
-    count, wanted = distinct.div(largest, rounding_mode="floor").double(), (distinct % largest) * _STEP
+    every, of_steps = numbered(steps, int(steps.max()) + 1)
+    distinct, which = numbered(stimuli * len(every) + of_steps, (int(stimuli.max()) + 1) * len(every))
+    count, wanted = (distinct // len(every)).double(), every[distinct % len(every)] * _STEP
     low = wanted.clamp_min(1).log()
     high = torch.full_like(low, 16.0)
     for _ in range(40):  # bisection of log m

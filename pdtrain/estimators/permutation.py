@@ -8,7 +8,7 @@ sum of n log n over cells, up to the marginals.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, Tables
@@ -19,14 +19,27 @@ _REACH = 10.0  # standard deviations of a cell's count that are summed over
 
 @dataclass(frozen=True)
 class PermutationLaw:
-    """Mean and standard deviation of the plug-in information under permutation, bits."""
+    """What joint histograms are under permutation of the stimuli.
+
+    Attributes
+    ----------
+    mean_bits, deviation_bits
+        Of the plug-in information, bits, shape (*batch).
+    values_met
+        How many property values each response bin meets on average, shape (*batch, response_bins); 0 of an empty one.
+    """
 
     mean_bits: Float[Tensor, "*batch"]
     deviation_bits: Float[Tensor, "*batch"]
+    values_met: Float[Tensor, "*batch response_bins"]
+
+    def of(self, chosen: Tensor | tuple[Tensor, ...]) -> "PermutationLaw":
+        """That of some of the batch."""
+        return PermutationLaw(self.mean_bits[chosen], self.deviation_bits[chosen], self.values_met[chosen])
 
 
 def permutation_law(tables: Tables) -> PermutationLaw:
-    """Mean and standard deviation of the plug-in information over all orders of the stimuli.
+    """Mean and standard deviation of the plug-in information over all orders of the stimuli, and how many cells they fill.
 
     The mean is exact. The variance takes a cell's n log n apart: its regression on n, whose sum over cells varies as
     any linear function of a table with fixed marginals does (exact), and what is left, correlated between cells as
@@ -36,6 +49,8 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     Examples
     --------
     >>> import torch
+    >>> permutation_law(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).values_met.mul(6).tolist()  # both, in two of three orders
+    [10.0, 10.0]
     >>> law = permutation_law(torch.tensor([[5.0, 5.0], [5.0, 5.0]]))
     >>> round(float(law.mean_bits), 4), round(float(law.deviation_bits), 4)
     (0.0391, 0.0561)
@@ -43,12 +58,13 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     tables = tables.double()
     rows, columns = tables.sum(-1), tables.sum(-2)
     total = rows.sum(-1).clamp_min(1)
-    mean, residual, slope = _cell_moments(total, rows, columns)
+    mean, residual, slope, met = _cell_moments(total, rows, columns)
     known = _x_log_x(total) - _x_log_x(rows).sum(-1) - _x_log_x(columns).sum(-1)
     p, q = (rows / total[..., None])[..., :, None], (columns / total[..., None])[..., None, :]
     variance = _of_residuals(residual, p, q) + _of_slopes(slope, p, q, total)
     scale = total * LN2
-    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, variance.clamp_min(0).sqrt() / scale)
+    deviation = variance.clamp_min(0).sqrt() / scale
+    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, deviation, met.sum(-1))
 
 
 def _x_log_x(x: Tensor) -> Tensor:
@@ -76,24 +92,49 @@ def _of_slopes(slope: Tensor, p: Tensor, q: Tensor, total: Tensor) -> Tensor:
     return total.square() / (total - 1).clamp_min(1) * (slope.square() * p * q).sum((-2, -1))
 
 
-def _cell_moments(total: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For each cell: mean of n ln n, its variance about the regression on n, and the regression's slope.
+def _cell_moments(total: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For each cell: mean of n ln n, its variance about the regression on n, the regression's slope, and how probable
+    it is that the cell is filled.
 
     Cells with the same marginals are computed once: equally populated bins have few.
     """
     largest = int(total.max()) + 1
-    key = (total[..., None, None] * largest + rows[..., :, None]) * largest + columns[..., None, :]
-    distinct, which = torch.unique(key, return_inverse=True)
-    marginals = [distinct.div(largest**2, rounding_mode="floor"), distinct.div(largest, rounding_mode="floor")]
-    of_total, of_row, of_column = marginals[0], marginals[1] % largest, distinct % largest
+    (of_total, of_row, of_column), which = _distinct_marginals(total.long(), rows.long(), columns.long(), largest)
     log_factorial = torch.lgamma(torch.arange(largest + 1, dtype=torch.float64, device=total.device) + 1)
-    found = torch.zeros(3, len(distinct), dtype=torch.float64, device=total.device)
+    found = torch.zeros(4, len(of_row), dtype=torch.float64, device=total.device)
     alive = ((of_row > 0) & (of_column > 0)).nonzero()[:, 0]
     width = int(_reach(of_total, of_row, of_column)[1].max())
     for part in alive.split(max(1, _BLOCK // width)) if len(alive) else ():
         found[:, part] = _hypergeometric_moments(of_total[part], of_row[part], of_column[part], log_factorial)
-    mean, residual, slope = (values[which] for values in found)
-    return mean, residual, slope
+    mean, residual, slope, filled = (values.index_select(0, which.flatten()).view(which.shape) for values in found)
+    return mean, residual, slope, filled
+
+
+def _distinct_marginals(
+    total: Tensor, rows: Tensor, columns: Tensor, largest: int
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Total, row and column of cells that differ in them, float64, and which of these each cell is."""
+    totals, of_total = numbered(total, largest)
+    pairs, of_row = numbered(of_total[..., None] * largest + rows, len(totals) * largest)
+    sizes, of_column = numbered(columns, largest)
+    cells, which = numbered(of_row[..., :, None] * len(sizes) + of_column[..., None, :], len(pairs) * len(sizes))
+    pair, size = pairs[cells // len(sizes)], sizes[cells % len(sizes)]
+    return (totals[pair // largest].double(), (pair % largest).double(), size.double()), which
+
+
+def numbered(values: Int[Tensor, "*values"], below: int) -> tuple[Int[Tensor, " distinct"], Int[Tensor, "*values"]]:
+    """The distinct ones of whole numbers from 0, all `below` a bound, and which of them each is: without sorting.
+
+    Examples
+    --------
+    >>> import torch
+    >>> distinct, which = numbered(torch.tensor([7, 2, 7]), 8)
+    >>> distinct.tolist(), which.tolist()
+    ([2, 7], [1, 0, 1])
+    """
+    flat = values.flatten()
+    used = torch.bincount(flat, minlength=below) > 0
+    return used.nonzero()[:, 0], (used.cumsum(0) - 1).index_select(0, flat).view(values.shape)
 
 
 def _reach(total: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,7 +148,7 @@ def _reach(total: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _hypergeometric_moments(total: Tensor, row: Tensor, column: Tensor, log_factorial: Tensor) -> Tensor:
-    """Shape (3, cells): as `_cell_moments`."""
+    """Shape (4, cells): as `_cell_moments`."""
     low, width = _reach(total, row, column)
     steps = torch.arange(int(width.max()), dtype=torch.float64, device=total.device)
     total, row, column, low = (values[:, None] for values in (total, row, column, low))
@@ -124,4 +165,5 @@ def _hypergeometric_moments(total: Tensor, row: Tensor, column: Tensor, log_fact
     spread, covariance = (probability * count.square()).sum(1), (probability * count * value).sum(1)
     slope = torch.where(spread > 0, covariance / spread.clamp_min(1e-300), 0.0)
     residual = ((probability * value.square()).sum(1) - slope * covariance).clamp_min(0)
-    return torch.stack([mean[:, 0], residual, slope])
+    missed = (choose(total - row, column.minimum(total - row)) - choose(total, column))[:, 0].exp()
+    return torch.stack([mean[:, 0], residual, slope, torch.where((row + column > total)[:, 0], 1.0, 1 - missed)])

@@ -4,6 +4,7 @@ Layers are compared by their dissimilarities on the same stimuli, which are kept
 with those before it, and runs with each other, without their networks.
 """
 
+import hashlib
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,6 +64,7 @@ class SimilarityProbe:
         check_value(f"{key}.distance", distance)
         check_value(f"{key}.comparison", comparison)
         self._most, self._seed = most_stimuli, seed
+        self._chosen: tuple[StimulusSet, Int[Tensor, " chosen"]] | None = None
         # by quantity: how dissimilarities are made, and how they are compared
         self._ways = {_CKA: (_OF_CKA, _CKA), "rsa": (distance, comparison)}
         self._estimators = {
@@ -80,9 +82,17 @@ class SimilarityProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Compare all layers with each other, and give the dissimilarities to be kept."""
-        chosen = random_sample(len(stimuli), self._most, seed=self._seed)
-        found = self._dissimilarities(list(responses), stimuli, chosen)
+        found = self._dissimilarities(list(responses), stimuli, self._chosen_of(stimuli))
         return Measurement(list(self._between_layers(responses, found)), [], found)
+
+    def _chosen_of(self, stimuli: StimulusSet) -> Int[Tensor, " chosen"]:
+        """Places of the stimuli that are compared, sought once."""
+        if self._chosen is None or self._chosen[0] is not stimuli:
+            distinct = _distinct(stimuli)
+            if twice := len(stimuli) - len(distinct):
+                _log.warning("similarity: %d of %d stimuli show an image again, and are left out", twice, len(stimuli))
+            self._chosen = stimuli, distinct[random_sample(len(distinct), self._most, seed=self._seed)]
+        return self._chosen[1]
 
     def compare(
         self,
@@ -201,6 +211,18 @@ class SimilarityProbe:
         )
         # no similarity is beyond 1
         return replace(row, lower=max(row.lower, -1.0), upper=min(row.upper, 1.0)) if known else row
+
+
+def _distinct(stimuli: StimulusSet) -> Int[Tensor, " distinct"]:
+    """Places of the stimuli whose image is none that came before; all of those that have no images, as of neurons.
+
+    What is shown twice is no distance apart in any representation, and makes unrelated ones alike.
+    """
+    images = (pixels.contiguous().cpu().numpy().tobytes() for pixels in stimuli.pixels)
+    first: dict[bytes, int] = {}
+    for place, image in enumerate(images):
+        first.setdefault(hashlib.sha256(image).digest(), place)
+    return torch.tensor(list(first.values()) if len(first) > 1 else range(len(stimuli)))
 
 
 def _matrices(kept: Dissimilarities, quantity: str, layers: Sequence[str]) -> list[Tensor]:

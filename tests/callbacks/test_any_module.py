@@ -162,7 +162,7 @@ def test_the_script_of_the_documentation_runs(
 
     shown = capsys.readouterr().out
     (folder,) = re.findall(r"pdtrain-report run_dir=(.*)", shown)
-    assert {"two_nn", "mean"} <= set(load(folder).quantity) and re.search(r"^1.0 +7 ", shown, re.M)
+    assert {"two_nn", "mean"} <= set(load(folder).quantity) and re.search(r"^1\.0+ +7 ", shown, re.M)
     assert 0.1 < load_metrics(folder)["val/accuracy"].item() < 1
     assert {"id/4/two_nn", "info/7/identity/mean"} <= set(pd.read_csv(Path(folder) / "metrics.csv").columns)
     assert write_report(folder).is_file()

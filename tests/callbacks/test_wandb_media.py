@@ -159,6 +159,23 @@ def test_accuracy_and_dimension_after_an_epoch_have_its_number_everywhere(run_di
         assert values == sorted(values), f"{key} does not go backwards"
 
 
+def _documented() -> re.Pattern[str]:
+    """Keys of the table in docs/logged.md, as a pattern."""
+    text = (Path(__file__).parents[2] / "docs" / "logged.md").read_text()
+    keys = re.findall(r"^\| `([^`]+)` \|", text, re.M)
+    parts = [re.sub(r"<\w+>", r"[^/]+", key.replace(".", r"\.")) for key in keys if not key.startswith("<probe>")]
+    return re.compile("|".join(f"{part}(_std)?" for part in parts))
+
+
+def test_every_key_is_documented(run_dir: Path) -> None:
+    media = re.compile(r"(_table)?/(_|artifact|bins|format|height|log_mode|ncols|nrows|path|sha|size|values|width).*")
+    at_wandb = {media.sub("", key) for line in _history(run_dir) for key in line if key[0] != "_"}
+    in_csv = set(pd.read_csv(run_dir / "csv" / "metrics.csv").columns)
+
+    known = _documented()
+    assert {key for key in (at_wandb - {"trainer/global_step"}) | in_csv if not known.fullmatch(key)} == set()
+
+
 def test_the_summary_sorts_runs_by_the_indices(run_dir: Path) -> None:
     (file,) = run_dir.glob("wandb/offline-run-*/*.wandb")
 

@@ -164,7 +164,7 @@ def test_csv_holds_metrics_under_their_keys(configure: Configure) -> None:
 
 def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    run_dir = train(configure(*_FEW_PROBES, "logger=csv_wandb"))
+    run_dir = train(configure(*_FEW_PROBES, "logger=csv_wandb", "sweep.metric=info/pool1/luminance/median"))
     wandb.teardown()  # W&B ends a run before all of it is on the disk
 
     history, metrics, config = [], [], []
@@ -178,6 +178,9 @@ def test_offline_wandb_run_reads_back(configure: Configure, monkeypatch: pytest.
         if record.HasField("config"):
             config += [item.key or item.nested_key[0] for item in record.config.update]
     probed = [line for line in history if "id/relu1" in line]
+    keys = {key for line in history for key in line}
+    assert "info/pool1/luminance/median" in keys, "what a sweep looks at"
+    assert "info/relu1/luminance/median" not in keys, "of no interest at a glance"
     assert [float(line["epoch"]) for line in probed] == [0, 1, 2]
     assert ("id/*", "epoch") in metrics and ("info/*", "epoch") in metrics
     rows = load(run_dir)

@@ -20,6 +20,7 @@ from pdtrain.commands.stored_targets import check_targets
 from pdtrain.limits import LIMITS
 from pdtrain.probes.prober import Prober
 from pdtrain.results import configuration, versions
+from pdtrain.results.configuration import CHOICES
 from pdtrain.stimuli.preprocessing import Preprocessing
 
 _ROOT = Path(__file__).parents[2]
@@ -33,10 +34,10 @@ _GIVEN = {
     "scheduler": {"optimizer", "total_steps"},
     "stimuli": {"data"},
     "callbacks": {"prober", "probes"},
-    "logger": {"sweep", "job"},
+    "logger": {"sweep", "job", "run_name"},
 }
 # parameters for Python alone: the command trains one kind of module, whose network it knows
-_NOT_SAID = {"pdtrain.callbacks.Probing": {"network"}}
+_NOT_SAID = {"pdtrain.callbacks.Probing": {"network", "stimuli", "folder", "probe_set"}}
 # where a choice says otherwise than the signature, since that is what it is for
 _OTHERWISE = {
     ("data", "cifar10"): {"batch_size"},
@@ -56,8 +57,8 @@ _OTHERWISE = {
         "estimators", "per_class", "scales", "shuffles", "nearest_neighbors",
         "held_out",
     },
-    ("callbacks", "default"): {"checkpoints"},  # a folder of the run
-    ("callbacks", "averaged"): {"checkpoints"},
+    ("callbacks", "default"): {"checkpoints", "schedule"},  # a folder of the run; all of its keys
+    ("callbacks", "averaged"): {"checkpoints", "schedule"},
     ("logger", "wandb"): {"project", "job_type", "tags"},  # Lightning's and W&B's parameters
     ("logger", "csv_wandb"): {"project", "job_type", "tags"},
 }  # fmt: skip
@@ -203,7 +204,7 @@ def _interpolated() -> set[str]:
 def _exists(key: str) -> bool:
     """Whether a choice has it, or a target takes it, as those that are added with `+`."""
     above, _, name = key.rpartition(".")
-    return key in keys() or name in _taken().get(above, ())
+    return key in {*keys(), CHOICES} or name in _taken().get(above, ())  # the latter is what the command adds
 
 
 @cache
@@ -329,7 +330,8 @@ def test_every_key_that_a_message_names_exists() -> None:
     assert {key: place for key, place in named.items() if not _some_exists(key)} == {}
 
 
-_OF_THE_USER = {f"circular.{_OPEN}", "keys"}  # a column of the user's table; an argument of pdtrain.results.load
+# a column of the user's table; arguments of pdtrain.results.load and of Probing
+_OF_THE_USER = {f"circular.{_OPEN}", "keys", "metrics", "folder"}
 
 
 def _some_exists(key: str) -> bool:

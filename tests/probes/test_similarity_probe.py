@@ -157,6 +157,19 @@ def test_of_many_stimuli_a_sample_is_compared() -> None:
     assert len(found.dissimilarities.chosen) == 40 and found.dissimilarities.halves.shape == (19, 40)
 
 
+def test_an_image_that_is_there_twice_is_compared_once(caplog: pytest.LogCaptureFixture) -> None:
+    once = _stimuli(40)
+    again = StimulusSet(torch.cat([once.pixels, once.pixels[:20]]), torch.arange(60) % 4)
+    layers = [_random(200, seed=seed, stimuli=40) for seed in (0, 1)]  # that have nothing in common
+    probe, shown = SimilarityProbe(), [torch.cat([values, values[:20]]) for values in layers]
+
+    rows = _by_place(probe.measure([_response("a", shown[0]), _response("b", shown[1], 1)], again).rows)
+
+    row = rows["a", "cka", "b"]
+    assert row.n == 40 and abs(row.value) < 0.15 < linear_cka(*shown).value
+    assert "20 of 60 stimuli show an image again" in caplog.text
+
+
 @pytest.mark.parametrize("distance", ["squared_euclidean", "correlation"])
 def test_a_projected_layer_is_nearly_as_the_exact_one_and_says_so(distance: str) -> None:
     network, stimuli = small_vgg(4, 1, widths=(64, 8), hidden=16), _stimuli()

@@ -30,7 +30,8 @@ def test_a_summary_has_units_and_the_input_once(tmp_path: Path, capsys: pytest.C
     print_summary(tmp_path, plain_console(width=60))
 
     shown = capsys.readouterr().out
-    assert shown.startswith("untrained → epoch 1: ID (dimensions), unit information (millibit per unit)\n")
+    legend = "untrained → epoch 1: ID (dimensions), unit information (millibit per unit) "
+    assert " ".join(shown.split()).startswith(legend)
     assert max(map(len, shown.partition("results:")[0].splitlines()[1:])) <= 60
     assert re.search(r"^ input +30 ", shown, re.M) and re.search(r"^ relu1 +30→40 +12→12 ", shown, re.M)
     tables = re.findall(r"((?:^ .*\n)+) layer.*\n", shown, re.M)

@@ -93,7 +93,7 @@ def test_without_labels_nothing_about_them_is_measured() -> None:
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [
-        (_images() * 4 - 2, {}, r"values from -1\.\d+ to 1\.\d+ are no intensities from 0 to 1; give them before"),
+        (_images() * 4 - 2, {}, r"values from -1\.\d+ to 2 are no intensities from 0 to 1; give them before"),
         (_images() * torch.nan, {}, r"values from nan to nan"),
         (_images() * 9, {"normalized": Normalization(0.5, 0.5)}, r"; give the Normalization that was applied"),
         (_images()[:, 0], {}, r"images of 20 x 4 x 4; give them as images x channels x height x width"),
