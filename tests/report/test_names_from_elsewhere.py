@@ -87,7 +87,7 @@ def _of_latex(text: str) -> str:
 def test_names_are_set_by_latex_as_they_are(tmp_path: Path) -> None:
     lines = [
         {"setting": name, "layer": "", "depth": 1.0, "probe": "index", "quantity": "x", "property": "", "mean": 0.5,
-         "lower": 0.4, "upper": 0.6, "runs": 2, "with_caveat": 0}
+         "lower": 0.4, "upper": 0.6, "n": 2, "runs": 2, "with_caveat": 0}
         for name in map(one_line, _NAMES)
     ]  # fmt: skip
     write_table(pd.DataFrame(lines), tmp_path / "indices")

@@ -82,6 +82,21 @@ def test_a_table_beside_the_page_holds_what_is_drawn(run_dir: Path, page: Path) 
     assert kept["value"].tolist() == pytest.approx(rows["value"].tolist()) and len(kept) == 3 * rows.layer.nunique()
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_long_training_is_shown_in_part_and_kept_whole(copied_run: Path) -> None:
+    store, given = ResultsStore(copied_run), ResultsStore(copied_run).read_rows(ProbePoint(0, 0))
+    for epoch in range(3, 41):
+        store.write(ProbePoint(epoch, 100 * epoch), given, [])
+
+    page = write_report(copied_run)
+
+    text = page.read_text()
+    axes = json.loads(re.findall(r'id="charts">(.*?)</script>', text)[0])["axes"]
+    assert len(axes["epochs"]["items"]) == 16 and axes["epochs"]["items"][-1] == "epoch 40"
+    assert "Figures show 16 of 41 epochs" in text
+    assert pd.read_csv(page.parent / "values.csv")["epoch"].nunique() == 41
+
+
 def test_another_probe_set_has_a_report_of_its_own(copied_run: Path, page: Path) -> None:
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
         overrides = [f"run_dir={copied_run}", "probe_set=two", "layers.names=[relu1,output]"]
