@@ -53,7 +53,7 @@ def main(run: str | None, *, check: bool) -> None:
 
 def _trained(out: Path) -> Path:
     """A run of one epoch, cut short, with the default probes before and after it."""
-    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=4", "logger=csv", "report=false"]
+    short = ["trainer.max_epochs=1", "+trainer.limit_train_batches=4", "logger=csv", "report=false"]
     command = [sys.executable, "-m", "pdtrain.commands.train", *short, f"hydra.run.dir={out}"]
     subprocess.run(command, check=True, capture_output=True)
     return out
