@@ -197,10 +197,18 @@ def test_a_report_of_hostile_names(
     assert "layer [/bold]<img src=x onerror=alert(1)>, " in found["labels"]
 
 
-def test_a_comparison_of_hostile_names(hostile: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_comparison_of_hostile_names(
+    hostile: Path, trained: Path, tmp_path: Path, open_page: Callable[..., dict[str, Any]]
+) -> None:
     page = write_comparison([trained, hostile], tmp_path / "out")
 
     _check_page(page)
+    script = """
+    found.labels = [...document.querySelectorAll(".chart [role=img]")].map(e => e.getAttribute("aria-label")).join();
+    found.added = document.querySelectorAll(".chart img, .chart script, .chart b").length;
+    """
+    found = open_page(page, script)
+    assert "<script>alert(2)</script>" in found["labels"] and found["added"] == 0
     table = (tmp_path / "out" / "layers.tex").read_text()
     assert r"\textbackslash{}textbf\{x\}\&\%" in table and "\\textbf" not in table
     assert pd.read_csv(tmp_path / "out" / "layers.csv")["layer"].eq("'=cmd|' /C calc'!A0 $x^$").any()
