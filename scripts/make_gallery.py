@@ -24,7 +24,7 @@ _SMALL = "data.training_images=4000 trainer.max_epochs=4"
 _INTRODUCTION = """\
 # Gallery
 
-Every figure that pdtrain draws, with the command that makes it, and how it is read. All are of one small network, 4,000
+Figures that pdtrain draws, each with the command that makes it, and how it is read. The network is small, of 4,000
 images and 4 epochs: they show what figures look like, not what a finished training does. Reports hold them as vector
 graphics too. Made by `python scripts/make_gallery.py`.
 """
