@@ -37,7 +37,7 @@ class LayerByLayer:
     def _once(self, stimuli: StimulusSet, response: LayerResponse, task: Task) -> Measurement:
         if response.layer.module != INPUT:
             return task()
-        key = response.layer, response.projected, tuple(response.units.tolist())
+        key = response.layer, response.representation.shape[1], tuple(response.units.tolist())
         if self._stimuli is not stimuli or self._key != key:
             self._stimuli, self._key, self._found = stimuli, key, task()
         return self._found

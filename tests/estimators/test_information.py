@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
-from pdtrain.estimators.contingency import joint_counts, response_entropy
+from pdtrain.estimators.contingency import joint_counts, paired_counts, response_entropy
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.information import information_about, unit_information
@@ -28,6 +28,20 @@ def test_plugin_information_equals_scikit_learn() -> None:
     for p, information in enumerate(found):
         expected = [mutual_info_score(responses[:, u], properties[:, p]) / math.log(2) for u in range(7)]
         np.testing.assert_allclose(information.plugin_bits.numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_histograms_count_each_stimulus_that_has_both_codes_once(paired: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    responses, properties = (torch.randint(-1, 4, (200, 3), generator=generator) for _ in range(2))
+
+    counts = (paired_counts if paired else joint_counts)(responses, properties)
+
+    for unit in range(3):
+        for place, column in enumerate([unit] if paired else range(3)):
+            for row, value in np.ndindex(4, 4):
+                met = (responses[:, unit] == row) & (properties[:, column] == value)
+                assert counts[unit, place, row, value] == met.sum()
 
 
 def test_paired_information_is_that_of_each_unit_with_its_own_property() -> None:

@@ -97,3 +97,26 @@ def test_two_bins_of_two_values_have_the_p_value_of_fishers_exact_test(row: int,
         torch.testing.assert_close(p_values, torch.tensor(expected, dtype=torch.float64))
     found = float((p_values <= 0.05).double().mean())
     assert found <= 0.05 + 4 * (0.05 * 0.95 / 60) ** 0.5
+
+
+@pytest.mark.parametrize(("rows", "columns"), [([990, 10], _uneven(1000, 30)), (_balanced(90, 8), _balanced(90, 8))])
+def test_how_many_values_a_bin_meets_is_what_random_tables_meet(rows: list[int], columns: list[int]) -> None:
+    tables = _random_tables(rows, columns)
+    met = (tables > 0).sum(-1).double()
+
+    expected = permutation_law(tables[0]).values_met
+
+    error = met.std(0) / len(met) ** 0.5
+    assert ((met.mean(0) - expected).abs() <= 4 * error + 1e-9).all()
+
+
+def test_tables_of_other_totals_have_the_laws_that_they_have_alone() -> None:
+    tables = torch.randint(0, 9, (40, 4, 5), generator=torch.Generator().manual_seed(0)).double()
+    tables[3] = 0
+
+    together = permutation_law(tables)
+
+    for place, table in enumerate(tables):
+        alone = permutation_law(table)
+        for of in ("mean_bits", "deviation_bits", "values_met"):
+            torch.testing.assert_close(getattr(together, of)[place], getattr(alone, of), rtol=1e-12, atol=1e-12)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.recorder import LayerResponse
+from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.results.rows import Measurement
@@ -36,15 +37,16 @@ def _response(name: str, values: Tensor) -> LayerResponse:
 def test_layers_side_by_side_give_the_rows_of_one_after_another_in_their_order(two_threads: None) -> None:
     stimuli, generator = _stimuli(), torch.Generator().manual_seed(0)
     responses = [_response(f"layer{i}", torch.randn(len(stimuli), 5, generator=generator)) for i in range(7)]
-    properties = ["luminance", "identity"]
+    probes = [InformationProbe(["luminance", "identity"]), DimensionProbe()]
 
-    together = InformationProbe(properties).measure(responses, stimuli)
+    together = [probe.measure(responses, stimuli) for probe in probes]
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
-    one_by_one = InformationProbe(properties).measure(responses, stimuli)
+    one_by_one = [probe.measure(responses, stimuli) for probe in probes]
 
-    assert [row.layer for row in together.rows] == [row.layer for row in one_by_one.rows]
-    assert repr(together) == repr(one_by_one)  # NaN equals NaN
+    for found, alone in zip(together, one_by_one, strict=True):
+        assert [row.layer for row in found.rows] == [row.layer for row in alone.rows]
+        assert repr(found) == repr(alone)  # NaN equals NaN
 
 
 def test_an_error_in_one_layer_is_raised_and_threads_are_as_before(two_threads: None) -> None:
