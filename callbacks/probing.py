@@ -177,7 +177,7 @@ class Probing(lightning.Callback):
         """Probe completed epochs."""
         self._count_epochs(pl_module)
         completed = trainer.current_epoch + 1
-        if self.schedule.at_epoch(completed, trainer.max_epochs):
+        if self.schedule.at_epoch(completed, completed if _ends(trainer) else trainer.max_epochs):
             self._measure(trainer, pl_module, ProbePoint(completed, trainer.global_step))
 
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -265,6 +265,14 @@ class Probing(lightning.Callback):
 def _trains(trainer: lightning.Trainer) -> bool:
     """Whether there is anything to train: `trainer.max_epochs=0` leaves a network as it is."""
     return 0 not in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches)
+
+
+def _ends(trainer: lightning.Trainer) -> bool:
+    """Whether the training ends with this epoch, though it is not the last of `max_epochs`."""
+    if 0 < trainer.max_steps <= trainer.global_step:
+        return True
+    least = trainer.current_epoch + 1 >= (trainer.min_epochs or 0) and trainer.global_step >= (trainer.min_steps or 0)
+    return trainer.should_stop and least  # early, or since its time is over
 
 
 _Kind = TypeVar("_Kind", bound=lightning.Callback)

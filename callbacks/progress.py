@@ -54,7 +54,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, *args: Any) -> None:
         """Begin an epoch."""
-        self._show("training", 0, self.total_train_batches, f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
+        self._show("training", 0, self.total_train_batches, _epoch(trainer))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -80,7 +80,7 @@ class TerminalProgress(ProgressBar, ProbeListener):
         if self._mode in ("plain", "bars"):
             values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
             text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
-            self._console.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {text}")
+            self._console.print(f"{_epoch(trainer)}: {text}")
 
     def on_probe_progress(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
         """Show how far the probe is."""
@@ -113,3 +113,8 @@ class TerminalProgress(ProgressBar, ProbeListener):
     def _hide(self, task: str) -> None:
         if task in self._tasks:
             self._bars.remove_task(self._tasks.pop(task))
+
+
+def _epoch(trainer: lightning.Trainer) -> str:
+    of = trainer.max_epochs or 0  # -1: no end
+    return f"epoch {trainer.current_epoch + 1}" + (f"/{of}" if of > 0 else "")

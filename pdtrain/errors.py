@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_SHOWN = 100  # of the names one can choose from
+_SHOWN = 15  # so many names one can choose from; of more, the nearest
+_NEAREST = 5
 
 
 class InputError(ValueError):
@@ -43,13 +44,33 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str) -> InputError:
-    """Build the error for a name that is not among the allowed ones, the nearest named first."""
+def unknown_name(key: str, given: str, allowed: Iterable[str], *, of: str, rest: str = "") -> InputError:
+    """Build the error for a name that is not among the allowed ones, the nearest named first.
+
+    Parameters
+    ----------
+    key, given
+        What was given, and where.
+    allowed
+        All names that may be; where they are many, the nearest of them are listed.
+    of
+        What they are names of.
+    rest
+        How to see the others.
+
+    Examples
+    --------
+    >>> print(unknown_name("layers.reduce", "center", ["none", "mean", "centre"], of="reduction"))
+    layers.reduce=center: no such reduction; did you mean centre? choose from none, mean, centre
+    """
     names = list(allowed)
     nearest = get_close_matches(given, names, n=1)
     hint = f" did you mean {nearest[0]}?" if nearest else ""
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return InputError(f"{key}={given}: no such {of};{hint} choose from {shown}")
+    if len(names) <= _SHOWN:
+        return InputError(f"{key}={given}: no such {of};{hint} choose from {', '.join(names)}")
+    shown = ", ".join(get_close_matches(given, names, n=_NEAREST, cutoff=0))
+    others = f"; {rest} lists all" if rest else ""
+    return InputError(f"{key}={given}: no such {of};{hint} the nearest of {len(names)} are {shown}{others}")
 
 
 def first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 the check before anything is imported, which answers at once.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +39,65 @@ class _Names:
         return unknown_name(key, str(self._unknown(value)[0]), self.names, of=self.of)
 
     def _unknown(self, value: Any) -> list[Any]:
-        names = [value] if isinstance(value, str) else value
-        return [name for name in names if name not in self.names and not str(name).startswith(self.elsewhere)]
+        names = [value] if isinstance(value, str | int | float) else value
+        return [name for name in names if str(name) not in self.names and not str(name).startswith(self.elsewhere)]
+
+
+@dataclass(frozen=True)
+class _OrBuilt:
+    """What something can be, or an object that is built: a group with a `_target_`."""
+
+    plain: _Values | _Names
+
+    def holds(self, value: Any) -> bool:
+        return (isinstance(value, dict) and "_target_" in value) or (
+            isinstance(value, str | int) and self.plain.holds(value)
+        )
+
+    def error(self, key: str, value: Any) -> InputError:
+        return self.plain.error(key, str(value))
 
 
 def _among(*words: Any) -> _Values:
     shown = [str(word).lower() for word in words]
-    return _Values(lambda value: value in words, f"choose {', '.join(shown[:-1])} or {shown[-1]}")
+    return _Values(
+        lambda value: any(value == word and type(value) is type(word) for word in words),
+        f"choose {', '.join(shown[:-1])} or {shown[-1]}",
+    )
+
+
+def _whole(value: Any, least: int) -> bool:
+    return type(value) is int and value >= least
+
+
+def _whole_from(least: int, mend: str) -> _Values:
+    return _Values(lambda value: _whole(value, least), mend)
+
+
+def _is_part(value: Any) -> bool:
+    """Of the batches: so many, or a share."""
+    return _whole(value, 0) or (type(value) is float and 0 <= value <= 1)
+
+
+def _is_time(value: Any) -> bool:
+    """As Lightning writes it: DD:HH:MM:SS, or arguments of `timedelta`."""
+    if isinstance(value, str):
+        return re.fullmatch(r"\d+(:\d+){3}", value) is not None
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and value.keys() <= {"weeks", "days", "hours", "minutes", "seconds"}
+        and all(type(amount) in (int, float) and amount >= 0 for amount in value.values())
+    )
+
+
+def _are_devices(value: Any) -> bool:
+    """How many, which, or all."""
+    if isinstance(value, str):
+        return value == "auto" or re.fullmatch(r"\d+(, *\d+)*,?", value) is not None
+    if isinstance(value, list):
+        return len(value) > 0 and all(_whole(number, 0) for number in value)
+    return value == -1 or _whole(value, 1)
 
 
 def _all(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -62,7 +115,12 @@ _TWO_BINS = _Values(lambda value: value >= 2, "at least 2 bins are needed")
 
 STATISTICS = ("initial", "calibrated")  # of batch norm, before training
 COMPARISONS_OF_RSA = ("spearman", "pearson", "cosine", "rho_a", "kendall_tau_a", "whitened_cosine")
-LIMITS: dict[str, _Values | _Names] = {
+_SWITCH = _Values(lambda value: isinstance(value, bool), "choose true or false")
+_PART = _Values(_is_part, "give a number of batches, or a share of them from 0.0 to 1.0")
+_TIME = "as DD:HH:MM:SS or as in {hours: 3}"
+
+STRATEGIES = ("auto", "single_device", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false")
+LIMITS: dict[str, _Values | _Names | _OrBuilt] = {
     "channels_last": _among("auto", True, False),
     "label_smoothing": _SHARE_BELOW_1,
     "untrained_batch_norm": _among(*STATISTICS),
@@ -119,11 +177,68 @@ LIMITS: dict[str, _Values | _Names] = {
     "callbacks.probing.on_error": _among("stop", "warn"),
     "callbacks.probing.schedule.every_epochs": _POSITIVE_OR_NULL,
     "callbacks.probing.schedule.log_spaced_steps": _POSITIVE_OR_NULL,
+    "callbacks.checkpoint.mode": _among("min", "max"),
     "callbacks.progress.mode": _among("auto", "bars", "plain", "quiet"),
     "callbacks.training_accuracy.when": _among("shuffled", "always"),
     "callbacks.wandb_media.every_epochs": _ONE_OR_MORE,
     "callbacks.wandb_media.share_of_time": _Values(
         lambda value: 0 <= value <= 1, "give a share from 0 to 1, or null"
+    ),
+    "trainer.max_epochs": _whole_from(-1, "give a whole number, 0 or more; or -1 for no end"),
+    "trainer.max_steps": _whole_from(-1, "give a whole number, 0 or more; or -1 for no end"),
+    "trainer.max_time": _Values(_is_time, f"give a time {_TIME}"),
+    "trainer.min_epochs": _whole_from(0, "give a whole number, 0 or more"),
+    "trainer.min_steps": _whole_from(0, "give a whole number, 0 or more"),
+    "trainer.accumulate_grad_batches": _whole_from(1, "give a whole number, 1 or more"),
+    "trainer.gradient_clip_val": _Values(
+        lambda value: type(value) in (int, float) and value >= 0, "give a number, 0 or more"
+    ),
+    "trainer.gradient_clip_algorithm": _among("norm", "value"),
+    "trainer.accelerator": _OrBuilt(_Names(("auto", "cpu", "gpu", "cuda", "mps", "tpu"), "accelerator")),
+    "trainer.devices": _Values(
+        _are_devices, "give how many, 1 or more; which, as in [0,2]; or -1 or auto for all there are"
+    ),
+    "trainer.strategy": _OrBuilt(
+        _Values(
+            lambda value: value in STRATEGIES,
+            f"choose {', '.join(STRATEGIES)}: what is probed must be the whole network, in processes that are commands "
+            "of their own",
+        )
+    ),
+    "trainer.num_nodes": _whole_from(1, "give a whole number, 1 or more"),
+    "trainer.sync_batchnorm": _SWITCH,
+    "trainer.use_distributed_sampler": _Values(
+        lambda value: value is False, "the data share their images themselves; leave it false"
+    ),
+    "trainer.precision": _Names(
+        (
+            "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true", "transformer-engine",
+            "transformer-engine-float16", "16", "bf16", "32", "64",
+        ),
+        "precision",
+    ),
+    "trainer.deterministic": _among(True, False, "warn"),
+    "trainer.benchmark": _SWITCH,
+    "trainer.detect_anomaly": _SWITCH,
+    "trainer.limit_train_batches": _PART,
+    "trainer.limit_val_batches": _PART,
+    "trainer.val_check_interval": _Values(
+        lambda value: value != 0 and (_is_part(value) or _is_time(value)),
+        f"give a number of batches, a share of an epoch from 0.0 to 1.0, or a time {_TIME}",
+    ),
+    "trainer.check_val_every_n_epoch": _whole_from(1, "give a whole number, 1 or more, or null"),
+    "trainer.num_sanity_val_steps": _whole_from(-1, "give a whole number, 0 or more; or -1 for all"),
+    "trainer.inference_mode": _SWITCH,
+    "trainer.reload_dataloaders_every_n_epochs": _whole_from(0, "give a whole number, 0 or more"),
+    "trainer.log_every_n_steps": _whole_from(0, "give a whole number, 0 or more"),
+    "trainer.enable_progress_bar": _SWITCH,
+    "trainer.enable_model_summary": _SWITCH,
+    "trainer.enable_checkpointing": _SWITCH,
+    "trainer.profiler": _OrBuilt(_Names(("simple", "advanced", "pytorch", "xla"), "profiler")),
+    "trainer.enable_autolog_hparams": _SWITCH,
+    "trainer.default_root_dir": _Values(lambda value: False, "hydra.run.dir=... names the folder of a run"),
+    "trainer.fast_dev_run": _Values(
+        lambda value: isinstance(value, bool) or _whole(value, 0), "give true, or a number of batches"
     ),
     "logger.wandb.scalars": _among("headline", "all"),
     "preprocessing.interpolation": _Names(("nearest", "nearest-exact", "bilinear", "bicubic"), "interpolation"),

@@ -16,6 +16,7 @@ from pdtrain.limits import check_value
 
 DEFAULT = "default"
 _log = logging.getLogger(__name__)
+_LISTS = "trainer.fast_dev_run=true layers=all"  # every layer
 _WEIGHTED = ("convolution", "linear")
 _FEWEST_ACTIVATIONS = 0.2  # per convolution and linear operation; fewer, and activations are not to be heard
 _LARGEST_BLOCK = 0.25  # share of those operations; a module of more is most of the network, not a block of it
@@ -44,10 +45,10 @@ def select_layers(layers: Sequence[Layer], patterns: Sequence[str] | None, recip
     names = [layer.name for layer in layers]
     for pattern in missing:
         if not _is_glob(pattern):
-            raise unknown_name("layers.names", pattern, names, of="layer")
+            raise unknown_name("layers.names", pattern, names, of="layer", rest=_LISTS)
     chosen = [layer for layer in layers if any(_matches(layer, pattern) for pattern in patterns)]
     if missing and not any(layer.name != INPUT for layer in chosen):
-        raise NothingMatches(str(unknown_name("layers.names", ", ".join(missing), names, of="layer")))
+        raise NothingMatches(str(unknown_name("layers.names", ", ".join(missing), names, of="layer", rest=_LISTS)))
     for pattern in missing:
         _say_once(f"layers.names={pattern}: no such layer in this network, whose others are probed")
     return chosen

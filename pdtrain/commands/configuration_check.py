@@ -7,13 +7,14 @@ from hydra import compose
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from pdtrain.commands.fitting_keys import check_fitting
+from pdtrain.commands.signatures import check_arguments
 from pdtrain.errors import InputError
 from pdtrain.limits import LIMITS, check_value
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a group"}
 _AT_LEAST = {
     "seed": 0,
-    "trainer.max_epochs": -1,
     "data.batch_size": 1,
     "data.workers": 0,
     "data.prefetch_factor": 1,
@@ -64,6 +65,8 @@ _ALSO: dict[str, tuple[str | bool, ...]] = {"untrained": ("shuffled",), "channel
 _SETTING_OTHERS = ("experiment", "sweep", "hydra")
 # a value for all, or a list of one for each
 _ONE_OR_SEVERAL = ("data.mean", "data.standard_deviation")
+# a list, of which a single one needs no brackets
+_SEVERAL_OR_ONE = ("trust",)
 # entry configurations that have experiments
 _COMMANDS = {"train": "pdtrain-train", "probe": "pdtrain-probe"}
 # libraries' own options, of which many may be null though they have a default
@@ -80,7 +83,11 @@ def check_values(config: DictConfig, hydra: HydraConf) -> None:
         a group may be null: it is switched off. For an experiment of another command.
     """
     _check_experiment(config, hydra)
-    _compare(_plain(config), _plain(_defaults(hydra)), "")
+    given, defaults = _plain(config), _plain(_defaults(hydra))
+    _compare(given, defaults, "")
+    if hydra.job.config_name == "train":
+        check_fitting(given)
+    check_arguments(given, defaults)
 
 
 def _check_experiment(config: DictConfig, hydra: HydraConf) -> None:
@@ -118,7 +125,7 @@ def _plain(config: DictConfig) -> Any:
 
 def _compare(value: Any, default: Any, key: str) -> None:
     if isinstance(value, dict) and isinstance(default, dict):
-        for name in value.keys() & default.keys():
+        for name in (name for name in value if name in default):
             path = f"{key}.{name}" if key else name
             _compare(value[name], default[name], path)
             if path in LIMITS and _has_limits(value) and not _is_reference(str(value[name])):
@@ -146,6 +153,10 @@ def check_seed(key: str, value: Any) -> None:
 
 
 def _suits(value: Any, default: Any, key: str) -> bool:
+    if key in _SEVERAL_OR_ONE and isinstance(value, str):
+        return True
+    if key in LIMITS and key.startswith("trainer."):  # of several types, all of which its limit knows
+        return True
     if default is None or _is_reference(value) or _is_reference(default):
         return True
     if any(value is word or (isinstance(word, str) and value == word) for word in _ALSO.get(key, ())):
@@ -158,8 +169,8 @@ def _suits(value: Any, default: Any, key: str) -> bool:
 
 
 def _has_limits(node: dict[Any, Any]) -> bool:
-    """Whether values are handed to code of this package; others' code may take what it likes."""
-    return str(node.get("_target_", "pdtrain.")).startswith("pdtrain.")
+    """Whether values are handed to code that we know; others' code may take what it likes."""
+    return str(node.get("_target_", "pdtrain.")).startswith(("pdtrain.", "pytorch_lightning."))
 
 
 def _is_reference(value: Any) -> bool:

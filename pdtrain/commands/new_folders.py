@@ -1,5 +1,6 @@
 """What Hydra makes before the input is checked: taken back where no run begins, so that a typing error leaves none."""
 
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from pdtrain.results.run_folder import SWEEP, RunFolder
+
+_OF_ANOTHER_PROCESS = re.compile(r"_ddp_process_\d+\.log$")  # as Lightning has Hydra call its log
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class _Folder:
     def take_back(self) -> None:
         """Remove what is new, unless a run has begun there."""
         new = {path.name for path in self.path.glob("*")} - self.before
-        if not new <= self.own:
+        if not {name for name in new if not _OF_ANOTHER_PROCESS.search(name)} <= self.own:
             return
         with suppress(OSError):  # in use, or not ours to remove
             for path in (self.path / name for name in new):
@@ -50,6 +53,11 @@ class NewFolders(Callback):
         _made[:] = [
             _as_it_is(Path(config.hydra.sweep.dir), frozenset({SWEEP, "multirun.yaml", RunFolder("").lock().name}))
         ]
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Take it back where the jobs were rehearsals."""
+        if config.trainer.get("fast_dev_run"):
+            take_back()
 
 
 def _as_it_is(folder: Path, own: frozenset[str]) -> _Folder:

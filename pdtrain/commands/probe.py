@@ -16,9 +16,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from pdtrain.commands.idle_keys import check_used
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets, targets_in
 from pdtrain.errors import DamagedFile, InputError, NothingMatches
+from pdtrain.locks import is_held
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import SHUFFLED_WEIGHTS, load_configuration, runs_below
 from pdtrain.results.run_folder import TRAINING, RunFolder, plain_name
@@ -63,6 +65,8 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     if config.run_dir is not None and (given := [word for word in overrides or [] if word.startswith("experiment=")]):
         raise InputError(f"{given[0]}: is for weights from elsewhere; of a run, name groups, as in layers=ansuini")
     console = plain_console()
+    given = next(name for name in ("run_dir", "responses", "state_dict") if name == "state_dict" or config[name])
+    check_used(overrides or [], of=given)
     if config.responses is not None:
         _check_responses(config)
         from pdtrain.commands.probe_responses import probe_responses
@@ -73,24 +77,28 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
         from pdtrain.commands.probe_weights import probe_weights
 
         return probe_weights(config, overrides or [], console)
-    return _probe_runs(config, _runs(Path(config.run_dir)), overrides or [], console)
+    runs = _runs(Path(config.run_dir), console, watch=config.watch)
+    return _probe_runs(config, runs, overrides or [], console)
 
 
-def _probe_runs(config: DictConfig, runs: list[Path], overrides: list[str], console: Console) -> list[Path]:
+def _probe_runs(config: DictConfig, runs: Iterator[Path], overrides: list[str], console: Console) -> list[Path]:
     """Probe a run, or those of several whose networks have what is to be probed."""
-    from pdtrain.commands.probe_job import sole_prober
-
     written: list[Path] = []
-    left_out: list[NothingMatches] = []
+    seen, left_out = 0, dict[Path, NothingMatches]()
     for run_dir in runs:
+        seen += 1
+        from pdtrain.commands.probe_job import sole_prober  # takes long, and there is a run now
+
         with sole_prober(config, run_dir):
             try:
                 written += _probe_run(with_stored(config, run_dir, overrides), run_dir, console)
             except NothingMatches as error:
-                left_out.append(error)
-                if len(left_out) == len(runs):
-                    raise
-                console.print(f"{run_dir} is left out: {error}", soft_wrap=True, highlight=False, markup=False)
+                left_out[run_dir] = error
+    none_is_left = 0 < seen == len(left_out)
+    for run_dir, why in list(left_out.items())[: -1 if none_is_left else None]:
+        console.print(f"{run_dir} is left out: {why}", soft_wrap=True, highlight=False, markup=False)
+    if none_is_left:
+        raise next(reversed(left_out.values()))
     return written
 
 
@@ -196,19 +204,32 @@ def _resolved(config: DictConfig, group: str) -> Any:
     return found
 
 
-def _runs(path: Path) -> list[Path]:
-    """The run at `path`, or the runs of the sweep at `path`."""
-    runs = runs_below(path)
-    if not runs:
-        raise InputError(f"run_dir={path}: no run there; give the folder of a run or a sweep")
-    return runs
+def _runs(path: Path, console: Console, *, watch: bool) -> Iterator[Path]:
+    """The run at `path`, or the runs of the sweep there; with `watch`, those that begin later too."""
+    seen, waits = set[Path](), False
+    while True:
+        may_come = watch and (not seen or is_held(RunFolder(path).lock()))  # asked before looking
+        new = [run for run in runs_below(path) if run not in seen]
+        if not seen and not new:
+            if not watch:
+                raise InputError(f"run_dir={path}: no run there; give the folder of a run or a sweep")
+            if not waits:
+                console.print(f"watch=true: no run in {path} yet; waiting for one to begin", soft_wrap=True)
+                waits = True
+        yield from new
+        seen.update(new)
+        if not may_come:
+            return
+        if not new:
+            time.sleep(_POLL_SECONDS)
 
 
 def _checkpoints(config: DictConfig, run_dir: Path) -> Iterator[list[Path]]:
     """Checkpoints to probe; with `watch`, new ones as they come, until the run has ended."""
     pattern = config.ckpt_path or "epoch=*.ckpt"
     while True:
-        running = config.watch and is_running(run_dir)  # asked before looking: what comes in between is seen next time
+        # asked before looking: what comes in between is seen next time; the lock is held before the run is said to run
+        running = config.watch and (is_running(run_dir) or is_held(RunFolder(run_dir).lock()))
         found = _matching(run_dir, pattern)
         if not found and not running:
             raise InputError(f"ckpt_path={pattern}: no such checkpoint in {RunFolder(run_dir).checkpoints}")

@@ -4,6 +4,7 @@ What takes long to import is imported when there is something to draw, so that h
 """
 
 import gc
+from collections.abc import Iterable
 from pathlib import Path
 
 import hydra
@@ -30,14 +31,15 @@ def report(config: DictConfig) -> Path:
     if config.claims:
         return _claims(config, given, probe_set, console)
     if len(given) == 1 and len(runs_below(given[0])) < 2:
+        _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
         _check_one_run(given[0], probe_set)
-        from pdtrain.report.page import write_report
+        from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
 
-        page = write_report(given[0], probe_set=probe_set, processes=usable_processes())
-        print_summary(given[0], console, probe_set=probe_set)
-        return page
+        made = report_of(Path(given[0]), probe_set=probe_set, processes=usable_processes())
+        print_summary(given[0], console, probe_set=probe_set, rows=made.rows, whole=made.whole)
+        return made.page
     import pandas as pd
 
     from pdtrain.report.comparison import CAVEATS, write_comparison
@@ -51,11 +53,19 @@ def report(config: DictConfig) -> Path:
     return page
 
 
+def _refuse(config: DictConfig, keys: Iterable[str], of: str) -> None:
+    """Raise InputError for a key that is given and not used of what is reported."""
+    for key in keys:
+        if config[key] not in (None, False):
+            raise InputError(f"{key}={config[key]}: not used of {of}; leave it out")
+
+
 def _claims(config: DictConfig, given: list[str], probe_set: str, console: Console) -> Path:
     """Judge claims: pdtrain's own, or those of a file."""
     from pdtrain.claims.declared import read_claims
     from pdtrain.report.claims import CLAIMS, write_claims
 
+    _refuse(config, ("by",), "claims, which say themselves what they compare")
     claims = read_claims(None if config.claims is True else config.claims)
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
     page, judged = write_claims(given, out, claims, probe_set=probe_set)
@@ -88,6 +98,7 @@ def _usual_set(folder: str) -> str:
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
     if len(neurons) > 1 or len(runs) > 1:
         raise InputError("run_dir: give one folder of recorded neurons, and at most one run to stand beside them")
+    _refuse(config, ("out", "by", "claims"), "recorded neurons, whose page lies in their own folder")
     from pdtrain.report.areas import write_areas
 
     page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))

@@ -9,10 +9,10 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from hydra.types import RunMode
@@ -24,6 +24,9 @@ from pdtrain.commands.configuration_check import check_values, other_command
 from pdtrain.commands.left_out import count_job, leave_out, may_be_left_out
 from pdtrain.commands.library_noise import leave_out_noise
 from pdtrain.commands.new_folders import take_back, take_back_job
+from pdtrain.commands.own_modules import find_own_modules
+from pdtrain.commands.slips import meant, nearest_key
+from pdtrain.commands.trainer import NOT_KEYS
 from pdtrain.errors import InputError, NothingMatches, Preempted, RunError, one_line, unknown_name
 from pdtrain.training.signals import handled_by, leave_when_asked
 
@@ -50,6 +53,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     os.environ.pop("WANDB_SERVICE", None)
     leave_out_noise()
     leave_when_asked()
+    _check_words(name, config_name)
     try:
         launch()
     except Preempted as error:
@@ -65,6 +69,20 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
         end(name, *explained)
 
 
+def _check_words(name: str, config_name: str) -> None:
+    """End the command where its line has words that are no `key=value`, with the line that was probably meant."""
+    words = sys.argv[1:]
+    if meant(words, {}, {}) is None:
+        return
+    keys, choices = _keys_and_choices(config_name)
+    found = meant(words, keys, choices)
+    if found is None:
+        return
+    at_fault, corrected = found
+    hint = f"did you mean: {name} {corrected}" if corrected else "--help shows how, --cfg job all keys"
+    end(name, f"{at_fault}: what is set is given as key=value; {hint}")
+
+
 def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) -> Any:
     """Run one job, its values checked; outside a sweep its errors end the command before Hydra adds lines.
 
@@ -73,6 +91,7 @@ def run_job(name: str, config: DictConfig, task: Callable[[DictConfig], Any]) ->
     hydra = HydraConfig.get()
     count_job(hydra)
     try:
+        find_own_modules(config)
         check_values(config, hydra)
         keep_choices(config, hydra)
         return task(config)
@@ -137,7 +156,7 @@ def _composition_error(error: BaseException, config_name: str) -> tuple[str, int
     text = " ".join(line for cause in _causes(error) for line in str(cause).splitlines())
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, choice = error.missing_cfg_file.rpartition("/")
-        return str(unknown_name(group, choice, error.options, of="choice")), _WRONG_INPUT
+        return str(unknown_name(group, choice, error.options, of="choice", rest="--help")), _WRONG_INPUT
     if found := re.search(r"In 'experiment/([^']*)': Could not override '([^']*)'. No match", text):
         return str(other_command(found[1], found[2], config_name)), _WRONG_INPUT
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -153,18 +172,33 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _nearest_key(text: str, config_name: str) -> str | None:
     """Hydra says: Could not override 'trainer.max_epoch'. ... Key 'max_epoch' is not in struct ..."""
+    if found := re.search(r"Could not append to config. An item is already at '([^']*)'", text):
+        return f"+{found[1]}: there is such a key already; give {found[1]}=... without the +"
     found = re.search(r"Could not (?:override|delete) '([^']*)'", text)
     if found is None or "not in struct" not in text:
         return None
+    key = found[1]
+    group, _, name = key.rpartition(".")
+    if group == "trainer" and name in NOT_KEYS:
+        return f"{key}: no such key; {NOT_KEYS[name]}"
+    nearest = nearest_key(key, _keys_and_choices(config_name)[0])
+    hint = f"did you mean {nearest}?" if nearest else "see --cfg job for all keys"
+    adds = f" (+{key}=... adds a new one)" if group else ""
+    return f"{key}: no such key; {hint}{adds}"
+
+
+def _keys_and_choices(config_name: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Keys of an entry configuration with their defaults, and the choices of its groups."""
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        keys = set(_keys(OmegaConf.to_container(compose(config_name), resolve=False)))
-    nearest = get_close_matches(found[1], keys - {found[1]}, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else "see --cfg job for all keys"
-    return f"{found[1]}: no such key; {hint} (+{found[1]}=... adds a new one)"
+        keys = dict(_keys(OmegaConf.to_container(compose(config_name), resolve=False)))
+        loader = GlobalHydra.instance().config_loader()
+        groups = [group for group in loader.list_groups("") if group in keys or group == "experiment"]
+        keys |= {group: "" for group in groups if group not in keys}
+        return keys, {group: loader.get_group_options(group) for group in groups if config_name != "report"}
 
 
-def _keys(node: object, prefix: str = "") -> Iterator[str]:
+def _keys(node: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, dict):
         for key, value in node.items():
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", value
             yield from _keys(value, f"{prefix}{key}.")

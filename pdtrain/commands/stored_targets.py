@@ -123,8 +123,15 @@ def _values(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, node
 
 
+def as_list(trust: Any) -> list[Any]:
+    """What `trust` names: a module, or several."""
+    if trust is None:
+        return []
+    return [trust] if isinstance(trust, str) else list(trust)
+
+
 def check_targets(
-    config: Mapping[str, Any], *, trust: Sequence[str] = (), own: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any], *, trust: str | Sequence[str] = (), own: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
     """Compare every `_target_` with what is offered for its key.
 
@@ -133,7 +140,7 @@ def check_targets(
     config
         Groups of a stored configuration, resolved: an interpolation may give a target too.
     trust
-        Modules whose functions and classes may be built beside, with those of installed extensions.
+        Module, or modules, whose functions and classes may be built beside, with those of installed extensions.
     own
         Targets that the user's own configuration holds, by their keys.
 
@@ -142,9 +149,10 @@ def check_targets(
     InputError
         For the first target that is neither offered nor trusted nor the user's own.
     """
-    for name in trust:
+    given = as_list(trust)
+    for name in given:
         _check_trust(name)
-    trusted = (*trust, *_extensions())
+    trusted = (*given, *_extensions())
     for key, target in targets_in(config):
         known = _is_offered(key, target) or (key in own and own[key] == target)
         if not known and not _is_defined_in(target, trusted):

@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from pdtrain.commands.rehearsal import rehearsed
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
 from pdtrain.errors import InputError, Preempted
@@ -53,8 +54,9 @@ def _job(config: DictConfig) -> float | None:
 
         cores = os.cpu_count() or 1
         torch.set_num_threads(threads_per_job(cores, cores if jobs < 0 else jobs))
-    run_dir = train(config)
-    return None if config.sweep.metric is None else metric_of(run_dir, config.sweep.metric)
+    with rehearsed(config, plain_console()) as console:  # until the metric has been read
+        run_dir = train(config, console)
+        return None if config.sweep.metric is None else metric_of(run_dir, config.sweep.metric)
 
 
 def main() -> None:
@@ -62,10 +64,9 @@ def main() -> None:
     run_command("pdtrain-train", "train", _launch)
 
 
-def train(config: DictConfig) -> Path:
-    """Train and probe as configured; return the run's folder."""
-    console = plain_console()
-    with found_start(config, console) as start:
+def train(config: DictConfig, console: Console | None = None) -> Path:
+    """Train and probe as configured; return the run's folder, which is gone again with `trainer.fast_dev_run`."""
+    with rehearsed(config, console or plain_console()) as console, found_start(config, console) as start:
         config.paths.run_dir = str(start.run_dir)
         if start.resumes and not process_rank():
             from pdtrain.commands.missing_results import measure_missing
@@ -84,6 +85,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     import torch
 
     from pdtrain.commands.build import build_prober, build_probes, built
+    from pdtrain.commands.trainer import build_trainer, check_parts
     from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
     from pdtrain.results.store import ResultsStore
@@ -102,8 +104,9 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     if start.checkpoint is not None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
     loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name, config)) for name, node in config.logger.items()]
-    trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    trainer = build_trainer(config, callbacks=callbacks, logger=loggers)
     data.check_processes(trainer.world_size)
+    check_parts(config.trainer, data)
 
     def fit() -> None:
         with warnings.catch_warnings():
@@ -166,12 +169,23 @@ def _callbacks(config: DictConfig, prober: Prober, probes: list[Probe]) -> list[
     probing, resuming = nodes.pop("probing", None), nodes.pop("resuming", None)
     if config.trainer.get("enable_progress_bar") is False:
         nodes.pop("progress", None)
+    if config.trainer.get("enable_checkpointing") is False:
+        nodes = {name: node for name, node in nodes.items() if not _keeps_checkpoints(node)}
+        resuming, probing = None, None if probing is None else OmegaConf.merge(probing, {"checkpoints": None})
     callbacks = [instantiate(node) for node in nodes.values()]
     if probing is not None:
         callbacks.append(instantiate(probing, _partial_=True)(prober, probes=probes))
     if resuming is not None:
         callbacks.append(instantiate(resuming))
     return callbacks
+
+
+def _keeps_checkpoints(node: DictConfig) -> bool:
+    from hydra.utils import get_object
+    from pytorch_lightning.callbacks import Checkpoint
+
+    kind = get_object(node._target_)
+    return isinstance(kind, type) and issubclass(kind, Checkpoint)
 
 
 def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:

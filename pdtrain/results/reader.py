@@ -162,7 +162,7 @@ def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
                 "keys=%s: these runs did not keep what was chosen; give a key of it, such as %s", key, below[0]
             )
             return dict.fromkeys(runs)
-        raise unknown_name("keys", key, names, of="key of the configuration")
+        raise unknown_name("keys", key, names, of="key of the configuration", rest="run.yaml of a run")
     return {run: _as_cell(of_run.get(key)) for run, of_run in values.items()}
 
 

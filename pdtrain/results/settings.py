@@ -11,7 +11,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.errors import InputError, one_line, unknown_name
-from pdtrain.results.configuration import CHANGES_NO_NUMBER, choices_of, is_at_or_below, leaves, load_configuration
+from pdtrain.results.configuration import (
+    CHANGES_NO_NUMBER,
+    CHOICES,
+    choices_of,
+    is_at_or_below,
+    leaves,
+    load_configuration,
+)
 from pdtrain.results.versions import ADDED
 
 ALL = "all runs"  # the setting where nothing differs
@@ -19,6 +26,7 @@ ALL = "all runs"  # the setting where nothing differs
 _REPLICATES = ("seed", "data.seed", "fingerprint")
 _ONLY_HOW = (
     *CHANGES_NO_NUMBER,
+    CHOICES,
     "logger",
     "hydra",
     "compile",
@@ -268,7 +276,7 @@ def _labels_by(by: str, runs: Mapping[str, _Run]) -> dict[str, str]:
         return {run: f"{by}={_in_words(of.every.get(by))}" for run, of in runs.items()}
     if not any(is_at_or_below(key, by) for key in keys):
         groups = {group for run in runs.values() for group in run.choices}
-        raise unknown_name("by", by, sorted({*keys, *groups}), of="key of the configuration")
+        raise unknown_name("by", by, sorted({*keys, *groups}), of="key of the configuration", rest="run.yaml of a run")
     return _labels(runs, [key for key in _keys(runs) if is_at_or_below(key, by) and _differs(key, runs)])
 
 

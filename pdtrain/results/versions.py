@@ -160,6 +160,7 @@ ADDED = {
     "data.random_crop_padding": 0,
     "data.luminance_gradient": 0.0,
     "trainer.accumulate_grad_batches": 1,
+    "trainer.check_val_every_n_epoch": 1,
     "trainer.num_nodes": 1,
 }
 

@@ -158,7 +158,8 @@ class StimulusSet:
                 raise InputError(f"{key}={name}: choose the local ones from {allowed}")
             if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
                 allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]
-                raise unknown_name(key, name, allowed_names, of="property")
+                lists = "python -c 'from pdtrain.stimuli.properties import PROPERTIES; print(*PROPERTIES)'"
+                raise unknown_name(key, name, allowed_names, of="property", rest=lists)
 
 
 def stacked(images: Iterable[Shaped[Tensor, "..."]], shape: tuple[int, ...]) -> Shaped[Tensor, "..."]:

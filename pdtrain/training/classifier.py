@@ -1,5 +1,6 @@
 """The Lightning module: cross-entropy training of any network, with optimiser and scheduler from the config."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Literal, cast
@@ -161,8 +162,9 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
-        # schedulers want a length, also where nothing is trained
-        return self._build_optimizer(max(int(self.trainer.estimated_stepping_batches), 1))
+        steps = self.trainer.estimated_stepping_batches
+        # schedulers want a length, also where nothing is trained; where there is no end, none of them is told one
+        return self._build_optimizer(max(int(steps), 1) if math.isfinite(steps) else 1)
 
     def check_optimizer(self) -> None:
         """Raise InputError if the optimiser or the scheduler refuses its options."""

@@ -120,7 +120,8 @@ def torchvision_model(
     """
     names = torchvision.models.list_models(module=torchvision.models)
     if name not in names:
-        raise unknown_name("model.network.name", name, names, of="torchvision classification model")
+        lists = "python -c 'from torchvision import models; print(*models.list_models(models))'"
+        raise unknown_name("model.network.name", name, names, of="torchvision classification model", rest=lists)
     if name in NORMALIZING:
         wanted = weights is not None if transform_input is None else transform_input
         options = {"init_weights": weights is None, "transform_input": wanted, **options}
@@ -201,7 +202,8 @@ def timm_model(
     except ImportError as error:
         raise InputError("model=timm: timm is not installed; pip install timm") from error
     if not timm.is_model(name):
-        raise unknown_name("model.network.name", name, timm.list_models(), of="timm model")
+        lists = "python -c 'import timm; print(*timm.list_models())'"
+        raise unknown_name("model.network.name", name, timm.list_models(), of="timm model", rest=lists)
     if others := options.keys() & _OTHER_WEIGHTS:
         raise InputError(f"model.network.{min(others)}: give a file of weights as model.network.weights")
     pretrained = weights == "DEFAULT"

@@ -14,7 +14,7 @@ _BAD = [
     (["trainer.max_epoch=3"], "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
     (["model=torchvision", "data.training_images=100"], "model.network.name: a value is needed"),
     (["layers.names=[conv9]", "data.training_images=100"], "layers.names=conv9: no such layer; did you mean conv6?"),
-    (["trainer.max_epochs"], "missing EQUAL"),
+    (["trainer.max_epochs"], "did you mean: pdtrain-train trainer.max_epochs=..."),
 ]
 
 

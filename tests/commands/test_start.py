@@ -33,6 +33,9 @@ _ANSWERS = [
     ("train", ["resume=maybe", "hydra.run.dir=run"], "give auto, or null"),
     ("train", ["ckpt_path=/nowhere.ckpt", "hydra.run.dir=run"], "no such file"),
     ("train", ["hydra.run.dir=held"], "holds a run already"),
+    ("train", ["+optimizer.x=1"], "optimizer.x: no such argument of torch.optim.AdamW"),
+    ("train", ["--seed", "3"], "did you mean: pdtrain-train seed=3"),
+    ("train", ["model=custom"], "model.network._target_: a value is needed"),
     ("probe", ["--help"], "probe checkpoints"),
     ("probe", ["--cfg", "job"], "probe_set: probe"),
     ("probe", ["-sc", "query=bash"], "model=small_vgg"),
@@ -47,6 +50,7 @@ _ANSWERS = [
     ("report", ["--cfg", "job"], "run_dir: ???"),
     ("report", [], "a value is needed"),
     ("report", ["run_dirs=x"], "did you mean run_dir?"),
+    ("report", ["runs/fm"], "did you mean: pdtrain-report run_dir=runs/fm"),
 ]
 
 
@@ -86,7 +90,11 @@ _VALUES = [
     "probes.unit_information.correction=best", "probes.unit_information.bins=1", "probes.object_information.bins=1",
     "probes=full probes.discriminability.folds=1", "callbacks.probing.on_error=go",
     "callbacks.probing.schedule.every_epochs=0", "callbacks.progress.mode=loud",
-    "callbacks.training_accuracy.when=never", "callbacks.wandb_media.share_of_time=2",
+    "callbacks.training_accuracy.when=never", "callbacks.wandb_media.share_of_time=2", "callbacks.checkpoint.mode=best",
+    "trainer.accelerator=quantum", "trainer.precision=3", "trainer.strategy=dp", "trainer.val_check_interval=1.5",
+    "trainer.fast_dev_run=maybe", "trainer.min_epochs=20", "trainer.gradient_clip_algorithm=value",
+    "data=imagefolder data.root=/nowhere", "data=imagefolder data.root=. data.resize=100",
+    "data.subset=100000", "stimuli.count=100000", "trainer=ddp data.batch_size=33",
 ]  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Composed:
 
 def _nodes(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(node, dict):
-        if "_target_" in node:
+        if node.get("_target_", "???") != "???":  # else the user is to say
             yield key, node
         for name, value in node.items():
             yield from _nodes(value, f"{key}.{name}".lstrip("."))

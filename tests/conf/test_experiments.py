@@ -92,8 +92,10 @@ _EXPECTED = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """What a user gives as --config-dir."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a user gives as --config-dir, beside the images that it names."""
+    (tmp_path / "photographs").mkdir()
+    monkeypatch.chdir(tmp_path)
     for name, text in {"experiment/mine": _MINE, "data/mine": _DATA}.items():
         path = tmp_path / "mine" / f"{name}.yaml"
         path.parent.mkdir(parents=True)

@@ -160,5 +160,5 @@ def test_the_scan_finds_what_is_wrong() -> None:
     assert list(_commands(behind)) == [("train", ["b=2"]), ("train", ["c=3"])]
     beside_blocks = "``` { .python }\nx\n```\n\n`pdtrain-probe x=1`\n\n```yaml\ny\n```\n"
     assert list(_commands(beside_blocks)) == [("probe", ["x=1"])], "a block ends where it ends"
-    assert not _is_true("data.pixel=3") and not _is_true("trainer.sync_batchnorm=true")
-    assert not _is_true("model=vgg16,vgg17") and _is_true("+trainer.sync_batchnorm=true")
+    assert not _is_true("data.pixel=3") and not _is_true("trainer.sync_batch=true")
+    assert not _is_true("model=vgg16,vgg17") and _is_true("+trainer.sync_batch=true")
