@@ -236,16 +236,19 @@ def _equal(one: object, other: object) -> bool:
 
 
 def wandb_history(run_dir: Path) -> list[tuple[int, dict]]:
-    """All steps in all offline files of a run, in order: step and values, without times and pictures."""
+    """All steps in all offline files of a run, in the order in which they came: step and values but times and pictures.
+
+    None comes twice or goes backwards if this equals the history of a run that was left alone.
+    """
     run_id = (run_dir / "wandb_id").read_text()
     history = []
-    for path in run_dir.glob(f"wandb/offline-run-*/run-{run_id}.wandb"):
+    for path in sorted(run_dir.glob(f"wandb/offline-run-*/run-{run_id}.wandb")):  # named after the time of their start
         for record in records(path):
             if record.HasField("history"):
                 items = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
                 values = {key: json.loads(value) for key, value in items.items() if not _NOT_COMPARED.match(key)}
                 history.append((record.history.step.num, values))
-    return sorted(history, key=lambda step: step[0])
+    return history
 
 
 def main(kills: int, seed: int, folder: Path) -> bool:

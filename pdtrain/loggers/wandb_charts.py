@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.measures import PAIR, Catalogue
 from pdtrain.results.reader import moment
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
 
@@ -19,12 +19,13 @@ _SPECIFICATION = "wandb/lineseries/v0"  # of Vega, in W&B
 
 
 def rows_table(point: ProbePoint, rows: Sequence[Row], catalogue: Catalogue) -> Any:
-    """All that was measured at a point, a line each, with its key in metrics.csv."""
+    """All that was measured at a point but for pairs of layers, a line each, with its key in metrics.csv."""
     import wandb
 
     lines: list[Iterable[Any]] = [
         [point.epoch, point.step, catalogue.of(row).key(row.layer, row.property), *(getattr(row, c) for c in _COLUMNS)]
         for row in rows
+        if catalogue.of(row).per != PAIR
     ]
     return wandb.Table(["epoch", "step", "key", *_COLUMNS], lines)
 

@@ -46,12 +46,12 @@ def test_csv_goes_on_after_the_lines_of_a_checkpoint(tmp_path: Path) -> None:
 def _history(folder: Path) -> list[tuple[int, float]]:
     wandb.teardown()  # W&B ends a run before all of it is on the disk
     found = []
-    for path in folder.glob("wandb/offline-run-*/*.wandb"):
+    for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):  # in the order of their start
         for record in records(path):
             if record.HasField("history"):
                 values = {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
                 found.append((record.history.step.num, float(values["loss"])))
-    return sorted(found)
+    return found
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
