@@ -43,14 +43,14 @@ def rehearsed(config: DictConfig, console: Console) -> Iterator[Console]:
     if not batches:
         yield console
         return
-    said = Console(file=io.StringIO(), width=console.width)
+    said = io.StringIO()
     with TemporaryDirectory(prefix="pdtrain-") as folder:
         config.paths.run_dir, config.resume, config.sweep.resume = folder, None, False
         _shorten(config, batches)
-        yield said
+        yield Console(file=said, width=console.width)
         if process_rank():
             return
-        done = _done(config, Path(folder), said)
+        done = _done(config, Path(folder), said.getvalue())
     if HydraConfig.initialized():
         take_back_job(HydraConfig.get())
     of = "a batch" if batches == 1 else f"{batches} batches"
@@ -106,13 +106,13 @@ def _silent(node: DictConfig) -> DictConfig:
     return DictConfig({**node, "mode": "disabled"}) if node.get("_target_") == _AT_WANDB else node
 
 
-def _done(config: DictConfig, folder: Path, said: Console) -> str:
+def _done(config: DictConfig, folder: Path, said: str) -> str:
     """What happened beside training and validation; raise RunError if a report should have been made, and was not."""
     points = len({path.name for path, _ in files_of_rows(folder, "rows")})
     kept = any(RunFolder(folder).checkpoints.glob("*.ckpt"))
     reports = points and config.report
     if reports and not RunFolder(folder).page().exists():
-        raise RunError(f"no report: {said.file.getvalue().partition('no report: ')[2].partition('; the training')[0]}")
+        raise RunError(f"no report: {said.partition('no report: ')[2].partition('; the training')[0]}")
     parts = [
         f"{points} probe point{'s' * (points != 1)}" if points else "",
         "checkpoints" * kept,
