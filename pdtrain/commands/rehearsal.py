@@ -17,6 +17,7 @@ from rich.console import Console
 
 from pdtrain.commands.new_folders import take_back_job
 from pdtrain.errors import RunError
+from pdtrain.report.console import plain_console
 from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.training.processes import process_rank
 
@@ -47,7 +48,7 @@ def rehearsed(config: DictConfig, console: Console) -> Iterator[Console]:
     with TemporaryDirectory(prefix="pdtrain-") as folder:
         config.paths.run_dir, config.resume, config.sweep.resume = folder, None, False
         _shorten(config, batches)
-        yield Console(file=said, width=console.width)
+        yield plain_console(file=said, width=console.width)
         if process_rank():
             return
         done = _done(config, Path(folder), said.getvalue())
