@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
+from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe, ObjectInformationProbe
@@ -17,6 +18,15 @@ class ProbeCallback(lightning.Callback):
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Raise InputError if nothing is there to run the probe."""
+        from pdtrain.callbacks.probing import Probing  # which imports this
+
+        if not any(isinstance(callback, Probing) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+            raise InputError(
+                f"{type(self).__name__}: measures nothing by itself; add Probing(stimuli) to the callbacks"
+            )
 
 
 class IntrinsicDimension(ProbeCallback):

@@ -92,29 +92,16 @@ PARTS = (
         said=(("before_and_after", "What training does, for a paper's page: a script of forty lines to make yours."),),
     ),
     Part(
-        "Other estimators, of the same network",
+        "Runs compared: this one, and the tutorial's of four times the images",
         (
-            "pdtrain-probe run_dir=runs/gallery probe_set=estimators \"ckpt_path='epoch=000[04]*'\" "
-            '"probes.intrinsic_dimension.estimators=[two_nn,mle,gride,pc_id]" '
-            "probes.unit_information=null probes.object_information=null",
-            "pdtrain-report run_dir=runs/gallery probe_set=estimators",
-        ),
-        "runs/gallery/report/estimators",
-        ("dimension",),
-    ),
-    Part(
-        "Runs compared",
-        (
-            f"pdtrain-train hydra.run.dir=runs/gallery_shuffled data.shuffled_labels=true {_SMALL} "
-            "callbacks.probing.schedule.every_epochs=4",
-            'pdtrain-report "run_dir=[runs/gallery,runs/gallery_shuffled]" '
-            "by=data.shuffled_labels out=runs/gallery_compared",
+            "pdtrain-train hydra.run.dir=runs/quickstart",
+            'pdtrain-report "run_dir=[runs/gallery,runs/quickstart]" by=data.training_images out=runs/gallery_compared',
         ),
         "runs/gallery_compared",
         ("comparison_dimension", "comparison_information", "comparison_indices"),
     ),
     Part(
-        "Recorded neurons, and a network beside them",
+        "Recorded neurons (here simulated), and a network beside them",
         (
             "pdtrain-probe responses=docs/examples/simulated_responses.csv "
             'stimuli_table=docs/examples/simulated_stimuli.csv "areas=[V1,LM,LI,LL]" out=runs/gallery_areas',

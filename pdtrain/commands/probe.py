@@ -65,8 +65,8 @@ def probe(config: DictConfig, overrides: list[str] | None = None) -> list[Path]:
     if config.run_dir is not None and (given := [word for word in overrides or [] if word.startswith("experiment=")]):
         raise InputError(f"{given[0]}: is for weights from elsewhere; of a run, name groups, as in layers=ansuini")
     console = plain_console()
-    given = next(name for name in ("run_dir", "responses", "state_dict") if name == "state_dict" or config[name])
-    check_used(overrides or [], of=given)
+    probed = next(name for name in ("run_dir", "responses", "state_dict") if name == "state_dict" or config[name])
+    check_used(overrides or [], of=probed)
     if config.responses is not None:
         _check_responses(config)
         from pdtrain.commands.probe_responses import probe_responses

@@ -33,13 +33,13 @@ def report(config: DictConfig) -> Path:
     if len(given) == 1 and len(runs_below(given[0])) < 2:
         _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
         _check_one_run(given[0], probe_set)
-        from pdtrain.report.page import write_report
+        from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
 
-        page = write_report(given[0], probe_set=probe_set, processes=usable_processes())
-        print_summary(given[0], console, probe_set=probe_set)
-        return page
+        made = report_of(Path(given[0]), probe_set=probe_set, processes=usable_processes())
+        print_summary(given[0], console, probe_set=probe_set, rows=made.rows, whole=made.whole)
+        return made.page
     import pandas as pd
 
     from pdtrain.report.comparison import CAVEATS, write_comparison

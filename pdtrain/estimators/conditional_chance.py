@@ -146,9 +146,9 @@ def _level(row: tuple[int, ...], columns: tuple[int, ...]) -> int:
 
 
 def _rare_rows(tables: np.ndarray) -> list[list[_RareRow | None]]:
-    """The rarer of two rows, or of two columns, of each table, where its law can be counted out, by batch and class.
+    """The rarer of two rows, or of two columns, of each table whose law can be counted out.
 
-    Tables are of shape (batch, classes, response bins, property bins).
+    Tables are of shape (batch, classes, response bins, property bins); what is found is by batch and class.
     """
     of_rows, of_columns = _rarer_of_two(tables), _rarer_of_two(tables.swapaxes(-1, -2))
     turned = (of_columns.size < of_rows.size) | ((of_columns.size == of_rows.size) & (of_columns.width < of_rows.width))

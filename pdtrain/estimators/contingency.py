@@ -1,9 +1,7 @@
-"""Joint histograms of binned responses and properties, and what they hold without any correction.
-
-All units of a block meet all properties in one matrix product of indicators.
-"""
+"""Joint histograms of binned responses and properties, and what they hold without any correction."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -25,8 +23,7 @@ def joint_counts(
     >>> joint_counts(responses, properties)[0, 0].tolist()
     [[1.0, 1.0], [0.0, 2.0]]
     """
-    counts = indicators(responses).T @ indicators(properties)
-    return counts.view(responses.shape[1], bins_of(responses), properties.shape[1], bins_of(properties)).transpose(1, 2)
+    return _counted(responses, properties.split(1, 1))[:, :, 0]
 
 
 def paired_counts(
@@ -41,11 +38,7 @@ def paired_counts(
     >>> paired_counts(responses, properties)[:, 0].tolist()
     [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
     """
-    units, rows, columns = responses.shape[1], bins_of(responses), bins_of(properties)
-    cell = responses.long() * columns + properties.long()
-    cell += torch.arange(units, device=cell.device) * (rows * columns)
-    used = cell[(responses >= 0) & (properties >= 0)]
-    return torch.bincount(used, minlength=units * rows * columns).view(units, 1, rows, columns).float()
+    return _counted(responses, [properties])[:, :, 0]
 
 
 def class_tables(
@@ -66,20 +59,27 @@ def class_tables(
     >>> class_tables(codes, torch.tensor([[0], [1], [1], [0]]), labels)[0, 0].tolist()
     [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
     """
-    rows, columns, units = bins_of(responses), bins_of(properties), responses.shape[1]
-    classes, place = torch.unique(labels, return_inverse=True)
-    if paired:
-        size = len(classes) * rows * columns
-        cell = responses.int() * columns + properties
-        cell += place[:, None].int() * (rows * columns)
-        cell += torch.arange(units, dtype=torch.int32, device=cell.device) * size
-        used = (responses >= 0) & (properties >= 0)
-        counts = torch.bincount(cell.flatten() if bool(used.all()) else cell[used], minlength=units * size)
-        return counts.view(units, 1, len(classes), rows, columns).float()
-    tables = torch.empty(len(classes), units * rows, properties.shape[1] * columns, device=responses.device)
-    for table, members in zip(tables, members_of(labels), strict=True):
-        torch.mm(indicators(responses[members], rows).T, indicators(properties[members], columns), out=table)
-    return tables.view(len(classes), units, rows, properties.shape[1], columns).permute(1, 3, 0, 2, 4)
+    return _counted(responses, [properties] if paired else properties.split(1, 1), labels)
+
+
+def _counted(
+    responses: Tensor, properties: Sequence[Tensor], labels: Tensor | None = None
+) -> Float[Tensor, "units properties classes response_bins property_bins"]:
+    """Joint histograms of units with one property after another, each of one column, or of one for each unit."""
+    rows, columns, units = bins_of(responses), max(map(bins_of, properties)), responses.shape[1]
+    place = None if labels is None else torch.unique(labels, return_inverse=True)[1].int()
+    classes = 1 if place is None else int(place.max()) + 1
+    cells = classes * rows * columns
+    cell = responses.int() * columns + torch.arange(units, dtype=torch.int32, device=responses.device) * cells
+    if place is not None:
+        cell += place[:, None] * (rows * columns)
+    all_known = bool(responses.min() >= 0)
+    tables = torch.empty(units, len(properties), cells, device=responses.device)
+    for table, of_one in zip(tables.unbind(1), properties, strict=True):
+        met, whole = cell + of_one, all_known and bool(of_one.min() >= 0)
+        kept = met.flatten() if whole else met[(responses >= 0) & (of_one >= 0)]
+        table.copy_(torch.bincount(kept, minlength=units * cells).view(units, cells))
+    return tables.view(units, len(properties), classes, rows, columns)
 
 
 def members_of(labels: Int[Tensor, " stimuli"]) -> tuple[Int[Tensor, " members"], ...]:

@@ -224,7 +224,8 @@ def _paired(
     of_unit = torch.arange(units, dtype=torch.int32, device=cells.device) * (classes * rows * columns)
     place = of_class + of_unit + responses.int() * columns + properties.int().clamp_min(0)
     influence = cells.flatten(1).index_select(1, place.flatten()).view(len(cells), *place.shape)
-    influence *= properties >= 0
+    if bool(properties.min() < 0):
+        influence *= properties >= 0
     return (influence @ weights[:, 0])[:, :, None]
 
 
@@ -251,8 +252,8 @@ def pointwise_information(tables: Tables | Int[Tensor, "*batch rows columns"]) -
     tables = tables.double()
     total = tables.sum((-2, -1), keepdim=True)
     expected = tables.sum(-1, keepdim=True) * tables.sum(-2, keepdim=True)
-    ratio = tables * total / expected.clamp_min(1)
-    return torch.where(tables > 0, ratio.clamp_min(1e-300).log() / LN2, 0.0)
+    ratio = (tables * total).div_(expected.clamp_min_(1))
+    return ratio.clamp_min_(1e-300).log_().div_(LN2).masked_fill_(tables <= 0, 0.0)
 
 
 def influence_of_cells(
@@ -313,8 +314,8 @@ def _potential(values: Tensor, weights: Tensor) -> Tensor:
     Those that are pushed over an edge are of either side's columns in equal parts.
     """
     share = weights / weights.sum(-1, keepdim=True).clamp_min(1)
-    at_edge = (share[..., 1:, :] + share[..., :-1, :]) / 2
-    steps = (at_edge * (values[..., 1:, :] - values[..., :-1, :])).sum(-1)
+    at_edge = (share[..., 1:, :] + share[..., :-1, :]).div_(2)
+    steps = values.diff(dim=-2).mul_(at_edge).sum(-1)
     return pad(steps.cumsum(-1), (1, 0))
 
 
@@ -323,9 +324,9 @@ def _margins(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     rows, columns = weights.sum(-1), weights.sum(-2)
     of_rows, of_columns = (weights * values).sum(-1), (weights * values).sum(-2)
     shares = weights / columns.clamp_min(1)[..., None, :]
-    normal = torch.diag_embed(rows) - shares @ weights.transpose(-1, -2)
     total = rows.sum(-1).clamp_min(1)[..., None]
-    normal = normal + torch.diag_embed((_RIDGE * total).expand_as(rows))
+    normal = (shares @ weights.transpose(-1, -2)).neg_()
+    normal.diagonal(dim1=-2, dim2=-1).add_(rows).add_(_RIDGE * total)
     row_effect = torch.linalg.solve(normal, of_rows - (shares * of_columns[..., None, :]).sum(-1))
     column_effect = (of_columns - (weights * row_effect[..., None]).sum(-2)) / columns.clamp_min(1)
     return row_effect, column_effect

@@ -14,18 +14,21 @@ _FAR = 0.9  # share of the squared length that the mean may have before inner pr
 class MovedPoints:
     """The points, moved to their mean where they lie far from the origin, read a range of features at a time.
 
-    So no whole copy of more than 256 MiB is made; where nothing has to be moved or converted, none at all.
+    So no whole copy of more than 256 MiB is made; where nothing has to be moved or converted, none at all. With
+    `precise` they will be asked for in float64.
     """
 
-    def __init__(self, points: Tensor, *, centre: bool) -> None:
+    def __init__(self, points: Tensor, *, centre: bool, precise: bool = False) -> None:
         self.points = points
         self._kept: dict[tuple[torch.dtype, int], Tensor] = {}  # ranges of the moved points
         self._squares: dict[torch.dtype, Tensor] = {}
         step = max(64, _CHUNK_BYTES // (8 * len(points)))
         self.ranges = [slice(start, start + step) for start in range(0, points.shape[1], step)]
-        wide = points.dtype if points.dtype == torch.float64 else torch.float32
-        mean = torch.cat([points[:, r].mean(0, dtype=wide) for r in self.ranges])
         self.mean: Tensor | None = None
+        # what is to be converted anyway, and kept, is read in that precision at once
+        converted = precise and self._keeps(torch.float64)
+        wide = torch.float64 if converted or points.dtype == torch.float64 else torch.float32
+        mean = torch.cat([self.features(slice(None), r, wide).mean(0) for r in self.ranges])
         far = len(points) * mean.double().square().sum() > _FAR * self.squares(wide).sum()
         if centre or bool(far):
             # Rounded to the points' own precision, so that subtracting it from values near it is exact.
@@ -43,13 +46,16 @@ class MovedPoints:
 
     def features(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
         """Some features of some points."""
-        if self.points.numel() * dtype.itemsize > _KEPT_BYTES:
+        if not self._keeps(dtype):
             return self._moved(rows, features, dtype)
         key = dtype, features.start
         if key not in self._kept:
             self._kept = {kept: values for kept, values in self._kept.items() if kept[0] == dtype}
             self._kept[key] = self._moved(slice(None), features, dtype)
         return self._kept[key][rows]
+
+    def _keeps(self, dtype: torch.dtype) -> bool:
+        return self.points.numel() * dtype.itemsize <= _KEPT_BYTES
 
     def _moved(self, rows: slice | Tensor, features: slice, dtype: torch.dtype) -> Tensor:
         values = self.points[rows, features].to(dtype)

@@ -172,9 +172,9 @@ def search_pairs(
     count = len(points)
     if not 0 < k < count:
         raise ValueError(f"k={k} neighbours need more than {k} points; got {count}")
-    moved = MovedPoints(points, centre=spectrum or keep_gram)
     # Refining k candidates from memory costs more than float64 products once k exceeds this share of the points.
     precise = points.dtype == torch.float64 or keep_gram or k > count / 200
+    moved = MovedPoints(points, centre=spectrum or keep_gram, precise=precise)
     squares = moved.squares(torch.float64 if precise else torch.float32)
     refuse_infinite(points, squares)
     first = first_copies(points, squares)

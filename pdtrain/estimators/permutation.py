@@ -39,7 +39,7 @@ class PermutationLaw:
 
 
 def permutation_law(tables: Tables) -> PermutationLaw:
-    """Mean and standard deviation of the plug-in information over all orders of the stimuli, and how many cells they fill.
+    """Mean and standard deviation of the plug-in information over all orders of the stimuli, and the cells they fill.
 
     The mean is exact. The variance takes a cell's n log n apart: its regression on n, whose sum over cells varies as
     any linear function of a table with fixed marginals does (exact), and what is left, correlated between cells as
@@ -49,8 +49,9 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     Examples
     --------
     >>> import torch
-    >>> permutation_law(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).values_met.mul(6).tolist()  # both, in two of three orders
-    [10.0, 10.0]
+    >>> law = permutation_law(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+    >>> [round(met, 3) for met in law.values_met.tolist()]  # both values, in two of three orders
+    [1.667, 1.667]
     >>> law = permutation_law(torch.tensor([[5.0, 5.0], [5.0, 5.0]]))
     >>> round(float(law.mean_bits), 4), round(float(law.deviation_bits), 4)
     (0.0391, 0.0561)
@@ -149,19 +150,23 @@ def _reach(total: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
 
 def _hypergeometric_moments(total: Tensor, row: Tensor, column: Tensor, log_factorial: Tensor) -> Tensor:
     """Shape (4, cells): as `_cell_moments`."""
-    low, width = _reach(total, row, column)
-    steps = torch.arange(int(width.max()), dtype=torch.float64, device=total.device)
-    total, row, column, low = (values[:, None] for values in (total, row, column, low))
-    count = low + torch.minimum(steps, width[:, None] - 1)
+    low, width = (values.long() for values in _reach(total, row, column))
+    steps = torch.arange(int(width.max()), device=total.device)
+    total, row, column = (values.long()[:, None] for values in (total, row, column))
+    counts = low[:, None] + torch.minimum(steps, width[:, None] - 1)
+
+    def log_of(number: Tensor) -> Tensor:
+        return log_factorial.index_select(0, number.flatten()).view(number.shape)
 
     def choose(of: Tensor, taken: Tensor) -> Tensor:
-        return log_factorial[of.long()] - log_factorial[taken.long()] - log_factorial[(of - taken).long()]
+        return log_of(of) - log_of(taken) - log_of(of - taken)
 
-    log_probability = choose(row, count) + choose(total - row, column - count) - choose(total, column)
+    log_probability = choose(row, counts) + choose(total - row, column - counts) - choose(total, column)
     probability = log_probability.exp() * (steps < width[:, None])
+    count = counts.double()
     value = _x_log_x(count)
     mean = (probability * value).sum(1, keepdim=True)
-    value, count = value - mean, count - row * column / total
+    value, count = value - mean, count - (row * column).double() / total
     spread, covariance = (probability * count.square()).sum(1), (probability * count * value).sum(1)
     slope = torch.where(spread > 0, covariance / spread.clamp_min(1e-300), 0.0)
     residual = ((probability * value.square()).sum(1) - slope * covariance).clamp_min(0)

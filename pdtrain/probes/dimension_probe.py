@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from pdtrain.estimators.dimension import (
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.estimators.ratios import RATIO_ESTIMATORS
 from pdtrain.limits import check_value
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.rows import layer_row
 from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import Measurement, Row
@@ -102,6 +104,7 @@ class DimensionProbe:
             "seed": seed,
         }
         self._per_class = per_class
+        self._layers = LayerByLayer()
         first, *others = without_alias(estimators)
         extrapolates = {name: name in _FALLING_AS_ONE_OVER_TRIALS for name in (first, *others)}
         self.measures = (
@@ -133,16 +136,26 @@ class DimensionProbe:
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""
         labels = stimuli.labels if self._per_class else None
-        rows = []
-        for index, response in enumerate(responses):
-            try:
-                report = self._estimate(response, labels, stimuli.halves)
-            except ValueError as error:
-                raise InputError(f"layer {response.layer.name}: {error}") from error
-            if response.projected:
-                report = self._with_projection_error(response, report, stimuli.halves)
-            rows += _rows(index, response, report)
-        return Measurement(rows, []).made_by(self.estimator)
+        tasks = (
+            (response, partial(self._of_layer, response, index, labels, stimuli.halves))
+            for index, response in enumerate(responses)
+        )
+        return self._layers.measure(stimuli, tasks)
+
+    def _of_layer(
+        self,
+        response: LayerResponse,
+        index: int,
+        labels: Int[Tensor, " stimuli"] | None,
+        halves: Bool[Tensor, "splits stimuli"],
+    ) -> Measurement:
+        try:
+            report = self._estimate(response, labels, halves)
+        except ValueError as error:
+            raise InputError(f"layer {response.layer.name}: {error}") from error
+        if response.projected:
+            report = self._with_projection_error(response, report, halves)
+        return Measurement(_rows(index, response, report), []).made_by(self.estimator)
 
     def _estimate(
         self,

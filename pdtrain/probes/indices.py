@@ -181,22 +181,24 @@ def pruned_fraction(unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], 
     measured before have no part in it.
     """
 
-    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, str, int, str], bool]:
-        return {
-            (row.layer, row.property, row.unit, row.estimator): row.informative
-            for row in rows
+    def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, str, str], dict[int, bool]]:
+        found: dict[tuple[str, str, str], dict[int, bool]] = {}
+        for row in rows:
             # of many rows: the cheapest question first
-            if row.quantity == UNIT.quantity and row.property != IDENTITY and UNIT.fits(row)
-            if row.value == row.value  # quicker than asking for NaN
-        }
+            of_images = row.quantity == UNIT.quantity and row.property != IDENTITY and UNIT.fits(row)
+            if of_images and not math.isnan(row.value):
+                found.setdefault((row.layer, row.property, row.estimator), {})[row.unit] = row.informative
+        return found
 
     now, before = informative(unit_rows), informative(untrained)
     lost: dict[tuple[str, str], list[bool]] = {}
     made_by: dict[tuple[str, str], str] = {}
-    for unit, is_informative in now.items():
-        if unit in before:
-            lost.setdefault(unit[:2], []).append(before[unit] and not is_informative)
-            made_by[unit[:2]] = unit[3]
+    for (layer, about, estimator), units_now in now.items():
+        units_before = before.get((layer, about, estimator), {})
+        both = [units_before[unit] and not told for unit, told in units_now.items() if unit in units_before]
+        if both:
+            lost.setdefault((layer, about), []).extend(both)
+            made_by[layer, about] = estimator
     found = []
     for (layer, about), units in lost.items():
         lower, upper = wilson_interval(sum(units), len(units))

@@ -27,7 +27,7 @@ from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_inf
 from pdtrain.limits import check_value
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
 from pdtrain.probes.layer_by_layer import LayerByLayer
-from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes
+from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes, cut_from
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
@@ -136,16 +136,12 @@ class InformationProbe:
     def _shared(self, stimuli: StimulusSet) -> "_Shared":
         """Bins of the properties that all units share."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        overall = {name: Cut.of(property, self._codes(property)) for name, property in properties.items()}
+        overall = {name: self._codes(property) for name, property in properties.items()}
         too_few, labels = _too_few_for_classes(stimuli), _classes(stimuli)
         if too_few or not labels.any():
-            return _Shared(_together(overall), None, too_few if labels.any() else "")
-        within = {
-            name: Cut.of(property, _codes_within(stimuli, property), labels)
-            for name, property in properties.items()
-            if name != IDENTITY
-        }
-        return _Shared(_together(overall), _together(within), "")
+            return _Shared(_Together.of(properties, overall), None, too_few if labels.any() else "")
+        within = {name: _codes_within(stimuli, property) for name, property in properties.items() if name != IDENTITY}
+        return _Shared(_Together.of(properties, overall), _Together.of(properties, within, labels), "")
 
     def _of_layer(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Shared",
@@ -173,7 +169,7 @@ class InformationProbe:
     def _overall(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
     ) -> Iterator[Told]:
-        units = Cut(discretize(response.unit_responses, self._bins), response.unit_responses)
+        units = Cut.of(discretize(response.unit_responses, self._bins), response.unit_responses)
         for names, cut, paired in _met(shared, local):
             found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
             half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
@@ -187,7 +183,7 @@ class InformationProbe:
         made_by: str,
     ) -> Iterator[Told]:  # fmt: skip
         labels = _classes(stimuli)
-        units = Cut(codes_within(response.unit_responses, labels), response.unit_responses, labels)
+        units = Cut.of(codes_within(response.unit_responses, labels), response.unit_responses, labels)
         silent = (response.unit_responses == response.unit_responses[:1]).all(0)
         for names, cut, paired in _met(shared, local):
             found = conditional_information(
@@ -223,6 +219,19 @@ class _Together:
     names: list[str]
     cut: Cut | None
 
+    @classmethod
+    def of(
+        cls,
+        properties: Mapping[str, PropertyValues],
+        codes: Mapping[str, Int[Tensor, "stimuli 1"]],
+        labels: Int[Tensor, " stimuli"] | None = None,
+    ) -> "_Together":
+        """Of properties, from the bins of each."""
+        if not codes:
+            return cls([], None)
+        values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
+        return cls(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels))
+
 
 @dataclass(frozen=True)
 class _Shared:
@@ -231,14 +240,6 @@ class _Shared:
     overall: _Together
     within: _Together | None
     too_few_within: str
-
-
-def _together(cuts: Mapping[str, Cut]) -> _Together:
-    if not cuts:
-        return _Together([], None)
-    several = list(cuts.values())
-    codes, values = (torch.cat([getattr(cut, of) for cut in several], 1) for of in ("codes", "values"))
-    return _Together(list(cuts), Cut(codes, values, several[0].labels))
 
 
 def _met(shared: _Together, local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:

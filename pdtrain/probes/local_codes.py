@@ -6,7 +6,6 @@ bins once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -19,44 +18,43 @@ from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
-_KEPT_BYTES = 256 * 2**20  # at 6 a value: 35 layers of 256 units, no two seeing the same, 1,000 stimuli, 4 properties
+_KEPT_BYTES = 256 * 2**20  # at 2 a value: 35 layers of 256 units, no two seeing the same, 1,000 stimuli, 14 properties
 _MOST_VALUES = 2**23  # of a property at a time, stimuli times fields
 _PORTION_BYTES = 4 * 2**20  # of intensities, and of what is read of a map in all fields; small maps are quicker
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Bins, and what they were cut from.
+    """Bins, and which of them share a stretch.
 
     Attributes
     ----------
     codes
         Of the bins.
-    values
-        What was cut at ranks; of what was not, the codes themselves.
+    stretches
+        See `pdtrain.estimators.discretization.stretches`.
     labels
         Class of each stimulus, from 0, where bins are those within it.
     """
 
     codes: Int[Tensor, "stimuli columns"]
-    values: Float[Tensor, "stimuli columns"]
+    stretches: Int[Tensor, "classes columns bins"]
     labels: Int[Tensor, " stimuli"] | None = None
 
     @classmethod
     def of(
         cls,
-        property: PropertyValues,
         codes: Int[Tensor, "stimuli columns"],
+        values: Float[Tensor, "stimuli columns"],
         labels: Int[Tensor, " stimuli"] | None = None,
     ) -> "Cut":
-        """Bins of a property."""
-        values = property.values.view(codes.shape) if property.kind == "continuous" else codes
-        return cls(codes, values.float(), labels)
+        """From the values that were cut."""
+        return cls(codes, stretches(values, codes, bins_of(codes), labels), labels)
 
-    @cached_property
-    def stretches(self) -> Int[Tensor, "classes columns bins"]:
-        """Which bins share a stretch, see `pdtrain.estimators.discretization.stretches`."""
-        return stretches(self.values, self.codes, bins_of(self.codes), self.labels)
+
+def cut_from(property: PropertyValues, codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns"]:
+    """Values of a property that was cut at ranks; of one that was not, the codes themselves."""
+    return (property.values.view(codes.shape) if property.kind == "continuous" else codes).float()
 
 
 @dataclass(frozen=True)
@@ -130,38 +128,37 @@ class LocalCodes:
 
 @dataclass(frozen=True)
 class _Compact:
-    """Bins of a property in fields, as narrow as they can be; no values where the property is not cut at ranks."""
+    """Bins of a property in fields, in codes as narrow as they can be."""
 
-    overall: Int[Tensor, "stimuli fields"]
-    within: Int[Tensor, "stimuli fields"] | None
-    values: Float[Tensor, "stimuli fields"] | None
-    labels: Int[Tensor, " stimuli"] | None
+    overall: Cut
+    within: Cut | None
 
     @classmethod
     def cut(cls, property: PropertyValues, bins: int, labels: Tensor | None) -> "_Compact":
         values, kind, period = property.values, property.kind, property.period
         overall = property_codes(values, kind=kind, period=period, bins=bins)
-        within = None if labels is None else codes_within(values, labels, kind=kind, period=period).char()
-        classes = None if labels is None else labels.unique(return_inverse=True)[1]
-        return cls(overall.char(), within, values if kind == "continuous" else None, classes)
+        cut = cls._narrow(property, overall)
+        if labels is None:
+            return cls(cut, None)
+        within = codes_within(values, labels, kind=kind, period=period)
+        return cls(cut, cls._narrow(property, within, labels.unique(return_inverse=True)[1]))
+
+    @staticmethod
+    def _narrow(property: PropertyValues, codes: Tensor, labels: Tensor | None = None) -> Cut:
+        cut = Cut.of(codes, cut_from(property, codes), labels)
+        return Cut(codes.char(), cut.stretches.char(), labels)
 
     @property
     def bytes(self) -> int:
-        return sum(of.nbytes for of in (self.overall, self.within, self.values) if of is not None)
+        return sum(cut.codes.nbytes + cut.stretches.nbytes for cut in (self.overall, self.within) if cut is not None)
 
     def of(self, fields: Int[Tensor, " units"]) -> FieldCodes:
         """Bins for units, each of which has one of the fields."""
-        within = None if self.within is None else self._cut(self.within, fields, self.labels)
-        return FieldCodes(self._cut(self.overall, fields), within)
+        return FieldCodes(_of_units(self.overall, fields), self.within and _of_units(self.within, fields))
 
-    def _cut(
-        self,
-        codes: Int[Tensor, "stimuli fields"],
-        fields: Int[Tensor, " units"],
-        labels: Int[Tensor, " stimuli"] | None = None,
-    ) -> Cut:
-        chosen = codes[:, fields].short()
-        return Cut(chosen, chosen.float() if self.values is None else self.values[:, fields], labels)
+
+def _of_units(cut: Cut, fields: Int[Tensor, " units"]) -> Cut:
+    return Cut(cut.codes[:, fields].short(), cut.stretches[:, fields].long(), cut.labels)
 
 
 def _groups(layers: Sequence[ReceptiveFields], stimuli: int) -> Iterator[list[Int[Tensor, "units 4"]]]:

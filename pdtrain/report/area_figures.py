@@ -22,7 +22,7 @@ from pdtrain.report.style import (
 from pdtrain.responses.noise import CORRECTED
 from pdtrain.results.measures import UNIT, Measure
 
-_CORRECTED_COLOUR = "#D55E00"
+CORRECTED_COLOUR = "#D55E00"
 
 
 def area_profiles(areas: pd.DataFrame, measures: Sequence[Measure], network: pd.DataFrame | None = None) -> Figure:
@@ -65,7 +65,7 @@ def _draw_areas(axes: plt.Axes, measured: pd.DataFrame, corrected: pd.DataFrame)
     names = layers_of(measured)
     for rows, colour, label in (
         (measured, TRAINED, "mean of the trials"),
-        (corrected, _CORRECTED_COLOUR, "noise corrected"),
+        (corrected, CORRECTED_COLOUR, "noise corrected"),
     ):
         if len(rows):
             line = rows.set_index("layer").loc[names].assign(place=range(len(names)))

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from pdtrain.report.area_charts import areas_chart, neurons_chart
 from pdtrain.report.area_figures import area_profiles, neuron_distribution
+from pdtrain.report.charts import chart_data
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.similarity_figures import layer_maps
 from pdtrain.report.style import estimated
@@ -36,10 +38,12 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
     out = RunFolder(folder).report()
     catalogue = catalogue_of(RunFolder(folder).results(probe_set), rows)
     figures = {"areas": area_profiles(rows, catalogue.drawn(rows), network)}
+    charts = {"areas": areas_chart(rows, catalogue.drawn(rows), network)}
     figures |= {name: layer_maps(rows, measures) for name, measures in catalogue.maps(rows).items()}
     if (about := foremost(rows)) is not None:
         units = estimated(load(folder, units=True, probe_set=probe_set))
         figures["neurons"] = neuron_distribution(units, about)
+        charts["neurons"] = neurons_chart(units, about)
     table = _table(rows)
     write_csv(table, out / "areas.csv")
     return write_page(
@@ -48,7 +52,8 @@ def write_areas(folder: str | Path, *, probe_set: str, beside: str | Path | None
         caveats=[caveat.sentence for caveat in mixes_in(pd.concat([measured, network]))],
         notes=not_estimated(measured, catalogue),
         title=Path(folder).resolve().name + ("" if beside is None else f" beside {Path(beside).resolve().name}"),
-        panels=[Panel(name, [("", data_uri(save(figure, out, name)[0]))]) for name, figure in figures.items()],
+        panels=[Panel(name, data_uri(save_figure(figure, out, name))) for name, figure in figures.items()],
+        charts=chart_data(charts),
         table=table.to_dict("records"),
     )
 

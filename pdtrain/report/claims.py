@@ -17,7 +17,7 @@ from pdtrain.claims.together import Together
 from pdtrain.claims.verdicts import DataSetVerdicts, judge
 from pdtrain.estimators.nested_means import nested_mean
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import data_uri, write_page
 from pdtrain.report.style import TRAINED, UNTRAINED
 from pdtrain.results.run_folder import TRAINING
@@ -54,7 +54,7 @@ def write_claims(
     )
     write_csv(course, folder / OVER_TRAINING)
     figures = {
-        of.data_set: save(profiles(of.groups[MAIN], claims, of.data_set), folder, f"profiles_{place}")[0]
+        of.data_set: save_figure(profiles(of.groups[MAIN], claims, of.data_set), folder, f"profiles_{place}")
         for place, of in enumerate(judged)
         if of.groups[MAIN].runs
     }

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from pdtrain.errors import InputError
 from pdtrain.report import similarity
+from pdtrain.report.charts import chart_data
 from pdtrain.report.comparison_accuracy import against_error, compared_accuracy, correlations
+from pdtrain.report.comparison_charts import dynamics_chart, profiles_chart
 from pdtrain.report.comparison_figures import (
     compared_differences,
     compared_dynamics,
@@ -20,7 +22,7 @@ from pdtrain.report.comparison_settings import counted_once, settings_table, wri
 from pdtrain.report.comparison_tables import summarise, with_caveats, write_table
 from pdtrain.report.comparison_tests import OF_LAYERS, differences_of_settings, why_untested
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration
@@ -34,6 +36,7 @@ from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
 ACCURACY = "accuracy.csv"
+DYNAMICS = "comparison_dynamics"
 OF_INDICES, OF_EVERY_LAYER = "indices_differences.csv", "layers_differences.csv"
 
 
@@ -102,17 +105,24 @@ def write_comparison(
     alike = similarity.compared_runs(rows, settings.setting_of, settings.replicate_of, probe_set)
     if len(alike.table):
         write_csv(alike.table, folder / similarity.TABLE)
+    over_epochs = _over_epochs(every)
     figures = [
-        *_of_indices(every, rows, tests),
+        *_of_indices(over_epochs, rows, tests),
         ("comparison_accuracy", compared_accuracy(networks), ()),
         *((name, figure, ()) for name, figure in alike.figures.items()),
         *_of_measures(catalogue, rows, layers, different),
     ]
     panels = [
-        Panel(name, [("", data_uri(save(figure, folder, name)[0]))], measures)
+        Panel(name, data_uri(save_figure(figure, folder, name)), measures)
         for name, figure, measures in figures
         if figure is not None
     ]
+    charts = {
+        f"{COMPARISON}{name}": profiles_chart(layers, measures, different)
+        for name, measures in catalogue.figures(rows).items()
+    }
+    if any(panel.name == DYNAMICS for panel in panels):
+        charts[DYNAMICS] = dynamics_chart(over_epochs)
     return write_page(
         folder / "comparison.html",
         template="comparison.html",
@@ -129,6 +139,7 @@ def write_comparison(
             *(f"Last hidden dimension and {found.error_of}: {found}." for found in correlations(networks)),
         ],
         panels=panels,
+        charts=chart_data(charts),
         settings=settings_table(settings, without=behind),
         tests=tests.to_dict("records") if tests["p_value"].notna().any() else [],
         tested=int(tests["p_value"].notna().sum()),
@@ -144,14 +155,18 @@ def _along_depth(catalogue: Catalogue) -> list[Measure]:
 _Figure = tuple[str, Figure | None, Sequence[Measure]]
 
 
-def _of_indices(every: pd.DataFrame, rows: pd.DataFrame, tests: pd.DataFrame) -> Iterator[_Figure]:
+def _over_epochs(every: pd.DataFrame) -> pd.DataFrame:
+    """Means of the foremost indices at each epoch."""
+    trained = every[every["weights"] != PRETRAINED_WEIGHTS]  # of the others epochs are not known
+    return summarise(_indices(foremost_indices(trained)), also=["epoch"])
+
+
+def _of_indices(over_epochs: pd.DataFrame, rows: pd.DataFrame, tests: pd.DataFrame) -> Iterator[_Figure]:
     """Figures of the foremost indices: after training, their differences, and over epochs."""
     shown = _indices(foremost_indices(rows))
     yield "comparison_indices", compared_indices(shown, summarise(shown)), ()
     yield "comparison_differences", compared_differences(tests), ()
-    trained = every[every["weights"] != PRETRAINED_WEIGHTS]  # of the others epochs are not known
-    over_epochs = summarise(_indices(foremost_indices(trained)), also=["epoch"])
-    yield "comparison_dynamics", compared_dynamics(over_epochs), ()
+    yield DYNAMICS, compared_dynamics(over_epochs), ()
 
 
 def _of_measures(

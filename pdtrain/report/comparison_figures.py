@@ -40,13 +40,13 @@ def compared_profiles(
     same_layers = all(of.groupby("layer_index").layer.nunique().max() == 1 for *_, of in panels)
     place_of = "layer_index" if same_layers else "depth"
     figure, drawn = grid(len(panels), height=3.4 if len(panels) == 1 else 2.6, columns=min(3, len(panels)))
-    names = _with_n(table)
+    names = with_n(table)
     for axes, (measure, about, of_property) in zip(drawn, panels, strict=False):
         for place, (setting, name) in enumerate(names.items()):
             line = of_property[of_property.setting == setting].sort_values("layer_index")
             _draw_line(axes, line, place, name, against=place_of)
             mark_lower_bounds(axes, line, place=place_of, value="mean")
-        axes.set(title=panel_title(measure, about), ylabel=measure.unit, ylim=_limits(of_property))
+        axes.set(title=panel_title(measure, about), ylabel=measure.unit, ylim=limits_of(of_property))
         if same_layers:
             label_layers(axes, of_property)
             mark_differences(axes, measure, about, different)
@@ -61,7 +61,7 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
     found = [measure for measure in INDICES if len(measure.rows(table))]
     if not found:
         return None
-    names = _with_n(table)
+    names = with_n(table)
     figure, drawn = _labelled(found, list(names.values()))
     for axes, measure in zip(drawn, found, strict=True):
         of_runs, of_table = measure.rows(rows), measure.rows(table)
@@ -72,7 +72,7 @@ def compared_indices(rows: pd.DataFrame, table: pd.DataFrame) -> Figure | None:
             for row in of_table[of_table.setting == setting].to_dict("records"):
                 axes.plot([row["mean"]] * 2, [place - 0.25, place + 0.25], color=colour, lw=2)
                 axes.plot([row["lower"], row["upper"]], [place] * 2, color=colour, lw=1)
-        axes.set(title=panel_title(measure, ""), xlabel=measure.unit, xlim=_limits(of_table, of_runs["value"]))
+        axes.set(title=panel_title(measure, ""), xlabel=measure.unit, xlim=limits_of(of_table, of_runs["value"]))
     return figure
 
 
@@ -101,13 +101,15 @@ def compared_dynamics(table: pd.DataFrame) -> Figure | None:
     if not found or table.epoch.nunique() < 2:
         return None
     figure, drawn = grid(len(found), height=2.6, columns=2)
-    names = _with_n(table)
+    names = with_n(table)
     for axes, measure in zip(drawn, found, strict=False):
         of_table = measure.rows(table)
         for place, (setting, name) in enumerate(names.items()):
             line = of_table[of_table.setting == setting].sort_values("epoch")
             _draw_line(axes, line, place, name, against="epoch")
-        axes.set(title=panel_title(measure, ""), xlabel="epochs completed", ylabel=measure.unit, ylim=_limits(of_table))
+        axes.set(
+            title=panel_title(measure, ""), xlabel="epochs completed", ylabel=measure.unit, ylim=limits_of(of_table)
+        )
     _legend_below(figure, drawn)
     return figure
 
@@ -117,19 +119,19 @@ def broken(label: str) -> str:
     return fill(label, _LABEL_WIDTH)
 
 
-def _with_n(table: pd.DataFrame) -> dict[str, str]:
+def with_n(table: pd.DataFrame) -> dict[str, str]:
     """Each setting's name with its number of seeds, the most of any value."""
     seeds = table.groupby("setting", sort=False)["n"].max()
     return {str(setting): f"{setting} (n\u00a0=\u00a0{n})" for setting, n in seeds.items()}
 
 
 def _draw_line(axes: plt.Axes, line: pd.DataFrame, place: int, name: str, *, against: str) -> None:
-    style = _line_style(place)
+    style = line_style(place)
     axes.plot(line[against], line["mean"], ms=4, label=in_legend(name), **style)
     axes.fill_between(line[against], line.lower, line.upper, color=style["color"], alpha=0.2, lw=0)
 
 
-def _limits(table: pd.DataFrame, values: pd.Series | None = None) -> tuple[float, float] | None:
+def limits_of(table: pd.DataFrame, values: pd.Series | None = None) -> tuple[float, float] | None:
     """What an axis shows: all means, single values, and the bands of those seeds that tell how much they vary."""
     bands = table[table["n"] >= FEWEST_RUNS]
     shown = pd.concat([table["mean"], bands["lower"], bands["upper"], *([] if values is None else [values])])
@@ -168,7 +170,7 @@ def _legend_below(figure: Figure, drawn: Sequence[plt.Axes]) -> None:
     figure.legend(list(entries.values()), labels, loc="outside lower center", frameon=False, fontsize=8, ncols=columns)
 
 
-def _line_style(place: int) -> dict[str, Any]:
+def line_style(place: int) -> dict[str, Any]:
     """Colour, dashes and marker of a setting: told apart in grey too, and none twice among 140."""
     cycle = {"color": _COLOURS, "linestyle": _STYLES, "marker": _MARKERS}
     return {name: values[place % len(values)] for name, values in cycle.items()}

@@ -1,8 +1,10 @@
 """Tables as CSV files, which programs of spreadsheets may open too."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from pdtrain.errors import one_line
 from pdtrain.files import written_whole
@@ -15,8 +17,10 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
     One that would be begins with an apostrophe. Numbers are left as they are.
     """
+    inert = cache(_inert)  # names come again and again
+    texts = {str(name): column.map(inert) for name, column in table.items() if not is_numeric_dtype(column)}
     with written_whole(path) as temporary:
-        table.map(_inert).to_csv(temporary, index=False)
+        table.assign(**texts).to_csv(temporary, index=False)
 
 
 def _inert(value: object) -> object:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage, BboxImage
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from pdtrain.report.profiles import panels_of
 from pdtrain.report.style import (
@@ -15,6 +18,7 @@ from pdtrain.report.style import (
     label_layers,
     layer_colours,
     layers_of,
+    lowest,
     mark_lower_bounds,
     moment,
     outstanding_input,
@@ -36,20 +40,24 @@ from pdtrain.results.measures import (
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 
 _MARKERS = "osD^vP*X<>"
-
-
-_ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
+_MOST_TICKS = 10
+ACCURACIES = (("train/accuracy", "training", "--"), ("val/accuracy", "validation", "-"))
+# what stands in one panel, where nothing is, and how far it is in sight at most
+INDEX_PANELS = (
+    ((DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY), 0, (-1, 6)),
+    ((EXPANSION, CONTRACTION), 1, (-1, 6)),
+)
 
 
 def holds_accuracy(metrics: pd.DataFrame) -> bool:
     """Whether anything was trained, or validated, while the metrics were kept."""
-    return any(column in metrics for column, _, _ in _ACCURACIES)
+    return any(column in metrics for column, _, _ in ACCURACIES)
 
 
 def accuracy(metrics: pd.DataFrame) -> Figure:
     """Training and validation accuracy over epochs."""
     figure, axes = plt.subplots(figsize=(5, 3))
-    for column, label, style in _ACCURACIES:
+    for column, label, style in ACCURACIES:
         if column in metrics:
             values = metrics.dropna(subset=[column])
             axes.plot(values["epoch"], values[column], style, marker="o", ms=3, color=TRAINED, label=label)
@@ -86,14 +94,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
     """The indices of one property over epochs with their 95% intervals, and the share of units pruned in each layer."""
     pruned = with_shown_interval(PRUNED_FRACTION.rows(rows), PRUNED_FRACTION)
     figure, drawn = grid(2 + bool(len(pruned)), height=2.8)
-    for axes, shown, nothing in (
-        (
-            drawn[0],
-            (DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY, PRUNING_AT_FIXED_IDENTITY),
-            0,
-        ),
-        (drawn[1], (EXPANSION, CONTRACTION), 1),
-    ):
+    for axes, (shown, nothing, (least, greatest)) in zip(drawn, INDEX_PANELS, strict=False):
         for measure, style in zip(shown, ("-", "--", "-.", ":"), strict=False):
             line = measure.rows(rows).sort_values("epoch")
             line = with_shown_interval(line[line.value.notna()], measure)
@@ -107,7 +108,7 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
             title=" and ".join(m.title_of("") for m in shown[:2]),
             xlabel="epochs completed",
             ylabel="index",
-            ylim=(max(low, -1), min(high, 6)),
+            ylim=(max(low, least), min(high, greatest)),
         )
         axes.axhline(nothing, color="black", lw=0.5)
         if PRETRAINED_WEIGHTS in set(rows["weights"]):
@@ -130,17 +131,35 @@ def pruning_and_distillation(rows: pd.DataFrame) -> Figure:
 def heat_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
     """Layer by epoch: every measure about every property."""
     panels = panels_of(rows, measures)
-    figure, drawn = grid(len(panels), height=2.6)
-    for axes, (measure, about, chosen) in zip(drawn, panels, strict=False):
+    figure, drawn = grid(len(panels), height=2.3)
+    layers = pd.concat([chosen for *_, chosen in panels]).drop_duplicates("layer_index").sort_values("layer_index")
+    lines, epochs = list(layers.layer_index), sorted(rows.epoch.unique())
+    step = -(-len(epochs) // _MOST_TICKS)
+    below = lowest(drawn, len(panels))
+    for place, (axes, (measure, about, chosen)) in enumerate(zip(drawn, panels, strict=False)):
         table = chosen.pivot_table(index="layer_index", columns="epoch", values="value", aggfunc="last")
         above = outstanding_input(chosen) is not None
-        image = axes.imshow(
-            table, aspect="auto", origin="lower", cmap="viridis", vmax=table.iloc[1:].max().max() if above else None
-        )
-        figure.colorbar(image, ax=axes, label=measure.unit, extend="max" if above else "neither")
-        layers = chosen.drop_duplicates("layer_index").set_index("layer_index").layer.reindex(table.index)
-        axes.set_yticks(range(len(table)), layers, fontsize=6)
-        step = max(1, len(table.columns) // 10)
-        axes.set_xticks(range(0, len(table.columns), step), table.columns[::step], fontsize=7)
-        axes.set(title=panel_title(measure, about), xlabel="epoch")
+        top = table.iloc[1:].max().max() if above else None
+        table = table.reindex(index=lines, columns=epochs)
+        image = axes.imshow(table, aspect="auto", origin="lower", cmap="viridis", vmax=top, interpolation="none")
+        _colour_scale(axes, image, measure.unit, beyond=above)
+        # the same layers and epochs in all panels: named where they stand first
+        named = axes.get_subplotspec().is_first_col()
+        axes.set_yticks(range(len(lines)), layers.layer if named else [""] * len(lines), fontsize=6)
+        axes.set_xticks(range(0, len(epochs), step), epochs[::step] if below[place] else [""] * len(epochs[::step]))
+        axes.tick_params(axis="x", labelsize=7)
+        axes.set(title=panel_title(measure, about), xlabel="epoch" if below[place] else "")
     return figure
+
+
+def _colour_scale(axes: plt.Axes, image: AxesImage, unit: str, *, beyond: bool) -> None:
+    """The colours, the least and the greatest value, on the right; a colour bar would take as long as a panel."""
+    low, high = image.get_clim()
+    place = TransformedBbox(Bbox.from_extents(1.04, 0, 1.09, 1), axes.transAxes)
+    scale = BboxImage(place, cmap=image.get_cmap(), origin="lower")
+    scale.set_data(np.linspace(0, 1, 256)[:, None])
+    scale.set_clip_on(False)
+    axes.add_artist(scale)
+    for height, value, more in ((0, low, ""), (1, high, "≥ " if beyond else "")):
+        axes.text(1.12, height, f"{more}{value:.2g}", transform=axes.transAxes, fontsize=7, va="center")
+    axes.text(1.15, 0.5, unit, transform=axes.transAxes, fontsize=7, va="center", rotation=90)

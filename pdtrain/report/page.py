@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
@@ -14,14 +15,19 @@ from omegaconf import OmegaConf
 
 from pdtrain.files import written_whole
 from pdtrain.report import dynamics, profiles, similarity, similarity_figures, stimulus_figures, unit_figures
+from pdtrain.report.charts import Chart, chart_data
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.epochs import shown_epochs
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.headline import headline, weaknesses
+from pdtrain.report.measured_charts import MeasuredCharts, accuracy_chart
 from pdtrain.report.published import PublishedProfile, published_profiles
 from pdtrain.report.side_by_side import side_by_side
 from pdtrain.report.style import estimated, layers_of, moment
 from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
-from pdtrain.results.caveats import caveats_of_run, label_note_of_run, not_estimated
+from pdtrain.report.unit_charts import histogram_chart, spread_chart, unit_map_chart
+from pdtrain.report.whole_run import VALUES, WholeRun, epochs_of, whole_run
+from pdtrain.results.caveats import label_note_of_run
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
 from pdtrain.results.measures import (
@@ -40,17 +46,17 @@ from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.stimuli import load_stimuli
 
 DIFFERENCES = "differences.csv"  # beside the page: what the marks in its figures are made of
+# what draws the charts in a browser, in this order
+SCRIPTS = ("charting/d3.min.js", "charting/plot.umd.min.js", "charts.js")
 COMPARISON = "comparison_"  # begins the name of a figure of several runs
-_SLIDER = "_slider"  # ends the name of a figure with a slider
-_MOST_FRAMES = 16  # of a slider; each is a vector figure inside the page
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the page: one figure, or one per epoch with a slider."""
+    """A part of the page: a figure as an image; a browser shows the chart of its name in its place, if there is one."""
 
     name: str
-    frames: list[tuple[str, str]]  # label, image as data URI
+    image: str  # as data URI
     measures: Sequence[Measure] = ()  # what a figure that this package has no text for says of itself
     published: Sequence[PublishedProfile] = ()  # what stands in it beside
 
@@ -60,8 +66,7 @@ class Panel:
         if self.name in TITLES:
             return TITLES[self.name]
         what = " and ".join(measure.title_of("").strip() for measure in self.measures)
-        shown = " along depth" if len(self.frames) > 1 else ", untrained and trained"
-        return what[:1].upper() + what[1:] + (" along depth, after training" if self._compares else shown)
+        return what[:1].upper() + what[1:] + " along depth" + (", after training" if self._compares else "")
 
     @property
     def how_to_read(self) -> str:
@@ -72,8 +77,7 @@ class Panel:
     def _of_figure(self) -> str:
         if self.name in HOW_TO_READ:
             return HOW_TO_READ[self.name]
-        said = ["Move the slider through the epochs."] if len(self.frames) > 1 else []
-        said += [measure.how_to_read for measure in self.measures if measure.how_to_read]
+        said = [measure.how_to_read for measure in self.measures if measure.how_to_read]
         over = " and ".join(dict.fromkeys(measure.interval for measure in self.measures if measure.interval))
         if self._compares:
             said.append(HOW_TO_READ["comparison_dimension"])
@@ -104,54 +108,98 @@ def write_report(run_dir: str | Path, *, probe_set: str = TRAINING, processes: i
     InputError
         If the run has no results.
     """
-    run_dir, folder = Path(run_dir), RunFolder(run_dir)
-    rows = epoch_ends(load(run_dir, probe_set=probe_set))
-    catalogue, shown = catalogue_of(folder.results(probe_set), rows), estimated(rows)
-    out = folder.report(probe_set)
-    ends = (int(rows["epoch"].min()), int(rows["epoch"].max()))  # more is not drawn of units, and reading takes long
+    return report_of(Path(run_dir), probe_set=probe_set, processes=processes).page
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that was written, the rows that it shows, and what was said of all."""
+
+    page: Path
+    rows: pd.DataFrame
+    whole: WholeRun
+
+
+def report_of(run_dir: Path, *, probe_set: str = TRAINING, processes: int = 1) -> Report:
+    """As `write_report`, and return what it was made of."""
+    folder = RunFolder(run_dir)
+    every = epochs_of(run_dir, probe_set)
+    seen = shown_epochs(every)
+    rows = epoch_ends(load(run_dir, probe_set=probe_set, epochs=seen))
+    shown = estimated(rows)
+    catalogue = catalogue_of(folder.results(probe_set), shown)
+    drawn, out = catalogue.drawn(shown), folder.report(probe_set)
+    ends = (every[0], every[-1])  # more is not drawn of units, and reading takes long
     units = None
     if any(files_of_rows(run_dir, "units", probe_set)):
         units = epoch_ends(load(run_dir, units=True, probe_set=probe_set, epochs=ends))
-    different = ends_differ(run_dir, catalogue.drawn(shown), probe_set, ends, units)
+    different = ends_differ(run_dir, drawn, probe_set, ends, units)
     write_csv(different, out / DIFFERENCES)
     config = probe_set_configuration(folder.results(probe_set)) or load_configuration(run_dir)
     published = published_profiles(config, list(rows["weights"].unique()))
-    frames = _frames(shown)
-    figures = list(_figures(run_dir, shown, units, catalogue, probe_set, different, published, list(frames)))
-    images = side_by_side([partial(_saved, figure, out, frames) for figure in figures], processes=processes)
-    panels = [panel for drawn in zip(figures, images, strict=True) for panel in _panels(*drawn, frames, published)]
-    last = rows[(rows.probe == DISTILLATION.probe) & (rows.epoch == rows.epoch.max()) & (rows.layer == "")]
-    return write_page(
+    figures = list(_figures(run_dir, shown, units, catalogue, probe_set, different, published))
+    known = rows if len(seen) == len(every) else None
+    tasks: list[Callable[[], Any]] = [
+        partial(_chart_data, figures),
+        *(partial(_saved, figure, out) for figure in figures),
+        partial(whole_run, run_dir, out, catalogue, drawn, probe_set=probe_set, rows=known),
+    ]
+    charts, *images, whole = side_by_side(tasks, processes=processes)
+    panels = [
+        Panel(figure.name, data_uri(image), figure.measures, published)
+        for figure, image in zip(figures, images, strict=True)
+    ]
+    last = rows[rows.epoch == every[-1]]
+    page = write_page(
         folder.page(probe_set),
         template="page.html",
         title=run_dir.resolve().name + ("" if probe_set == TRAINING else f", {probe_set}"),
-        caveats=[caveat.sentence for caveat in caveats_of_run(run_dir, rows, probe_set=probe_set)],
-        headline=headline(rows, catalogue, different),
+        caveats=[caveat.sentence for caveat in whole.caveats],
+        headline=headline(last, catalogue, different),
         notes=[
             *filter(None, [label_note_of_run(run_dir, rows, probe_set=probe_set)]),
             *weaknesses(rows),
-            *not_estimated(rows, catalogue),
+            *whole.not_estimated,
+            *_left_out(every, seen),
         ],
         panels=sorted(panels, key=_place),
-        when=moment(rows, rows.epoch.max()).replace("epoch", "after epoch"),
-        indices=last.to_dict("records"),
+        charts=charts,
+        when=moment(last, every[-1]).replace("epoch", "after epoch"),
+        indices=last[(last.probe == DISTILLATION.probe) & (last.layer == "")].to_dict("records"),
         config=OmegaConf.to_yaml(config) if config is not None else "",
     )
+    return Report(page, rows, whole)
 
 
-def _place(panel: Panel) -> tuple[int, str, bool]:
-    """Place on the page; what this package has no text for comes after the information, by name, each slider first."""
+def _left_out(every: Sequence[int], seen: Sequence[int]) -> Iterator[str]:
+    if len(seen) < len(every):
+        yield f"Figures show {len(seen)} of {len(every)} epochs, the first more densely; {VALUES} has all."
+
+
+def _place(panel: Panel) -> tuple[int, str]:
+    """Place on the page; what this package has no text for comes after the information, by name."""
     names = list(TITLES)
-    if panel.name in names:
-        return names.index(panel.name), "", False
-    return names.index(INFORMATION.figure), panel.name.removesuffix(_SLIDER), not panel.name.endswith(_SLIDER)
+    return (names.index(panel.name), "") if panel.name in names else (names.index(INFORMATION.figure), panel.name)
 
 
-def write_page(path: Path, *, template: str, **content: object) -> Path:
-    """Fill a template of this package in, and write the page."""
+def write_page(
+    path: Path,
+    *,
+    template: str,
+    panels: Sequence[Panel] = (),
+    charts: Mapping[str, Any] | None = None,
+    **content: object,
+) -> Path:
+    """Fill a template of this package in, and write the page; `charts` is what `chart_data` gives of its panels."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
-    style = files("pdtrain.report").joinpath("page.css").read_text()
-    html = templates.get_template(template).render(style=style, **content)
+    folder = files("pdtrain.report")
+    html = templates.get_template(template).render(
+        style=folder.joinpath("page.css").read_text(),
+        scripts=[folder.joinpath(name).read_text() for name in SCRIPTS] if charts else [],
+        charts=charts or {"charts": {}},
+        panels=panels,
+        **content,
+    )
     with written_whole(path) as temporary:
         temporary.write_text(html)
     return path
@@ -174,15 +222,12 @@ def ends_differ(
 
 @dataclass(frozen=True)
 class _Drawing:
-    """A figure to be drawn."""
+    """A figure to be drawn, and the chart of the same."""
 
     name: str
     draw: Callable[[], Figure]
     measures: Sequence[Measure] = ()
-
-    def moving(self, frames: Mapping[int, str]) -> Mapping[int, str]:
-        """The frames of its slider: a figure of measures has one."""
-        return frames if self.measures else {}
+    chart: Callable[[], Chart] | None = None
 
 
 def _figures(
@@ -193,40 +238,39 @@ def _figures(
     probe_set: str,
     different: pd.DataFrame,
     published: Sequence[PublishedProfile],
-    frames: Sequence[int],
 ) -> Iterator[_Drawing]:
+    drawn, about = catalogue.drawn(rows), foremost(rows)
+    measured = MeasuredCharts(rows, drawn)
     if (metrics := read_metrics(run_dir)) is not None and dynamics.holds_accuracy(metrics):
-        yield _Drawing("accuracy", partial(dynamics.accuracy, metrics))
+        yield _Drawing("accuracy", partial(dynamics.accuracy, metrics), chart=partial(accuracy_chart, metrics))
     for name, measures in catalogue.figures(rows).items():
-        yield _Drawing(name, partial(profiles.profile, rows, measures, different, published, frames=frames), measures)
+        draw = partial(profiles.profile, rows, measures, different, published)
+        yield _Drawing(name, draw, measures, partial(measured.along_depth, measures, different, published))
     for name, measures in catalogue.maps(rows).items():
-        yield _Drawing(name, partial(similarity_figures.layer_maps, rows, measures, frames=frames), measures)
+        draw = partial(similarity_figures.layer_maps, rows, measures)
+        yield _Drawing(name, draw, measures, partial(measured.between_layers, measures))
     if _has_epochs(rows) and similarity.keeps_epochs(str(run_dir), rows, probe_set):
         yield _Drawing("similarity_epochs", partial(similarity.compared_epochs, str(run_dir), rows, probe_set))
-    about = foremost(rows)
     information = INFORMATION.rows(rows)
     if about is not None and len(information) and units is not None:
-        units = estimated(units)
-        yield _Drawing("units", partial(unit_figures.unit_distribution, units, about))
-        yield _Drawing("unit_map", partial(unit_figures.unit_map, units, layers_of(information)[-2:][0]))
-    if (drawn := catalogue.drawn(rows)) and _has_epochs(rows):
-        yield _Drawing("paths", partial(dynamics.trajectories, rows, drawn, about))
-        yield _Drawing("heat_maps", partial(dynamics.heat_maps, rows, drawn))
+        of = (estimated(units), about)
+        yield _Drawing("units", partial(unit_figures.unit_distribution, *of), chart=partial(spread_chart, *of))
+        at = (estimated(units), layers_of(information)[-2:][0])
+        yield _Drawing("unit_map", partial(unit_figures.unit_map, *at), chart=partial(unit_map_chart, *at))
+    if drawn and _has_epochs(rows):
+        paths = partial(measured.over_epochs, drawn, about)
+        yield _Drawing("paths", partial(dynamics.trajectories, rows, drawn, about), chart=paths)
+        yield _Drawing("heat_maps", partial(dynamics.heat_maps, rows, drawn), chart=measured.maps)
     if any(len(measure.rows(rows)) for measure in INDICES):
-        yield _Drawing("indices", partial(dynamics.pruning_and_distillation, foremost_indices(rows)))
+        indices = foremost_indices(rows)
+        draw = partial(dynamics.pruning_and_distillation, indices)
+        yield _Drawing("indices", draw, chart=partial(measured.indices, indices))
     if probe_set == TRAINING and (stimuli := load_stimuli(run_dir)) is not None:
-        yield _Drawing("stimuli", partial(stimulus_figures.contact_sheet, stimuli[0]))
-        if stimuli[1]:
-            yield _Drawing("properties", partial(stimulus_figures.property_histograms, stimuli[1]))
-
-
-def _frames(rows: pd.DataFrame) -> dict[int, str]:
-    """Epochs that a slider goes through, with their names; none of a single one, or of weights from elsewhere."""
-    epochs = sorted(map(int, rows.epoch.unique()))
-    if len(epochs) < 2 or not _has_epochs(rows):
-        return {}
-    step = max(1, -(-len(epochs) // _MOST_FRAMES))
-    return {epoch: moment(rows, epoch) for epoch in sorted({*epochs[::step], epochs[-1]})}
+        images, values = stimuli
+        yield _Drawing("stimuli", partial(stimulus_figures.contact_sheet, images))
+        if values:
+            draw = partial(stimulus_figures.property_histograms, values)
+            yield _Drawing("properties", draw, chart=partial(histogram_chart, values))
 
 
 def _has_epochs(rows: pd.DataFrame) -> bool:
@@ -234,17 +278,10 @@ def _has_epochs(rows: pd.DataFrame) -> bool:
     return PRETRAINED_WEIGHTS not in set(rows["weights"])
 
 
-def _saved(figure: _Drawing, folder: Path, frames: Mapping[int, str]) -> list[bytes]:
-    """Draw a figure and write it; return its vector images, that of the page and those of its frames."""
-    return save(figure.draw(), folder, figure.name, list(map(str, figure.moving(frames))))
+def _chart_data(figures: Sequence[_Drawing]) -> dict[str, Any]:
+    return chart_data({figure.name: figure.chart() for figure in figures if figure.chart is not None})
 
 
-def _panels(
-    figure: _Drawing, images: Sequence[bytes], frames: Mapping[int, str], published: Sequence[PublishedProfile]
-) -> Iterator[Panel]:
-    """A figure is a panel, and its frames are another."""
-    still, *moving = map(data_uri, images)
-    yield Panel(figure.name, [("", still)], figure.measures, published)
-    if moving:
-        labels = figure.moving(frames).values()
-        yield Panel(f"{figure.name}{_SLIDER}", list(zip(labels, moving, strict=True)), figure.measures)
+def _saved(figure: _Drawing, folder: Path) -> bytes:
+    """Draw a figure and write it; return the vector image."""
+    return save_figure(figure.draw(), folder, figure.name)

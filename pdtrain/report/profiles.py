@@ -1,21 +1,19 @@
 """Figures against depth: of every measure that has one, about every property. Untrained is grey."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.frames import STILL, in_frame
 from pdtrain.report.published import PublishedProfile
 from pdtrain.report.style import (
-    TRAINED,
     UNTRAINED,
+    epoch_colours,
+    first_and_last,
     grid,
     label_layers,
-    layer_colours,
-    layers_of,
+    lowest,
     mark_lower_bounds,
     moment,
     outstanding_input,
@@ -24,7 +22,7 @@ from pdtrain.report.style import (
 )
 from pdtrain.results.measures import Measure
 
-_PUBLISHED = "#D55E00"  # Okabe and Ito
+PUBLISHED_COLOUR = "#D55E00"  # Okabe and Ito
 _OPEN_MARKERS = ("s", "D", "v")
 Panels = list[tuple[Measure, str, pd.DataFrame]]
 
@@ -44,14 +42,11 @@ def profile(
     measures: Sequence[Measure],
     different: pd.DataFrame | None = None,
     published: Sequence[PublishedProfile] = (),
-    *,
-    frames: Sequence[int] = (),
 ) -> Figure:
     """Measures against depth with their 95% intervals: every epoch where there is one panel, else the ends of training.
 
     Lower bounds are open triangles; layers that `different` says differ between the ends have a star at the top. What
-    is `published` of the measures has open markers. `frames` are epochs that are drawn too, each over the first in a
-    frame of its own (`pdtrain.report.frames`), on a single panel with each layer in its colour.
+    is `published` of the measures has open markers.
     """
     panels = panels_of(rows, measures)
     if len(panels) == 1:
@@ -59,96 +54,56 @@ def profile(
         drawn = [axes]
     else:
         figure, drawn = grid(len(panels), height=2.5)
-    for axes, panel in zip(drawn, panels, strict=False):
-        measure, about, chosen = panel
+    every = pd.concat([chosen for *_, chosen in panels])
+    for (axes, (measure, about, chosen)), is_lowest in zip(
+        zip(drawn, panels, strict=False), lowest(drawn, len(panels)), strict=True
+    ):
         axes.set(title=panel_title(measure, about), ylabel=measure.unit)
         if len(panels) == 1:
-            _draw_alone(axes, chosen, frames)
-            with _still(axes, frames):
-                _draw_every_epoch(axes, chosen)
-                mark_published(axes, measure, rows, published)
-                axes.legend(frameon=False)
-                mark_differences(axes, measure, about, different)
+            _draw_every_epoch(axes, chosen)
+            named = True
         else:
             drawn_against = list(references(rows, measure))
+            _draw_ends(axes, measure, chosen, drawn_against)
             named = axes is drawn[0] or bool(drawn_against)
-            shown = _draw_beside(axes, measure, chosen, drawn_against, frames, legend=named)
-            with _still(axes, frames):
-                _draw_end(axes, chosen, shown, int(chosen.epoch.max()))
-                if named:
-                    axes.legend(frameon=False)
-                mark_differences(axes, measure, about, different)
-                mark_published(axes, measure, rows, published)
-        label_layers(axes, chosen)  # last: layers without a value have their place too
+        mark_published(axes, measure, rows, published)
+        if named:
+            axes.legend(frameon=False)
+        mark_differences(axes, measure, about, different)
+        label_layers(axes, every, named=is_lowest)  # last: layers without a value have their place too
     return figure
 
 
-def _still(axes: plt.Axes, frames: Sequence[int]) -> AbstractContextManager[None]:
-    """Where there are frames, what stands in none of them is the figure itself."""
-    return in_frame(axes, STILL) if frames else nullcontext()
-
-
-def _draw_alone(axes: plt.Axes, chosen: pd.DataFrame, frames: Sequence[int]) -> None:
-    """The first epoch, and each frame's with every layer in its colour."""
-    of_epoch, first = dict(iter(chosen.groupby("epoch"))), chosen.epoch.min()
-    _line(axes, of_epoch[first], UNTRAINED, moment(chosen, first), dashed=True)
+def _draw_every_epoch(axes: plt.Axes, chosen: pd.DataFrame) -> None:
+    """The first epoch, and those after it from light to dark; some are named."""
+    first, *epochs = sorted(chosen.epoch.unique())
+    _line(axes, chosen[chosen.epoch == first], UNTRAINED, moment(chosen, first), dashed=True)
+    for epoch, colour in zip(epochs, epoch_colours([first, *epochs])[1:], strict=True):
+        named = epoch in (epochs[(len(epochs) - 1) // 2], epochs[-1])
+        _line(axes, chosen[chosen.epoch == epoch], colour, moment(chosen, epoch) if named else None)
     low, high = min(0.0, chosen[["value", "lower"]].min().min()), max(0.0, chosen[["value", "upper"]].max().max())
     if high > low:
-        axes.set_ylim(1.05 * low, 1.05 * high)  # the same in every frame
-    colours = layer_colours(layers_of(chosen))
-    for epoch in frames:
-        with in_frame(axes, str(epoch), legend=True):
-            now = of_epoch.get(epoch, chosen[:0]).sort_values("layer_index")
-            if epoch != first and len(now):
-                _line(axes, now, TRAINED, moment(chosen, epoch))
-            axes.scatter(now.layer_index, now.value, c=[colours[layer] for layer in now.layer], s=28, zorder=3)
-            mark_lower_bounds(axes, chosen[chosen.epoch.isin([first, epoch])])
-
-
-def _draw_every_epoch(axes: plt.Axes, chosen: pd.DataFrame) -> None:
-    """Epochs after the first, from light to dark; some are named."""
-    epochs = sorted(chosen.epoch.unique())
-    for epoch in epochs[1:]:
-        label = moment(chosen, epoch) if epoch in (epochs[len(epochs) // 2], epochs[-1]) else None
-        _line(axes, chosen[chosen.epoch == epoch], plt.cm.viridis_r(0.15 + 0.8 * epoch / max(epochs[-1], 1)), label)
+        axes.set_ylim(1.05 * low, 1.05 * high)
     mark_lower_bounds(axes, chosen)
 
 
-def _draw_beside(
-    axes: plt.Axes,
-    measure: Measure,
-    chosen: pd.DataFrame,
-    drawn_against: Sequence[float],
-    frames: Sequence[int],
-    *,
-    legend: bool,
-) -> pd.DataFrame:
-    """The first epoch, and each frame's; return the rows that are not left out for being far above the others."""
-    first = int(chosen.epoch.min())
-    band(axes, chosen[chosen.epoch == first], UNTRAINED, moment(chosen, first), dashed=True)
+def _draw_ends(axes: plt.Axes, measure: Measure, chosen: pd.DataFrame, drawn_against: Sequence[float]) -> None:
+    """The last epoch over the first, without what is far above all others."""
     above = outstanding_input(chosen)
     shown = chosen if above is None else chosen[chosen.layer_index > 0]
+    ends = first_and_last(chosen)
+    for epoch, colour, label in ends:
+        band(axes, chosen[chosen.epoch == epoch], colour, label, dashed=colour == UNTRAINED)
     low, high = min(0.0, shown[["value", "lower"]].min().min()), shown[["value", "upper"]].max().max()
     if high > low:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))  # the same in every frame
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.axhline(0, color="black", lw=0.5)
     for reference in drawn_against:
         axes.axhline(reference, color="black", lw=0.5, ls=":", label=measure.reference)
     if above is not None:
         text = f"input: {above:.2g} {measure.unit.partition(' ')[0]}"
         axes.text(1, 1, text, transform=axes.transAxes, fontsize=7, va="top", ha="right")
-    for epoch in frames:
-        with in_frame(axes, str(epoch), legend=legend):
-            _draw_end(axes, chosen, shown, epoch)
-    return shown
-
-
-def _draw_end(axes: plt.Axes, chosen: pd.DataFrame, shown: pd.DataFrame, epoch: int) -> None:
-    """An epoch over the first."""
-    first, now = chosen.epoch.min(), chosen[chosen.epoch == epoch]
-    if epoch != first and len(now):
-        band(axes, now, TRAINED, moment(chosen, epoch))
-    mark_lower_bounds(axes, shown[shown.epoch.isin([first, epoch])])
+    mark_lower_bounds(axes, shown[shown.epoch.isin([epoch for epoch, *_ in ends])])
 
 
 def mark_differences(axes: plt.Axes, measure: Measure, about: str, different: pd.DataFrame | None) -> None:
@@ -168,7 +123,7 @@ def mark_published(axes: plt.Axes, measure: Measure, rows: pd.DataFrame, publish
         if len(found):
             marker = _OPEN_MARKERS[place % len(_OPEN_MARKERS)]
             axes.errorbar(
-                found.layer_index, found.value, found.deviation.fillna(0), color=_PUBLISHED, ls=":", lw=0.8,
+                found.layer_index, found.value, found.deviation.fillna(0), color=PUBLISHED_COLOUR, ls=":", lw=0.8,
                 elinewidth=0.8, marker=marker, ms=5, mfc="white", label=f"{profile.label}, digitised",
             )  # fmt: skip
             axes.legend(frameon=False, fontsize=7)

@@ -1,7 +1,6 @@
 """Maps of how alike representations are: layers by layers, epochs by epochs, layers of runs by those of others."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -9,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pdtrain.report.frames import STILL, in_frame
 from pdtrain.report.style import grid, in_legend, layers_of, moment
 from pdtrain.results.measures import Measure
 
@@ -20,11 +18,8 @@ _STYLES = ("-", "--", "-.", ":")
 QUANTITIES = {"cka": "CKA", "rsa": "RSA"}
 
 
-def layer_maps(rows: pd.DataFrame, measures: Sequence[Measure], *, frames: Sequence[int] = ()) -> Figure:
-    """Layers by layers, a line of panels each measure: the first epoch on the left, on the right the last.
-
-    `frames` are epochs that are drawn on the right too, each in a frame of its own (`pdtrain.report.frames`).
-    """
+def layer_maps(rows: pd.DataFrame, measures: Sequence[Measure]) -> Figure:
+    """Layers by layers, a line of panels each measure: the first epoch on the left, on the right the last."""
     epochs = sorted(map(int, rows.epoch.unique()))
     of_pairs = pd.concat([measure.rows(rows) for measure in measures])
     layers = [layer for layer in layers_of(rows) if layer in {*of_pairs.layer, *of_pairs.property}]
@@ -34,16 +29,13 @@ def layer_maps(rows: pd.DataFrame, measures: Sequence[Measure], *, frames: Seque
     )
     for line, measure in zip(drawn, measures, strict=True):
         chosen = measure.rows(rows)
-        maps = {epoch: _square(chosen[chosen.epoch == epoch], layers) for epoch in {epochs[0], epochs[-1], *frames}}
+        maps = {epoch: square(chosen[chosen.epoch == epoch], layers) for epoch in {epochs[0], epochs[-1]}}
         low = min(0.0, *(float(np.nanmin(found)) for found in maps.values()))
         mesh = _map(line[0], maps[epochs[0]], low=low)
         line[0].set_title(measure.title_of("") + (f", {moment(rows, epochs[0])}" if len(epochs) > 1 else ""))
         for axes in line[1:]:
-            for epoch in frames:
-                with in_frame(axes, str(epoch)):
-                    _named_map(axes, maps[epoch], f"{measure.title_of('')}, {moment(rows, epoch)}", low=low)
-            with in_frame(axes, STILL) if frames else nullcontext():
-                _named_map(axes, maps[epochs[-1]], f"{measure.title_of('')}, {moment(rows, epochs[-1])}", low=low)
+            _map(axes, maps[epochs[-1]], low=low)
+            axes.set_title(f"{measure.title_of('')}, {moment(rows, epochs[-1])}")
         figure.colorbar(mesh, ax=list(line), label=measure.unit)
         line[0].set_yticks(np.arange(len(layers)) + 0.5, layers, fontsize=6)
     for axes in drawn[-1]:
@@ -133,7 +125,7 @@ def _pairs(number: int) -> str:
     return "two runs" if number == 1 else f"mean over {number} pairs of runs"
 
 
-def _square(rows: pd.DataFrame, layers: Sequence[str]) -> np.ndarray:
+def square(rows: pd.DataFrame, layers: Sequence[str]) -> np.ndarray:
     """Values of pairs of layers as a symmetric matrix, with ones on its diagonal where a layer has any value."""
     place = {layer: index for index, layer in enumerate(layers)}
     found = np.full((len(layers), len(layers)), np.nan)
@@ -141,13 +133,6 @@ def _square(rows: pd.DataFrame, layers: Sequence[str]) -> np.ndarray:
         found[place[one], place[other]] = found[place[other], place[one]] = value
     np.fill_diagonal(found, np.where(np.isfinite(found).any(1), 1.0, np.nan))
     return found
-
-
-def _named_map(axes: plt.Axes, found: np.ndarray, name: str, *, low: float) -> None:
-    """A map with its own title, as it is in one frame alone."""
-    _map(axes, found, low=low)
-    size = plt.rcParams["axes.titlesize"]
-    axes.text(0.5, 1.0, name, transform=axes.transAxes, ha="center", va="bottom", fontsize=size, clip_on=False)
 
 
 def _map(axes: plt.Axes, found: np.ndarray, *, low: float, written: bool = True) -> plt.cm.ScalarMappable:

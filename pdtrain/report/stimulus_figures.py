@@ -21,7 +21,8 @@ def contact_sheet(images: np.ndarray, *, columns: int = 12) -> Figure:
         sheet[row * high : row * high + image.shape[0], column * wide : column * wide + image.shape[1]] = image
     figure, axes = plt.subplots(figsize=(8, 8 * lines / columns))  # one picture: axes take long to draw
     axes.axis("off")
-    axes.imshow(sheet if sheet.shape[2] == 3 else sheet[..., 0], cmap="gray", vmin=0, vmax=255)
+    shown = sheet if sheet.shape[2] == 3 else sheet[..., 0]
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="none")  # as many pixels as they have
     return figure
 
 

@@ -54,6 +54,11 @@ def layer_colours(layers: Sequence[str]) -> dict[str, tuple]:
     return {layer: plt.cm.viridis(0.92 * place / max(len(layers) - 1, 1)) for place, layer in enumerate(layers)}
 
 
+def epoch_colours(epochs: Sequence[int]) -> list[tuple]:
+    """From light at the first of the epochs that are shown to dark at the last, in even steps."""
+    return [plt.cm.viridis_r(0.15 + 0.8 * place / max(len(epochs) - 1, 1)) for place in range(len(epochs))]
+
+
 def layers_of(rows: pd.DataFrame) -> list[str]:
     """Layers in the order of depth."""
     return list(rows[rows.layer != ""].drop_duplicates("layer").sort_values("layer_index").layer)
@@ -79,11 +84,20 @@ def in_legend(name: str) -> str:
     return f" {name}" if name.startswith("_") else name
 
 
-def label_layers(axes: plt.Axes, rows: pd.DataFrame) -> None:
-    """Name the layers and their relative depth on the horizontal axis."""
+def lowest(drawn: Sequence, count: int) -> list[bool]:
+    """Of the panels of a `grid`, which are the lowest of their column: they name what all have in common."""
+    columns = drawn[0].get_subplotspec().get_gridspec().ncols
+    return [place + columns >= count for place in range(count)]
+
+
+def label_layers(axes: plt.Axes, rows: pd.DataFrame, *, named: bool = True) -> None:
+    """Name the layers and their relative depth on the horizontal axis, or mark their places only."""
     layers = rows.drop_duplicates("layer_index").sort_values("layer_index")
     known = layers.depth.notna().all()
     labels = [f"{row.layer} ({row.depth:.2f})" if known else str(row.layer) for row in layers.itertuples()]
+    if not named:
+        axes.set_xticks(layers.layer_index, [""] * len(labels))
+        return
     axes.set_xticks(layers.layer_index, labels, rotation=60, ha="right", fontsize=6)
     axes.set_xlabel("layer (relative depth)" if known else "layer")
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pdtrain.report.layer_table import Column, layer_tables
 from pdtrain.report.style import moment
+from pdtrain.report.whole_run import WholeRun
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
 from pdtrain.results.measures import Catalogue, Measure, catalogue_of, foremost_indices, words
 from pdtrain.results.reader import epoch_ends, load
@@ -19,18 +20,29 @@ from pdtrain.results.run_folder import TRAINING, RunFolder
 _Values = dict[tuple[str, int], float]  # by layer and epoch
 
 
-def print_summary(run_dir: str | Path, console: Console, *, probe_set: str = TRAINING) -> None:
-    """Print, per layer, what is measured before and after training, then the indices and where files are."""
-    frame = epoch_ends(load(run_dir, probe_set=probe_set))
+def print_summary(
+    run_dir: str | Path,
+    console: Console,
+    *,
+    probe_set: str = TRAINING,
+    rows: pd.DataFrame | None = None,
+    whole: WholeRun | None = None,
+) -> None:
+    """Print, per layer, what is measured before and after training, then the indices and where files are.
+
+    Where a report has read them, `rows` are of the first and the last completed epoch at least, and `whole` is what
+    there is to say of all.
+    """
+    frame = epoch_ends(load(run_dir, probe_set=probe_set)) if rows is None else rows
     folder = RunFolder(run_dir)
     catalogue = catalogue_of(folder.results(probe_set), frame)
     _print_layers(frame, catalogue, console)
     _print_indices(frame, catalogue, console)
     if (note := label_note_of_run(run_dir, frame, probe_set=probe_set)) is not None:
         console.print(note, highlight=False)
-    for sentence in not_estimated(frame, catalogue):
+    for sentence in not_estimated(frame, catalogue) if whole is None else whole.not_estimated:
         console.print(sentence, highlight=False)
-    print_caveats(caveats_of_run(run_dir, frame, probe_set=probe_set), console)
+    print_caveats(caveats_of_run(run_dir, frame, probe_set=probe_set) if whole is None else whole.caveats, console)
     console.print(f"results: {folder.results(probe_set)}", soft_wrap=True)
     if folder.page(probe_set).exists():
         console.print(f"report:  {folder.page(probe_set)}", soft_wrap=True)

@@ -1,23 +1,16 @@
 """Titles of the report's figures, in their order on the page, and how to read each."""
 
 TITLES = {
-    "dimension_slider": "Intrinsic dimension along depth",
-    "dimension": "All dimension profiles",
+    "dimension": "Intrinsic dimension along depth",
     "indices": "Pruning and distillation",
-    "information_slider": "Information per unit along depth",
-    "information": "Information, untrained and trained",
-    "information_at_fixed_identity_slider": "Information at fixed identity along depth",
-    "information_at_fixed_identity": "Information at fixed identity, untrained and trained",
-    "similarity_slider": "Similarity to the untrained network along depth",
-    "similarity": "Similarity to the untrained network",
-    "similarity_previous_slider": "Similarity to the point before along depth",
-    "similarity_previous": "Similarity to the point before",
-    "layer_similarity_slider": "Similarity of layers, epoch by epoch",
+    "information": "Information per unit along depth",
+    "information_at_fixed_identity": "Information at fixed identity along depth",
+    "similarity": "Similarity to the untrained network along depth",
+    "similarity_previous": "Similarity to the point before along depth",
     "layer_similarity": "Similarity of layers",
     "similarity_epochs": "Similarity of epochs",
     "paths": "The path of each layer",
-    "objects_slider": "View-invariant object information along depth",
-    "objects": "View-invariant object information",
+    "objects": "View-invariant object information along depth",
     "unit_map": "Which unit carries what",
     "units": "How information is spread over units",
     "heat_maps": "Every layer at every epoch",
@@ -42,19 +35,14 @@ TITLES = {
 STARS = "A star marks a layer in which the two differ at 5%, paired over stimuli and units, corrected for the number of layers."
 PUBLISHED = "Open markers on dotted lines are digitised from figures of papers, which showed other images to networks of this kind:"
 HOW_TO_READ = {
-    "information_at_fixed_identity_slider": "As above, for what a unit tells about the property beyond what the class tells.",
     "information_at_fixed_identity": "Beside the figure above: what a unit tells about the property among images of one class. Where a "
     "property goes with the class, as luminance does in photographs, a unit that tells the class tells it too; here that is left out. "
     "Cut in fewer bins than above, so compare the shapes, not the heights. Bands: 95% interval over stimuli. A star: differs at 5%.",
-    "similarity_slider": "Move the slider through the epochs; what is shown is explained below.",
     "similarity": "How much of its untrained geometry a layer keeps, on the same stimuli: linear CKA without bias, and RSA. 1: the same "
     "but for rotation and scale; around 0: nothing in common. Training often leaves early layers nearly as they were. Bands: 95% "
     "interval over stimuli.",
-    "similarity_previous_slider": "Move the slider through the epochs; what is shown is explained below.",
     "similarity_previous": "How alike a layer is to itself one probe point before: where it is 1, the layer has come to rest. "
     "It depends on how far apart the points are. Bands: 95% interval over stimuli.",
-    "layer_similarity_slider": "Move the slider through the epochs: on the left the first, on the right the one that is chosen; "
-    "what is shown is explained below.",
     "layer_similarity": "Every layer against every other, by linear CKA without bias and by RSA. Blocks of light colour are layers that "
     "represent the stimuli alike. Wherever two layers share what the images themselves bring along, they are alike to some degree before "
     "any learning: compare with the untrained network on the left, and with the line of the input.",
@@ -68,31 +56,27 @@ HOW_TO_READ = {
     "comparison_similarity": "How much of its untrained geometry each layer keeps: mean over seeds for each setting; bands as above.",
     "comparison_similarity_previous": "How alike each layer is to itself one probe point before the last: mean over seeds for each "
     "setting; bands as above.",
-    "dimension_slider": "Move the slider through the epochs. Each point is a layer: how many independent directions its "
-    "responses to the stimuli fill, with a 95% interval. Grey is the untrained network, which is flat or falls. A trained "
+    "dimension": "Each point is a layer: how many independent directions its responses to the stimuli fill, with a 95% "
+    "interval; from pale to dark through the epochs. Grey and dashed is the untrained network, which is flat or falls. A trained "
     "network rises, then falls: the hunchback. A high peak is expansion, a low end is contraction. Open triangles are lower "
-    "bounds: to count so many dimensions takes more stimuli, so that their order tells more than their size.",
+    "bounds: to count so many dimensions takes more stimuli, so that their order tells more than their size. A star marks a layer in "
+    "which the last epoch differs from the first at 5%, paired over stimuli.",
     "indices": "Distillation: the share of a property's information that is lost from the layer that carries most of it "
     "to the last hidden one. Active pruning: the share lost at the last hidden layer because of training. Both are 0 when "
     "nothing is lost and 1 when all is. At fixed identity: of what is told beyond the class. Expansion: peak dimension over that of "
     "the pixels; contraction: last over peak. Bands: 95% intervals over stimuli; right: the units that told something about the property before training and no more, with 95% intervals over units.",
-    "information_slider": "Move the slider through the epochs. Mean over units, in bits, of what one unit tells about the "
-    "property; bands: 95% interval over stimuli. Grey is untrained. Low-level information that falls with depth, and below "
-    "the grey line, is distilled and pruned. Values around zero are nothing: the estimate is corrected for its bias.",
+    "information": "Mean over units, in bits, of what one unit tells about the property; bands: 95% interval over stimuli. Grey is "
+    "untrained. Low-level information that falls with depth, and below the grey line, is distilled and pruned. Values around zero "
+    "are nothing: the estimate is corrected for its bias. A star marks a layer in which the last epoch differs from the first at 5%, "
+    "paired over stimuli and units, corrected for the number of layers (differences.csv). Where the input would dwarf all layers, "
+    "as a pixel that tells all about itself, its value is written at the top.",
     "paths": "The same values over epochs, one line per layer, dark at the input and light at the output; bands: 95% "
     "intervals. Look for layers that part ways, and for when they do.",
-    "objects_slider": "Move the slider through the epochs; what is shown is explained below.",
     "objects": "What one unit tells about which of two objects is shown, whatever its view; and its share in all that the "
     "unit tells. Rising with depth while information about luminance falls is distillation. Bands: 95% interval over stimuli. A star: differs at 5%.",
     "unit_map": "Each line is a unit of the last hidden layer, each column a property; colours are stretched at the low "
     "end. Units are sorted by the property they tell most about. Before training, many tell a little of everything; after it, fewer, or other, columns are lit.",
-    "units": "Share of units that carry less than a given information. A curve further left carries less.",
-    "dimension": "All epochs in one figure, from pale to dark, with 95% intervals; untrained dashed. An untrained network is "
-    "flat or falls; a trained one rises, then falls. Open triangles are lower bounds: too few stimuli for so many dimensions. A star marks a layer in "
-    "which the last epoch differs from the first at 5%, paired over stimuli.",
-    "information": "The first and the last epoch only; bands: 95% interval over stimuli. Below the grey line: pruned. A star marks a "
-    "layer in which the two differ at 5%, paired over stimuli and units, corrected for the number of layers (differences.csv). Where the "
-    "input would dwarf all layers, as a pixel that tells all about itself, its value is written at the top.",
+    "units": "Share of units that carry less than a given information, or as much. A curve further left carries less.",
     "heat_maps": "Layers upwards, epochs to the right, the value as colour.",
     "accuracy": "Share of images recognised. A large gap between training and validation is memorising. Training is the mean "
     "over an epoch while the network changes; the square, where there is one, is the finished network, as it is probed, on the "

@@ -33,7 +33,7 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
     chosen = UNIT.rows(units[units.layer == layer])
     properties = list(dict.fromkeys(chosen.property))
     figure, drawn = plt.subplots(1, 2, figsize=(8, 4.6), sharey=True)
-    tables = [_sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in first_and_last(chosen)]
+    tables = [sorted_units(chosen[chosen.epoch == epoch], properties) for epoch, *_ in first_and_last(chosen)]
     top = max(float(np.nanquantile(table, 0.995)) for table in tables)
     for axes, table, (_, _, label) in zip(drawn, tables, first_and_last(chosen), strict=False):
         norm = PowerNorm(0.5, vmin=0, vmax=max(top, 1e-3), clip=True)  # little information is seen beside much
@@ -48,7 +48,7 @@ def unit_map(units: pd.DataFrame, layer: str) -> Figure:
     return figure
 
 
-def _sorted_units(units: pd.DataFrame, properties: list[str]) -> np.ndarray:
+def sorted_units(units: pd.DataFrame, properties: list[str]) -> np.ndarray:
     """Information, shape (units, properties): by foremost property, the strongest first; the uninformative last."""
     by_unit = units.pivot_table(index="unit", columns="property", values="value")
     table = by_unit.reindex(columns=properties).to_numpy()

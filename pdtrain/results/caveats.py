@@ -85,9 +85,9 @@ def caveats_of(
     if rows is not None:
         of_silence = pd.concat([measure.rows(rows) for measure in _SILENCE])
         points = {
-            epoch: silent
-            for epoch in sorted(map(int, rows.epoch.unique()))
-            if (silent := silent_layers(of_silence[of_silence.epoch == epoch].itertuples()))
+            int(of_epoch["epoch"].iloc[0]): silent
+            for _, of_epoch in of_silence.groupby("epoch")
+            if (silent := silent_layers(of_epoch.itertuples()))
         }
         found += _dead(points)
         found += _unsteady(BATCH_DEPENDENCE.rows(rows).itertuples())
@@ -103,9 +103,10 @@ def mixes_in(rows: pd.DataFrame) -> list[Caveat]:
 def not_estimated(rows: pd.DataFrame, catalogue: Catalogue) -> list[str]:
     """A sentence for each measure that figures would show, about each property, and has no value: what, and why."""
     missing: dict[tuple[str, str], list[str]] = {}
+    of_layers = rows[rows.layer != ""]
     for measure in catalogue:
         along_depth = measure.figure and measure.per != PAIR
-        of_measure = measure.rows(rows[rows.layer != ""]) if along_depth else rows[:0]
+        of_measure = measure.rows(of_layers) if along_depth else rows[:0]
         for about, of_property in of_measure.groupby("property", sort=False):
             if of_property.value.notna().any():
                 continue

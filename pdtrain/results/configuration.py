@@ -24,7 +24,6 @@ CHANGES_NO_NUMBER = (
     "debug",
     "report",
     "paths",
-    CHOICES,
     "data.workers",
     "data.prefetch_factor",
     "data.file_lists",
@@ -240,4 +239,4 @@ def is_at_or_below(key: str, part: str) -> bool:
 
 
 def _is_free(key: str) -> bool:
-    return any(is_at_or_below(key, free) for free in _FREE)
+    return any(is_at_or_below(key, free) for free in (*_FREE, CHOICES))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from pdtrain.estimators.halvings import SPLITS
 from pdtrain.results.dissimilarities import Dissimilarities
@@ -72,7 +72,7 @@ def _of_settings(
     if len(pairs) == 1:
         interval, (lower, upper) = "stimuli", _over_stimuli(pairs[0], layers, quantity, kept, values[0])
     elif (error := _jackknife(values, pairs, same=one == other)) is not None:
-        interval, reach = "runs", error[0] * student.ppf((1 + _CONFIDENCE) / 2, error[1])
+        interval, reach = "runs", error[0] * float(stdtrit(error[1], (1 + _CONFIDENCE) / 2))
         lower, upper = values.mean(0) - reach, values.mean(0) + reach
     lines: list[tuple[Any, ...]] = [
         (
@@ -145,7 +145,7 @@ def _over_stimuli(
     of_pair = [kept[run] for run in pair]
     rows, columns = _matrices(of_pair, one, quantity), _matrices(of_pair, other, quantity)
     found = _compared(rows, columns, of_pair[0].ways[quantity][1], of_pair[0].halves)
-    reach = student.ppf((1 + _CONFIDENCE) / 2, SPLITS) * standard_error(found.half_differences).numpy()
+    reach = float(stdtrit(SPLITS, (1 + _CONFIDENCE) / 2)) * standard_error(found.half_differences).numpy()
     return values - reach, values + reach
 
 

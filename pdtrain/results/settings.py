@@ -11,7 +11,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.errors import InputError, one_line, unknown_name
-from pdtrain.results.configuration import CHANGES_NO_NUMBER, choices_of, is_at_or_below, leaves, load_configuration
+from pdtrain.results.configuration import (
+    CHANGES_NO_NUMBER,
+    CHOICES,
+    choices_of,
+    is_at_or_below,
+    leaves,
+    load_configuration,
+)
 from pdtrain.results.versions import ADDED
 
 ALL = "all runs"  # the setting where nothing differs
@@ -19,6 +26,7 @@ ALL = "all runs"  # the setting where nothing differs
 _REPLICATES = ("seed", "data.seed", "fingerprint")
 _ONLY_HOW = (
     *CHANGES_NO_NUMBER,
+    CHOICES,
     "logger",
     "hydra",
     "compile",

@@ -272,6 +272,11 @@ def test_results_of_two_trainings_are_not_mixed(tmp_path: Path) -> None:
         begin(*both)
 
 
+def test_a_probe_that_nothing_runs_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^IntrinsicDimension: measures nothing by itself; add Probing\(stimuli\)"):
+        _trainer(tmp_path, IntrinsicDimension()).fit(_Heads(), _labelled())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -97,7 +97,5 @@ def _ends_as(run_dir: Path, reference: Path) -> bool:
     )
     metrics = [pd.read_csv(folder / "csv" / "metrics.csv", dtype=str) for folder in (run_dir, reference)]
     metrics = [lines[[key for key in lines if not key.startswith("time/")]] for lines in metrics]
-    states = ["state_dict", "current_model_state"]
-    return metrics[0].equals(metrics[1]) and all(
-        torch.equal(one[s][name], other[s][name]) for s in states for name in one[s]
-    )
+    alike, states = metrics[0].equals(metrics[1]), ["state_dict", "current_model_state"]
+    return alike and all(torch.equal(one[s][name], other[s][name]) for s in states for name in one[s])

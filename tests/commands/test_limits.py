@@ -122,9 +122,10 @@ _COSTS = [(27.0, 8, 1, "8 that are to come 216 s"), (27.0, 8, 3, "3 that are to 
 
 @pytest.mark.parametrize(("seconds", "epochs", "every", "said"), _COSTS)
 def test_long_probe_points_are_said_before_training(
-    seconds: float, epochs: int, every: int, said: str | None, caplog: pytest.LogCaptureFixture
+    seconds: float, epochs: int, every: int, said: str | None, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    prober: Any = SimpleNamespace(seconds=[seconds], seconds_by_probe={"object_information": 0.8 * seconds})
+    prober = Prober(_stimuli(24), ResultsStore(tmp_path))
+    prober.seconds, prober.seconds_by_probe = [seconds], {"object_information": 0.8 * seconds}
     trainer: Any = SimpleNamespace(max_epochs=epochs)
 
     with caplog.at_level(logging.WARNING):

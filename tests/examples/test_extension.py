@@ -153,12 +153,11 @@ def test_the_report_draws_it_without_the_extension(runs: tuple[Path, str], absen
 
     headings = re.findall(r'<section id="([^"]*)"([^>]*)>\n<h2>(.*)</h2>', page)
     titles = {name: title for name, _, title in headings}
-    assert titles["sparseness_slider"] == "Population sparseness along depth"
-    assert titles["sparseness"] == "Population sparseness, untrained and trained"
+    assert titles["sparseness"] == "Population sparseness along depth"
     order = list(titles)
-    assert order.index("sparseness_slider") == order.index("sparseness") - 1, "the slider first"
-    (panel,) = re.findall(r'<section id="sparseness_slider" class="moving">.*?</section>', page, re.S)
-    assert panel.count("<img") == 3 and '<input type="range" min="0" max="2"' in panel
+    assert order.index("information") < order.index("sparseness") < order.index("paths")
+    (panel,) = re.findall(r'<section id="sparseness">.*?</section>', page, re.S)
+    assert 'data-chart="sparseness"' in panel
     assert "a single one answers" in panel and "Bars and bands: 95% interval over stimuli." in panel
     assert {"paths", "heat_maps"} <= titles.keys() and (run_dir / "report" / "sparseness.png").stat().st_size > 5000
     rows = epoch_ends(load(run_dir))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pdtrain.estimators.conditional_information import codes_within
-from pdtrain.estimators.discretization import property_codes
+from pdtrain.estimators.discretization import property_codes, stretches
 from pdtrain.probes import local_codes
 from pdtrain.probes.local_codes import LocalCodes
 from pdtrain.stimuli.properties import PROPERTIES, Property
@@ -47,11 +47,9 @@ def test_codes_of_all_layers_are_those_of_each_by_itself(
             overall, within = codes[name].overall, codes[name].within
             assert torch.equal(overall.codes, property_codes(values, **kind))
             assert torch.equal(within.codes, codes_within(values, stimuli.labels, **kind))
-            if known.kind == "continuous":
-                torch.testing.assert_close(overall.values, values, atol=1e-6, rtol=0)
-                assert torch.equal(overall.values, within.values)
-            else:
-                assert torch.equal(overall.values, overall.codes.float())
+            for cut, labels in ((overall, None), (within, stimuli.labels)):
+                cut_from = values if known.kind == "continuous" else cut.codes.float()
+                assert torch.equal(cut.stretches, stretches(cut_from, cut.codes, cut.stretches.shape[2], labels))
 
 
 @pytest.mark.parametrize(("kept_bytes", "points"), [(2**20, 1), (10, 2)], ids=["kept", "beyond the budget"])

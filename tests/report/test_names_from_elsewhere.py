@@ -21,7 +21,7 @@ from pdtrain.report.comparison import write_comparison
 from pdtrain.report.comparison_tables import write_table
 from pdtrain.report.console import plain_console
 from pdtrain.report.csv_tables import write_csv
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import write_report
 from pdtrain.report.style import in_legend
 from pdtrain.report.summary import print_summary
@@ -87,7 +87,7 @@ def _of_latex(text: str) -> str:
 def test_names_are_set_by_latex_as_they_are(tmp_path: Path) -> None:
     lines = [
         {"setting": name, "layer": "", "depth": 1.0, "probe": "index", "quantity": "x", "property": "", "mean": 0.5,
-         "lower": 0.4, "upper": 0.6, "runs": 2, "with_caveat": 0}
+         "lower": 0.4, "upper": 0.6, "n": 2, "runs": 2, "with_caveat": 0}
         for name in map(one_line, _NAMES)
     ]  # fmt: skip
     write_table(pd.DataFrame(lines), tmp_path / "indices")
@@ -109,7 +109,7 @@ def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:
     axes.set(title=_MATHTEXT[3], xlabel=_MATHTEXT[4])
     axes.legend(fontsize=4, ncols=4)
 
-    drawn = ElementTree.fromstring(save(figure, tmp_path, "names")[0])
+    drawn = ElementTree.fromstring(save_figure(figure, tmp_path, "names"))
 
     texts = [text.strip() for element in drawn.iter("{http://www.w3.org/2000/svg}text") for text in element.itertext()]
     for name in filter(str.strip, names):
@@ -186,13 +186,29 @@ def test_a_report_of_hostile_names(
     _check_page(page)
     printed = capsys.readouterr().out
     assert "\x1b" not in printed and "[/bold]" in printed and "a\\nb" in printed
-    assert open_page(page, "found.scripts = document.scripts.length;", width=1200)["scripts"] == 3  # ours
+    script = """
+    found.scripts = document.scripts.length;
+    found.labels = [...document.querySelectorAll(".chart [aria-label]")].map(e => e.getAttribute("aria-label")).join();
+    document.querySelectorAll("details").forEach(details => { details.open = true; });
+    found.added = document.querySelectorAll(".chart img, .chart script, .chart b").length;
+    """
+    found = open_page(page, script, width=1200)
+    assert found["scripts"] == 6 and found["added"] == 0, "ours"
+    assert "layer [/bold]<img src=x onerror=alert(1)>, " in found["labels"]
 
 
-def test_a_comparison_of_hostile_names(hostile: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_comparison_of_hostile_names(
+    hostile: Path, trained: Path, tmp_path: Path, open_page: Callable[..., dict[str, Any]]
+) -> None:
     page = write_comparison([trained, hostile], tmp_path / "out")
 
     _check_page(page)
+    script = """
+    found.labels = [...document.querySelectorAll(".chart [role=img]")].map(e => e.getAttribute("aria-label")).join();
+    found.added = document.querySelectorAll(".chart img, .chart script, .chart b").length;
+    """
+    found = open_page(page, script)
+    assert "<script>alert(2)</script>" in found["labels"] and found["added"] == 0
     table = (tmp_path / "out" / "layers.tex").read_text()
     assert r"\textbackslash{}textbf\{x\}\&\%" in table and "\\textbf" not in table
     assert pd.read_csv(tmp_path / "out" / "layers.csv")["layer"].eq("'=cmd|' /C calc'!A0 $x^$").any()
@@ -214,4 +230,4 @@ def test_areas_of_hostile_names_are_drawn(tmp_path: Path) -> None:
     figure = neuron_distribution(units, "$x^$")
 
     assert len(figure.axes[0].get_legend().get_texts()) == len(areas)
-    save(figure, tmp_path, "neurons")
+    save_figure(figure, tmp_path, "neurons")

@@ -1,5 +1,6 @@
-"""The report of a run, made from real rows and opened in a real browser."""
+"""The report of a run, made from real rows."""
 
+import json
 import math
 import re
 import shutil
@@ -7,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,19 +19,9 @@ from pdtrain.commands.train import train
 from pdtrain.report.page import write_report
 from pdtrain.report.style import layer_colours, outstanding_input
 from pdtrain.report.texts import HOW_TO_READ, TITLES
+from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore
-
-_MOVE_SLIDERS = """
-found.frames = [];
-for (const slider of document.querySelectorAll(".slider input")) {
-  for (const place of [0, 1, Number(slider.max)]) {
-    slider.value = place; slider.dispatchEvent(new Event("input"));
-    const shown = [...slider.closest("figure").querySelectorAll("img")].filter(frame => !frame.hidden);
-    found.frames.push([shown.map(frame => frame.dataset.label).join(), slider.nextElementSibling.value]);
-  }
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +46,7 @@ def copied_run(run_dir: Path, page: Path, tmp_path: Path) -> Path:
 def test_the_page_holds_every_figure_and_how_to_read_it(page: Path) -> None:
     text = page.read_text()
 
-    for name in ("dimension_slider", "information_slider", "indices", "paths", "objects", "unit_map", "heat_maps"):
+    for name in ("dimension", "information", "indices", "paths", "objects", "unit_map", "heat_maps"):
         assert f'id="{name}"' in text and TITLES[name] in text
     assert text.count("How to read this") == text.count("<section")
     assert not re.search(r'(src|href)="(?!data:|#)', text), "nothing is fetched"
@@ -80,17 +70,31 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_points_within_an_epoch_are_no_epochs(page: Path) -> None:
-    labels = re.findall(r'alt="Intrinsic dimension along depth, ([^"]+)"', page.read_text())
-    assert labels == ["untrained", "epoch 1", "epoch 2"]
+    axes = json.loads(re.findall(r'id="charts">(.*?)</script>', page.read_text())[0])["axes"]
+
+    assert axes["epochs"]["items"] == ["untrained", "epoch 1", "epoch 2"]
 
 
-@pytest.mark.parametrize("width", [1200, 390])
-def test_the_page_works_in_a_browser(page: Path, open_page: Callable[..., dict[str, Any]], width: int) -> None:
-    found = open_page(page, _MOVE_SLIDERS, width=width)
+def test_a_table_beside_the_page_holds_what_is_drawn(run_dir: Path, page: Path) -> None:
+    kept = pd.read_csv(page.parent / "values.csv", keep_default_na=False).query("quantity == 'two_nn'")
 
-    assert found["frames"] == [[when, when] for _ in range(3) for when in ("untrained", "epoch 1", "epoch 2")], (
-        "of dimension, information, objects"
-    )
+    rows = epoch_ends(load(run_dir)).query("quantity == 'two_nn'")
+    assert kept["value"].tolist() == pytest.approx(rows["value"].tolist()) and len(kept) == 3 * rows.layer.nunique()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_long_training_is_shown_in_part_and_kept_whole(copied_run: Path) -> None:
+    store, given = ResultsStore(copied_run), ResultsStore(copied_run).read_rows(ProbePoint(0, 0))
+    for epoch in range(3, 41):
+        store.write(ProbePoint(epoch, 100 * epoch), given, [])
+
+    page = write_report(copied_run)
+
+    text = page.read_text()
+    axes = json.loads(re.findall(r'id="charts">(.*?)</script>', text)[0])["axes"]
+    assert len(axes["epochs"]["items"]) == 16 and axes["epochs"]["items"][-1] == "epoch 40"
+    assert "Figures show 16 of 41 epochs" in text
+    assert pd.read_csv(page.parent / "values.csv")["epoch"].nunique() == 41
 
 
 def test_another_probe_set_has_a_report_of_its_own(copied_run: Path, page: Path) -> None:
@@ -130,7 +134,7 @@ def test_probes_that_are_off_leave_no_empty_panels(configure: Callable[..., Dict
 
     page = write_report(run_dir).read_text()
 
-    assert 'id="dimension_slider"' in page and 'id="information_slider"' not in page and 'id="units"' not in page
+    assert 'id="dimension"' in page and 'id="information"' not in page and 'id="units"' not in page
 
 
 def test_what_has_no_value_is_left_out_and_named(copied_run: Path) -> None:

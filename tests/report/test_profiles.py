@@ -1,7 +1,3 @@
-import re
-from pathlib import Path
-from xml.etree import ElementTree
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,10 +5,9 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from pdtrain.report.frames import save
 from pdtrain.report.profiles import profile
 from pdtrain.report.texts import HOW_TO_READ
-from pdtrain.results.measures import DIMENSION, Measure
+from pdtrain.results.measures import DIMENSION
 
 _BOUND = "2 duplicate or tied points dropped; lower bound: 300 points are too few for more than 16 dimensions"
 _LABEL = "lower bound (too few stimuli)"
@@ -49,39 +44,6 @@ def test_lower_bounds_are_marked_and_named_once() -> None:
     assert _marked(profile(rows, [DIMENSION])) == [[0, 20], [1, 11], [2, 12]]
 
 
-def _frames(rows: pd.DataFrame, measures: list[Measure], folder: Path) -> dict[str, str]:
-    """The figure itself, "", and the frame of each epoch, as SVG."""
-    epochs = sorted(rows.epoch.unique())
-    images = save(profile(rows, measures, frames=epochs), folder, "dimension", list(map(str, epochs)))
-    return dict(zip(["", *map(str, epochs)], (image.decode() for image in images), strict=True))
-
-
-def test_a_frame_names_and_marks_its_epoch_and_the_first_alone(tmp_path: Path) -> None:
-    rows = _rows([["", "", ""], ["", _BOUND, ""], ["", "", ""]])
-
-    frames = _frames(rows, [DIMENSION], tmp_path)
-
-    said = {name: re.findall(r">(untrained|epoch \d|lower bound)[^<]*</text>", svg) for name, svg in frames.items()}
-    assert said == {
-        "": ["lower bound", "untrained", "epoch 1", "epoch 2"],
-        "0": ["untrained"],
-        "1": ["lower bound", "untrained", "epoch 1"],
-        "2": ["untrained", "epoch 2"],
-    }
-    assert (tmp_path / "dimension.svg").read_text() == frames[""]
-
-
-def test_each_frame_holds_all_that_it_refers_to(tmp_path: Path) -> None:
-    rows = _rows([["", "", ""]] * 4)
-    beside = pd.concat([rows, rows.assign(property="contrast")])
-
-    for of_frames in (rows, beside):
-        for svg in _frames(of_frames, [DIMENSION], tmp_path).values():
-            ElementTree.fromstring(svg)
-            identities = re.findall(r' id="([^"]*)"', svg)
-            assert set(re.findall(r"(?:href=\"|url\()#([^\")]*)", svg)) <= set(identities)
-
-
 @pytest.mark.parametrize("note", ["", None, "3 duplicate or tied points dropped"])
 def test_without_lower_bounds_nothing_is_marked(note: str | None) -> None:
     rows = _rows([[note] * 3] * 2)
@@ -89,6 +51,5 @@ def test_without_lower_bounds_nothing_is_marked(note: str | None) -> None:
     assert _marked(profile(rows, [DIMENSION])) == []
 
 
-@pytest.mark.parametrize("figure", ["dimension", "dimension_slider"])
-def test_how_to_read_explains_the_mark(figure: str) -> None:
-    assert "Open triangles are lower bounds" in HOW_TO_READ[figure]
+def test_how_to_read_explains_the_mark() -> None:
+    assert "Open triangles are lower bounds" in HOW_TO_READ["dimension"]

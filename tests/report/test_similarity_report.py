@@ -9,7 +9,8 @@ from pdtrain.activations.layers import Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.probes.similarity_probe import PREVIOUS, UNTRAINED_NETWORK, SimilarityProbe
 from pdtrain.report.comparison import write_comparison
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
+from pdtrain.report.measured_charts import MeasuredCharts
 from pdtrain.report.page import write_report
 from pdtrain.report.similarity import TABLE
 from pdtrain.report.similarity_figures import layer_maps
@@ -71,9 +72,7 @@ def test_the_page_has_maps_of_layers_and_of_epochs(run: Path) -> None:
     page = write_report(run).read_text()
 
     for panel in (
-        "layer_similarity_slider",
         "layer_similarity",
-        "similarity_slider",
         "similarity",
         "similarity_epochs",
     ):
@@ -82,19 +81,19 @@ def test_the_page_has_maps_of_layers_and_of_epochs(run: Path) -> None:
     assert "not estimated" not in page.lower()
 
 
-def test_each_frame_is_that_of_its_epoch(run: Path, tmp_path: Path) -> None:
+def test_the_figure_has_the_first_and_the_last_epoch_and_the_chart_all(run: Path, tmp_path: Path) -> None:
     rows = load(run)
     measures = catalogue_of(run / "results", rows).maps(rows)["layer_similarity"]
 
-    still, *frames = save(layer_maps(rows, measures, frames=[0, 1, 2]), tmp_path, "map", ["0", "1", "2"])
+    drawn = save_figure(layer_maps(rows, measures), tmp_path, "map").decode()
+    tables = {view.table.title: view.table for view in MeasuredCharts(rows, []).between_layers(measures).views}
 
     titles = ["CKA of layers, untrained", "CKA of layers, epoch 1", "CKA of layers, epoch 2"]
-    for frame, title in zip(frames, titles, strict=True):
-        text = frame.decode()
-        assert [name for name in titles if name in text] == list(dict.fromkeys([titles[0], title]))
-    assert titles[2] in still.decode() and titles[1] not in still.decode()
-    value = rows[(rows.quantity == "cka") & (rows.epoch == 1) & (rows.layer == "relu1")].value.iloc[0]
-    assert f">{value:.2f}<".replace("0.", ".") in frames[1].decode()
+    assert [title in drawn for title in titles] == [True, False, True] and set(titles) <= set(tables)
+    value = rows[(rows.quantity == "cka") & (rows.epoch == 1) & (rows.layer == "relu1")].iloc[0]
+    of_epoch = tables[titles[1]]
+    place = of_epoch.lines.items.index(value.layer), of_epoch.columns.items.index(value.property)
+    assert of_epoch.values[place] == of_epoch.values.T[place] == value.value
 
 
 def test_the_terminal_has_columns_of_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,9 +34,9 @@ def test_a_summary_has_units_and_the_input_once(tmp_path: Path, capsys: pytest.C
     assert " ".join(shown.split()).startswith(legend)
     assert max(map(len, shown.partition("results:")[0].splitlines()[1:])) <= 60
     assert re.search(r"^ input +30 ", shown, re.M) and re.search(r"^ relu1 +30→40 +12→12 ", shown, re.M)
-    tables = re.findall(r"((?:^ .*\n)+) layer.*\n", shown, re.M)
-    assert len(re.findall(r"^ layer .*", shown, re.M)) == 2, "six columns of this width are two tables"
-    assert len(tables) == 2 and "dimensions" in shown and all("millibit" in table for table in tables)
+    units = re.findall(r"^ layer .*", shown, re.M)
+    assert len(units) == 2, "six columns of this width are two tables"
+    assert "dimensions" in units[0] and [line.count("per unit") for line in units] == [3, 2]
     assert re.search(r"expansion +two nn +1\.50 +1\.25 to 1\.75 +index", shown)
     said = "Not given: distillation and active pruning of luminance in the receptive field (relu1: too few)."
     assert said in " ".join(shown.split())

@@ -25,8 +25,8 @@ from pdtrain.results.store import TRAINING
 _RUN = Path(__file__).parents[1] / "fixtures" / "run_of_0_1_0"
 _PROBES = {"intrinsic_dimension", "unit_information", "object_information"}
 _PANELS = {
-    "dimension", "dimension_slider", "information", "information_slider", "units", "unit_map", "objects",
-    "objects_slider", "indices",
+    "dimension", "information", "units", "unit_map", "objects",
+    "indices",
     "paths", "heat_maps", "accuracy",
 }  # fmt: skip
 _POINTS = {(0, 0), (1, 3)}  # epochs and steps
@@ -190,7 +190,7 @@ def test_it_is_reported_without_the_probes_that_it_did_not_know(data: Path, tmp_
 
     page = write_report(run_dir, probe_set="probe").read_text()
 
-    assert _panels(page) == _PANELS - {"objects", "objects_slider"}
+    assert _panels(page) == _PANELS - {"objects"}
 
 
 def _run_without(folder: Path, *probes: str) -> Path:
