@@ -17,6 +17,7 @@ from rich.console import Console
 
 from pdtrain.commands.new_folders import take_back_job
 from pdtrain.errors import RunError
+from pdtrain.report.console import plain_console
 from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.training.processes import process_rank
 
@@ -43,15 +44,14 @@ def rehearsed(config: DictConfig, console: Console) -> Iterator[Console]:
     if not batches:
         yield console
         return
-    text = io.StringIO()
-    said = Console(file=text, width=console.width)
+    said = io.StringIO()
     with TemporaryDirectory(prefix="pdtrain-") as folder:
         config.paths.run_dir, config.resume, config.sweep.resume = folder, None, False
         _shorten(config, batches)
-        yield said
+        yield plain_console(file=said, width=console.width)
         if process_rank():
             return
-        done = _done(config, Path(folder), text.getvalue())
+        done = _done(config, Path(folder), said.getvalue())
     if HydraConfig.initialized():
         take_back_job(HydraConfig.get())
     of = "a batch" if batches == 1 else f"{batches} batches"
