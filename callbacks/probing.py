@@ -105,7 +105,7 @@ class Probing(lightning.Callback):
     def prober(self) -> Prober:
         """What measures; made when the training begins, unless it was given."""
         if self._prober is None:
-            raise RuntimeError("there is no prober before trainer.fit, as its folder is not known")
+            raise RuntimeError("there is no prober before fit, as its folder is not known")
         return self._prober
 
     @property

@@ -21,10 +21,10 @@ def test_default_layers_of_small_vgg_run_from_input_to_output() -> None:
     assert layers[0].depth == 0 and layers[-1].depth == 1
 
 
-def test_unknown_layer_lists_the_names() -> None:
+def test_of_an_unknown_layer_the_nearest_names_are_said() -> None:
     layers = trace_layers(small_vgg(10, 1), torch.zeros(1, 1, 32, 32))
 
-    with pytest.raises(InputError, match=r"layers\.names=conv9.*choose from input, conv1"):
+    with pytest.raises(InputError, match=r"layers\.names=conv9.*did you mean conv6\? the nearest of 26 are conv6"):
         select_layers(layers, ["conv9"])
 
 
