@@ -118,7 +118,9 @@ def test_permuted_weights_are_another_control(weights: Path, tmp_path: Path) -> 
 
 
 def test_the_report_names_what_was_probed(probed: Path) -> None:
-    page = report(OmegaConf.create({"run_dir": str(probed), "probe_set": None, "out": None, "by": None}))
+    page = report(
+        OmegaConf.create({"run_dir": str(probed), "probe_set": None, "out": None, "by": None, "claims": False})
+    )
 
     text = page.read_text()
     assert page.parent == probed / "report" / "probe"

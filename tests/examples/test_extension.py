@@ -141,7 +141,7 @@ def test_loggers_and_the_terminal_have_it(runs: tuple[Path, str]) -> None:
     assert logged[f"{_KEY}_std"].tolist() == pytest.approx(rows.sort_values("epoch").standard_deviation.tolist())
     assert "info/relu2/light_from_above/mean" in metrics and "sparseness/relu2/silent_stimuli_std" not in metrics
     point, end = printed.index("epoch 2, step"), printed.index("untrained → epoch 2")
-    assert re.search(r"layer +light from above +sparse", printed[point:end])
+    assert re.search(r"light from *\n +above +sparse *\n", printed[point:end])
     first, last = rows.sort_values("epoch").value.iloc[[0, -1]]
     assert f"{last:.2f}" in printed[point:end] and f"{first:.2f}→{last:.2f}" in printed[end:]
 
