@@ -50,7 +50,7 @@ def test_help_is_ours_and_lists_groups_and_overrides(tmp_path: Path) -> None:
     done = _run("pdtrain.commands.train", "--help", cwd=tmp_path)
 
     assert done.returncode == 0
-    assert "optimizer: adamw, sgd" in done.stdout and "commonest overrides" in done.stdout
+    assert "optimizer: adamw, custom, sgd" in done.stdout and "commonest overrides" in done.stdout
 
 
 def test_report_needs_a_run(tmp_path: Path) -> None:
@@ -74,7 +74,10 @@ def test_info_and_shell_completion(tmp_path: Path) -> None:
     info = _run("pdtrain.commands.train", "--info", cwd=tmp_path)
     assert info.returncode == 0 and "Config search path" in info.stdout
 
-    for line, expected in (("pdtrain-train model=sm", "model=small_vgg"), ("pdtrain-train data.sub", "data.subset=")):
+    for line, expected in (
+        ("pdtrain-train model=small_v", "model=small_vgg"),
+        ("pdtrain-train data.sub", "data.subset="),
+    ):
         environment = os.environ | {"COMP_LINE": line, "COMP_POINT": str(len(line))}
         command = [sys.executable, "-m", "pdtrain.commands.train", "-sc", "query=bash"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
