@@ -110,5 +110,5 @@ def test_where_no_network_has_the_layers_the_sweep_ends_with_one_line_and_leaves
 
     said = [line for line in capfd.readouterr().err.splitlines() if "nothing*" in line]
     assert ended.value.code == 2 and len(said) == 3, "one for each job, and the last"
-    assert said[-1].startswith("pdtrain-train: layers.names=nothing*: no such layer; choose from input, ")
+    assert said[-1].startswith("pdtrain-train: layers.names=nothing*: no such layer; the nearest of ")
     assert not (tmp_path / "swept").exists()
