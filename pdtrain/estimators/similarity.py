@@ -224,7 +224,7 @@ def partial_similarity(between: float, first_to_third: float, second_to_third: f
 
     Examples
     --------
-    >>> partial_similarity(0.5, 0.0, 0.0), round(partial_similarity(0.64, 0.8, 0.8), 6)
+    >>> partial_similarity(0.5, 0.0, 0.0), abs(round(partial_similarity(0.64, 0.8, 0.8), 6))
     (0.5, 0.0)
     """
     left = (1 - first_to_third**2) * (1 - second_to_third**2)
