@@ -27,7 +27,7 @@ from pdtrain.claims.together import Together
 from pdtrain.claims.variants import read_robustness
 from pdtrain.claims.verdicts import DataSetVerdicts, Verdict, judge
 from pdtrain.report.claims import profiles
-from pdtrain.report.frames import save
+from pdtrain.report.figure_files import save_figure
 
 _ROOT = Path(__file__).resolve().parents[1]
 KEPT = _ROOT / "docs" / "finding"
@@ -72,7 +72,7 @@ def write(page: Path = PAGE) -> Path:
 def _data_set(of: DataSetVerdicts, claims: Claims, folder: Path) -> dict[str, Any]:
     slug = re.sub(r"\W+", "_", of.data_set.lower()).strip("_")
     main = of.groups[MAIN]
-    save(profiles(main, claims, of.data_set), folder, f"finding_{slug}")
+    save_figure(profiles(main, claims, of.data_set), folder, f"finding_{slug}")
     (folder / f"finding_{slug}.svg").unlink()
     groups = [f"{len(group.runs)} of {name.replace('_', ' ')}" for name, group in of.groups.items() if group.runs]
     several = len(main.runs) > 1

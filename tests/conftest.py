@@ -46,6 +46,14 @@ def kill_and_resume() -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+def _w_and_b_begins_anew() -> Iterator[None]:
+    """What a test set W&B up with, such as its mode, holds for that test alone."""
+    yield
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
 @pytest.fixture
 def lock_holder() -> Iterator[Callable[[Path], subprocess.Popen]]:
     """Start a process that holds the lock at a path, until it is killed."""

@@ -130,9 +130,13 @@ def _resumed(run_dir: Path) -> dict[str, Any]:
     train(_configuration(run_dir))
     newest = resumable_checkpoints(run_dir / "checkpoints")[0]
     return {
-        "rows": load(run_dir), "units": load(run_dir, units=True), "metrics": read_metrics(run_dir),
+        "rows": load(run_dir), "units": load(run_dir, units=True), "metrics": _without_times(read_metrics(run_dir)),
         "weights": dict(read_checkpoint(newest)["state_dict"]), "finished": is_finished(run_dir),
     }  # fmt: skip
+
+
+def _without_times(metrics: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if metrics is None else metrics.drop(columns=[name for name in metrics if name.startswith("time/")])
 
 
 def _begun(run_dir: Path) -> dict[str, Any]:

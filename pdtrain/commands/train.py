@@ -66,6 +66,8 @@ def main() -> None:
 
 def train(config: DictConfig, console: Console | None = None) -> Path:
     """Train and probe as configured; return the run's folder, which is gone again with `trainer.fast_dev_run`."""
+    for key in sorted(OmegaConf.missing_keys(config)):
+        OmegaConf.select(config, key, throw_on_missing=True)  # said before anything is imported
     with rehearsed(config, console or plain_console()) as console, found_start(config, console) as start:
         config.paths.run_dir = str(start.run_dir)
         if start.resumes and not process_rank():

@@ -22,6 +22,12 @@ class Subset:
     ----------
     taken
         Which stimuli.
+
+    Examples
+    --------
+    >>> import torch
+    >>> len(Subset(torch.tensor([True, False, True])))
+    2
     """
 
     def __init__(self, taken: Bool[Tensor, " stimuli"]) -> None:

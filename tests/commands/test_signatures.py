@@ -13,7 +13,7 @@ from pdtrain.errors import InputError
     "target",
     [
         "torch.optim.AdamW", "torch.optim.SGD", "torch.optim.lr_scheduler.OneCycleLR", "pytorch_lightning.Trainer",
-        "pytorch_lightning.callbacks.ModelCheckpoint", "pdtrain.callbacks.Schedule", "pdtrain.callbacks.Probing",
+        "pytorch_lightning.callbacks.ModelCheckpoint", "pdtrain.callbacks.Schedule",
         "pdtrain.probes.information_probe.InformationProbe", "pdtrain.training.models.small_vgg",
         "pdtrain.stimuli.sources.held_out",
     ],
