@@ -12,7 +12,7 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "tutorial.md").read_text()
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_REPORTS = ("quickstart/report", "quickstart/report/factorial", "seeds/report")
+_REPORTS = ("quickstart/report/report.html", "quickstart/report/factorial/report.html", "seeds/report/comparison.html")
 _SMALL = {
     "train": [
         "data.training_images=64", "data.validation_images=100", "data.pixels=16", "stimuli.count=100",
@@ -51,7 +51,7 @@ def test_every_block_runs_in_its_order(small_commands: dict[str, str], tmp_path:
         printed.append(done.stdout)
 
     assert len(blocks) == 6
-    reports = [tmp_path / "runs" / run / "report.html" for run in _REPORTS]
+    reports = [tmp_path / "runs" / report for report in _REPORTS]
     figures = [tmp_path / name for name in ("dimension_over_seeds.pdf", "before_and_after.pdf")]
     assert all(report.is_file() for report in reports)
     assert all(figure.stat().st_size > 5_000 for figure in figures)
