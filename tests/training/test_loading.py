@@ -98,7 +98,7 @@ for end in sys.argv[2:]:
     if os.fork():
         continue
     batches = iter(_loader(_Numbers()))
-    next(batches)
+    next(batches), next(batches)  # of one process and of the other: both have begun
     os.kill(_workers()[0], signal.SIGSTOP)
     print(os.getpid(), *_workers(), flush=True)
     exec(end)
