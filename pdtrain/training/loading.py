@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import wait
 from types import FrameType
@@ -22,6 +22,7 @@ from pdtrain.training.signals import ASKING
 _log = logging.getLogger(__name__)
 _KILLED = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)  # from outside, by users or for memory
 _DYING = 1.0  # seconds
+_TO_GROUPS = (*ASKING, signal.SIGUSR1, signal.SIGUSR2)  # the latter requeue SLURM jobs
 
 
 class Loader(DataLoader):
@@ -41,7 +42,8 @@ class Loader(DataLoader):
             return
         given = 0
         try:
-            batches = super().__iter__()
+            with _none_led_yet():
+                batches = super().__iter__()
             _let_workers_die()
             for batch in batches:
                 yield batch
@@ -94,9 +96,20 @@ def wake_workers() -> None:
 
 def be_led(worker: int) -> None:
     """Leave the signals to a whole group of processes to the one that trains."""
-    for number in (*ASKING, signal.SIGUSR1, signal.SIGUSR2):  # the latter requeue SLURM jobs
+    for number in _TO_GROUPS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TO_GROUPS)
     die_with_parent()
+
+
+@contextmanager
+def _none_led_yet() -> Iterator[None]:
+    """Hold these signals back while processes start: one would end a process that is not led yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_GROUPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _let_workers_die() -> None:
