@@ -6,14 +6,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 
 from pdtrain.errors import RunError
 from pdtrain.training.processes import die_with_parent
@@ -60,6 +62,9 @@ class Loader(DataLoader):
                 generator=self.generator,
             )
 
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        return _Processes(self) if self.num_workers else super()._get_iterator()
+
     def _give_up(self, error: Exception) -> None:
         """End the processes, one of which was killed; raise any other error."""
         processes: Any = self._iterator
@@ -82,14 +87,25 @@ class Loader(DataLoader):
             "over the images is loaded without",
             self.num_workers, dead[0].pid, -dead[0].exitcode,
         )  # fmt: skip
-        wake_workers()
         processes._shutdown_workers()
         self._iterator = None  # new ones are started for the next pass
 
 
+class _Processes(_MultiProcessingDataLoaderIter):
+    """Those of a loader; to end one that is stopped, PyTorch would wait ten seconds for each."""
+
+    def _shutdown_workers(self) -> None:
+        _wake(getattr(self, "_workers", ()))  # it may be called before they are
+        super()._shutdown_workers()
+
+
 def wake_workers() -> None:
     """Have loading processes go on that were stopped: the process that waits for them is to leave."""
-    for process in multiprocessing.active_children():
+    _wake(multiprocessing.active_children())
+
+
+def _wake(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
         with suppress(ProcessLookupError, TypeError):
             os.kill(process.pid, signal.SIGCONT)  # type: ignore[arg-type]
 

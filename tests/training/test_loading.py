@@ -95,6 +95,21 @@ def test_signals_to_the_group_do_not_end_the_processes_and_stopped_ones_are_woke
     assert torch.cat(seen).tolist() == list(range(40))
 
 
+def test_stopped_processes_are_not_waited_for_at_the_end() -> None:
+    others = _workers()
+    loader = _loader(_Numbers())
+    assert len(list(loader)) == 20
+    started = set(_workers()) - set(others)
+    for worker in started:
+        os.kill(worker, signal.SIGSTOP)
+    began = time.monotonic()
+
+    del loader
+
+    assert len(started) == 2 and not started & set(_workers())
+    assert time.monotonic() - began < 4, "PyTorch waits five seconds, twice for each"
+
+
 def test_signals_do_not_end_processes_that_have_hardly_begun() -> None:
     def begin(worker: int) -> None:
         time.sleep(0.6)
