@@ -242,11 +242,13 @@ def _search(
 ) -> PairSearch:
     needed = max([e.neighbors for e in ratios.values()], default=1)
     listed = listed_neighbors(needed, least_share)
+    exact = needed  # those further serve subsamples and halves
     if "correlation" in others:
-        listed = max(listed, CORRELATION_LISTED)
+        listed = exact = max(listed, CORRELATION_LISTED)
     return search_pairs(
         points,
         min(listed, len(points) - 1),
+        exact=exact,
         partitions=[labels.to(points.device) for labels in partitions],
         partition_k=min(needed, len(points) - 1),
         spectrum="participation_ratio" in others,

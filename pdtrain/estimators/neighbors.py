@@ -22,6 +22,7 @@ _REFINEMENT_BYTES = 4 * 2**20  # what stays in cache: larger blocks were five ti
 _SEARCHED_AGAIN = 0.2  # share of rows from which a second pass over all pairs costs less than searching them again
 _BLOCK, _LEAST_BLOCK = 512, 128
 _RELATIVE_ERROR = 1e-9  # a squared distance known less well is computed again from differences
+_ROUGH_ERROR = 1e-3  # the same where a rough one will do: a bound, of which products err by a hundredth
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def search_pairs(
     points: Float[Tensor, "points features"],
     k: int,
     *,
+    exact: int | None = None,
     partitions: Sequence[Int[Tensor, " points"]] = (),
     partition_k: int = 2,
     spectrum: bool = False,
@@ -147,6 +149,9 @@ def search_pairs(
         Shape (points, features), any floating type, on any device.
     k, partition_k
         Neighbours per point among all, and within its part (fewer exist in small parts: infinite distances).
+    exact
+        How many of those among all have to be exact: the distances, and so the order, of further ones may be known to
+        about 1e-5 only, where that is cheaper. All by default, and with partitions.
     partitions
         Each gives the part of every point, shape (points,).
     spectrum
@@ -172,17 +177,20 @@ def search_pairs(
     count = len(points)
     if not 0 < k < count:
         raise ValueError(f"k={k} neighbours need more than {k} points; got {count}")
-    # Refining k candidates from memory costs more than float64 products once k exceeds this share of the points.
-    precise = points.dtype == torch.float64 or keep_gram or k > count / 200
-    moved = MovedPoints(points, centre=spectrum or keep_gram, precise=precise)
+    exact = k if exact is None or partitions else min(exact, k)
+    # Refining candidates from memory costs more than float64 products once they exceed this share of the points.
+    precise = points.dtype == torch.float64 or keep_gram or exact > count / 200
+    # what is asked to be faster than exact (TF32, bfloat16) errs by more than the bound
+    precise = precise or torch.get_float32_matmul_precision() != "highest"
+    moved = MovedPoints(points, centre=spectrum or keep_gram or (exact < k and not precise), precise=precise)
     squares = moved.squares(torch.float64 if precise else torch.float32)
     refuse_infinite(points, squares)
     first = first_copies(points, squares)
     among = [_listable(first), *(_listable(first, labels) for labels in partitions)]
-    sizes = [min(n, count - 1) for n in (k, *[partition_k] * len(partitions))]
+    sizes = [(k, exact), *[(min(partition_k, count - 1),) * 2] * len(partitions)]
     for dtype in (torch.float64,) if precise else (torch.float32, torch.float64):
         squares = moved.squares(dtype)
-        nearest = [_Nearest(moved, size, to, dtype) for size, to in zip(sizes, among, strict=True)]
+        nearest = [_Nearest(moved, size, to, dtype, sure) for (size, sure), to in zip(sizes, among, strict=True)]
         squared_product_sum, gram = _all_pairs(
             moved, squares, nearest, spectrum=spectrum, keep_gram=keep_gram, block=block, dtype=dtype
         )
@@ -259,12 +267,18 @@ def _all_pairs(
 
 
 class _Nearest:
-    """The nearest candidates of every point seen so far, by approximate squared distance: a few more than `k`."""
+    """The nearest candidates of every point seen so far, by approximate squared distance.
 
-    def __init__(self, moved: MovedPoints, k: int, listable: Listable, dtype: torch.dtype) -> None:
+    At least `k`, and a few more than have to be exact (all by default).
+    """
+
+    def __init__(
+        self, moved: MovedPoints, k: int, listable: Listable, dtype: torch.dtype, exact: int | None = None
+    ) -> None:
         self.moved, self.k, self.listable = moved, k, listable
+        self._exact = k if exact is None else min(exact, k)
         count, device = len(moved.points), moved.points.device
-        shape = (count, min(k + _EXTRA_CANDIDATES, count - 1))
+        shape = (count, min(max(k, self._exact + _EXTRA_CANDIDATES), count - 1))
         self.values = torch.full(shape, torch.inf, dtype=dtype, device=device)
         self.indices = torch.zeros(shape, dtype=torch.long, device=device)
 
@@ -285,20 +299,26 @@ class _Nearest:
         self.values[rows], self.indices[rows] = merged.values, indices.gather(1, merged.indices)
 
     def exact(self, error: Tensor, *, give_up: bool) -> Neighbors | None:
-        """Neighbours with distances that rounding, at most `error`, cannot have touched.
+        """Neighbours with distances that rounding, at most `error`, cannot have touched where they have to be exact.
 
-        With `give_up`, None if so many rows would have to be searched again that another pass costs less.
+        With `give_up`, None if so many rows would have to be searched or refined again that another pass costs less.
         """
-        points, k = self.moved.points, self.k
+        points, k, first = self.moved.points, self.k, self._exact
+        most = len(points) * _SEARCHED_AGAIN
         squared, indices = self.values.double(), self.indices.clone()
         complete = torch.isinf(squared[:, -1]) | (squared.shape[1] == len(points) - 1)
         farthest = squared[:, -1] - error
-        rows = self._touched(squared[:, : k + 1], error).nonzero()[:, 0]
-        refined = squared_distances(points, rows, indices[rows])
-        refined, order = refined.masked_fill(torch.isinf(squared[rows]), torch.inf).sort(stable=True)
-        squared[rows], indices[rows] = refined, indices[rows].gather(1, order)
-        unproven = (~complete & (squared[:, k - 1] > farthest)).nonzero()[:, 0]
-        if give_up and len(unproven) > _SEARCHED_AGAIN * len(points):
+        touched = self._touched(squared[:, : first + 1], error)
+        if first < k:
+            self._refine(squared, indices, touched, first)
+            # another may be as near, or a rough distance not be near enough
+            touched = squared[:, first - 1] > squared[:, first] - error
+            touched |= (error[:, None] > _ROUGH_ERROR * squared[:, first:k]).any(1)
+            if give_up and int(touched.sum()) > most:
+                return None
+        self._refine(squared, indices, touched, squared.shape[1])
+        unproven = (~complete & (squared[:, first - 1] > farthest)).nonzero()[:, 0]
+        if give_up and len(unproven) > most:
             return None
         squared, indices = squared[:, :k].clamp_min(0), indices[:, :k]
         if len(unproven):
@@ -306,6 +326,14 @@ class _Nearest:
         if self.listable.first is not None:
             squared, indices = list_copies(squared, indices, self.listable.first)
         return Neighbors(squared.sqrt(), indices)
+
+    def _refine(self, squared: Tensor, indices: Tensor, touched: Tensor, first: int) -> None:
+        """Compute the `first` distances of the rows that are touched from differences, and order them, in place."""
+        rows = touched.nonzero()[:, 0]
+        known, near = squared[rows, :first], indices[rows, :first]
+        refined = squared_distances(self.moved.points, rows, near)
+        refined, order = refined.masked_fill(torch.isinf(known), torch.inf).sort(stable=True)
+        squared[rows, :first], indices[rows, :first] = refined, near.gather(1, order)
 
     def _touched(self, squared: Tensor, error: Tensor) -> Tensor:
         """Rows with a distance, or a difference between two of them, that is not well above its rounding."""

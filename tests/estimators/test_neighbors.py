@@ -44,6 +44,19 @@ def test_both_precisions_of_the_pass_are_exact(dtype: torch.dtype, k: int) -> No
     torch.testing.assert_close(found, _by_differences(points).sort(1).values[:, :k], rtol=3e-7, atol=0)
 
 
+def test_products_that_are_rounded_to_fewer_digits_are_not_relied_on() -> None:
+    points = _gaussian(1500, 60, dtype=torch.float32)
+    before = torch.get_float32_matmul_precision()
+
+    torch.set_float32_matmul_precision("medium")  # TF32 on a GPU, bfloat16 on some CPUs
+    try:
+        found = nearest_neighbors(points, 3).distances
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+    torch.testing.assert_close(found, _by_differences(points).sort(1).values[:, :3], rtol=3e-7, atol=0)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_points_are_taken_at_their_value(dtype: torch.dtype) -> None:
     points = _gaussian(200, 20, dtype=dtype)
@@ -68,6 +81,26 @@ def test_one_point_far_away_costs_no_digits() -> None:
     found = nearest_neighbors(points, 2).distances
 
     torch.testing.assert_close(found, _by_differences(points).sort(1).values[:, :2], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("cloud", ["one", "far from the origin", "one point far away", "close pairs", "with copies"])
+def test_beyond_the_exact_neighbours_distances_are_nearly_so(cloud: str) -> None:
+    points = _gaussian(900, 50)
+    if cloud == "far from the origin":
+        points = points * 1e-2 + 1e4
+    elif cloud == "one point far away":
+        points[3] = 1e6
+    elif cloud == "close pairs":
+        points[450:] = points[:450] + 1e-4 * points[450:]
+    elif cloud == "with copies":
+        points[450:] = points[:450]
+    points = points.float()
+
+    found = search_pairs(points, 14, exact=2).neighbors.distances
+
+    truth = _by_differences(points).sort(1).values[:, :14]
+    torch.testing.assert_close(found[:, :2], truth[:, :2], rtol=1e-6, atol=0)
+    torch.testing.assert_close(found, truth, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("count", [60, 3000])
