@@ -14,7 +14,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.conditional_chance import conditional_p_values
-from pdtrain.estimators.contingency import bins_of, class_tables, members_of, plugin_information, property_entropy
+from pdtrain.estimators.contingency import (
+    bins_of,
+    class_tables,
+    members_of,
+    over_properties,
+    over_responses,
+    plugin_information,
+    property_entropy,
+)
 from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, permutation_bias
 from pdtrain.estimators.discretization import Kind, discretize, property_codes
 from pdtrain.estimators.information import UnitInformation
@@ -282,10 +290,10 @@ def _bias(tables: Tensor, law: PermutationLaw, weight: Tensor) -> Tensor:
     the ratio of the cells that are filled, beyond what the marginals ask for, to those that chance would fill. This
     counts each class by what it can show, and is right on average where there is nothing to tell.
     """
-    rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
+    rows, columns = (over_properties(tables) > 0).sum(-1), (over_responses(tables) > 0).sum(-1)
     varies = (rows > 1) & (columns > 1)
     forced = rows + columns - 1
-    filled = ((tables > 0).sum((-2, -1)) - forced).double().masked_fill(~varies, 0.0).sum(-1)
+    filled = ((tables > 0).double().sum((-2, -1)) - forced).masked_fill(~varies, 0.0).sum(-1)
     by_chance = (law.values_met.sum(-1) - forced).clamp_min(0)
     by_chance = by_chance.masked_fill(~varies, 0.0).sum(-1)
     share = ((filled + _PRIOR_CELLS) / (by_chance + _PRIOR_CELLS)).clamp(0, 1)
@@ -348,7 +356,7 @@ def _block_information(
     if shuffles:
         exceeded = _exceeded(responses, properties, labels, paired, tables, shuffles, seed, memory_bytes)
         p_values = with_shuffles(p_values, exceeded, shuffles)
-    values, stimuli = (tables.sum(-2) > 0).sum(-1), tables.sum((-2, -1))
+    values, stimuli = (over_responses(tables) > 0).sum(-1), tables.sum((-2, -1))
     varies = values > 1
     values, stimuli = values * varies, (stimuli * varies).double()
     rare = (varies & (stimuli < _RARE * values)).sum(-1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from jaxtyping import Float, Int
@@ -120,6 +121,30 @@ def indicators(codes: Int[Tensor, "stimuli columns"], bins: int | None = None) -
     return (codes[..., None] == every).float().flatten(1)
 
 
+def over_properties(tables: Tables) -> Float[Tensor, "*batch response_bins"]:
+    """Sum over property bins: several times as fast as `sum`, which is slow over so few.
+
+    Examples
+    --------
+    >>> import torch
+    >>> over_properties(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [3.0, 7.0]
+    """
+    return reduce(torch.add, tables.unbind(-1))
+
+
+def over_responses(tables: Tables) -> Float[Tensor, "*batch property_bins"]:
+    """Sum over response bins, as `over_properties`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> over_responses(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [4.0, 6.0]
+    """
+    return reduce(torch.add, tables.unbind(-2))
+
+
 def entropy_bits(counts: Float[Tensor, "*batch bins"]) -> Float[Tensor, "*batch"]:
     """Entropy of a histogram, bits, float64; NaN where it is empty.
 
@@ -130,7 +155,8 @@ def entropy_bits(counts: Float[Tensor, "*batch bins"]) -> Float[Tensor, "*batch"
     2.0
     """
     probabilities = counts.double() / counts.sum(-1, keepdim=True)
-    return -torch.special.xlogy(probabilities, probabilities).sum(-1) / LN2
+    log = probabilities.clamp_min(torch.finfo(torch.float64).tiny).log_()
+    return -log.mul_(probabilities).sum(-1) / LN2
 
 
 def response_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
@@ -142,7 +168,7 @@ def response_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
     >>> round(float(response_entropy(torch.tensor([[4.0, 4.0], [4.0, 4.0], [8.0, 0.0], [0.0, 8.0]]))), 2)
     2.0
     """
-    return entropy_bits(tables.sum(-1))
+    return entropy_bits(over_properties(tables))
 
 
 def property_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
@@ -154,7 +180,7 @@ def property_entropy(tables: Tables) -> Float[Tensor, "*batch"]:
     >>> round(float(property_entropy(torch.tensor([[4.0, 4.0], [4.0, 4.0], [8.0, 0.0], [0.0, 8.0]]))), 2)
     1.0
     """
-    return entropy_bits(tables.sum(-2))
+    return entropy_bits(over_responses(tables))
 
 
 def plugin_information(tables: Tables) -> Float[Tensor, "*batch"]:

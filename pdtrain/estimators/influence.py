@@ -12,7 +12,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from pdtrain.estimators.contingency import LN2, Tables, bins_of, class_tables, indicators, members_of
+from pdtrain.estimators.contingency import (
+    LN2,
+    Tables,
+    bins_of,
+    class_tables,
+    indicators,
+    members_of,
+    over_properties,
+    over_responses,
+)
 from pdtrain.estimators.discretization import stretches
 from pdtrain.estimators.half_samples import half_differences_of_mean, standard_error
 
@@ -184,7 +193,7 @@ def influence_on_sums(
             for of, chosen, bins in ((rows, block, tables.shape[3]), (columns, met, tables.shape[4]))
         )
         at = of_rows[:, None], of_columns[:, None] if paired else of_columns
-        cells = influence_of_cells(tables, *at, moved=moved).float()
+        cells = influence_of_cells(tables, *at, moved=moved)
         weight = weights[block].to(found) * (share[block, None, None] if paired else share[:, None])
         found += (_paired if paired else _shared)(cells, weight, *seen)
     return found
@@ -241,7 +250,7 @@ def _shuffle(stimuli: int, labels: Tensor | None, seed: int) -> Int[Tensor, " st
 
 
 def pointwise_information(tables: Tables | Int[Tensor, "*batch rows columns"]) -> Tables:
-    """Information of each cell of joint histograms, bits; 0 where it is empty.
+    """Information of each cell of joint histograms, bits, in their precision; 0 where it is empty.
 
     Examples
     --------
@@ -249,11 +258,11 @@ def pointwise_information(tables: Tables | Int[Tensor, "*batch rows columns"]) -
     >>> pointwise_information(torch.tensor([[3.0, 1.0], [0.0, 2.0]]))[1].tolist()  # of 2/6 over 2/6 times 3/6
     [0.0, 1.0]
     """
-    tables = tables.double()
+    tables = tables if tables.is_floating_point() else tables.double()
     total = tables.sum((-2, -1), keepdim=True)
-    expected = tables.sum(-1, keepdim=True) * tables.sum(-2, keepdim=True)
+    expected = over_properties(tables)[..., None] * over_responses(tables)[..., None, :]
     ratio = (tables * total).div_(expected.clamp_min_(1))
-    return ratio.clamp_min_(1e-300).log_().div_(LN2).masked_fill_(tables <= 0, 0.0)
+    return ratio.add_(tables <= 0).log_().div_(LN2)  # an empty cell's ratio of zero is made one
 
 
 def influence_of_cells(
@@ -268,7 +277,7 @@ def influence_of_cells(
     Parameters
     ----------
     tables
-        Joint histograms.
+        Joint histograms; what is found has their precision.
     row_stretches, column_stretches
         Which bins share a stretch whose shares do not change (`stretches`).
     moved
@@ -285,9 +294,9 @@ def influence_of_cells(
     >>> bool(influence_of_cells(tables, together, together)[0].diag().abs().max() < 1e-6)
     True
     """
-    weights = tables.double()
+    weights = tables if tables.is_floating_point() else tables.double()
     values = pointwise_information(weights)
-    rows, columns = weights.sum(-1), weights.sum(-2)
+    rows, columns = over_properties(weights), over_responses(weights)
     smooth = pointwise_information(weights + _SMOOTHING) if "edge" in moved else values
     effects = [
         (_potential(smooth, weights), _potential(smooth.mT, weights.mT)) if way == "edge" else _margins(values, weights)
@@ -313,20 +322,21 @@ def _potential(values: Tensor, weights: Tensor) -> Tensor:
 
     Those that are pushed over an edge are of either side's columns in equal parts.
     """
-    share = weights / weights.sum(-1, keepdim=True).clamp_min(1)
+    share = weights / over_properties(weights)[..., None].clamp_min(1)
     at_edge = (share[..., 1:, :] + share[..., :-1, :]).div_(2)
-    steps = values.diff(dim=-2).mul_(at_edge).sum(-1)
+    steps = over_properties(values.diff(dim=-2).mul_(at_edge))
     return pad(steps.cumsum(-1), (1, 0))
 
 
 def _margins(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Effects of rows and columns on a table's values, by weighted least squares."""
-    rows, columns = weights.sum(-1), weights.sum(-2)
-    of_rows, of_columns = (weights * values).sum(-1), (weights * values).sum(-2)
+    """Effects of rows and columns on a table's values, by weighted least squares: of so small a ridge in float64."""
+    precision, values, weights = values.dtype, values.double(), weights.double()
+    rows, columns, weighted = over_properties(weights), over_responses(weights), weights * values
+    of_rows, of_columns = over_properties(weighted), over_responses(weighted)
     shares = weights / columns.clamp_min(1)[..., None, :]
     total = rows.sum(-1).clamp_min(1)[..., None]
     normal = (shares @ weights.transpose(-1, -2)).neg_()
     normal.diagonal(dim1=-2, dim2=-1).add_(rows).add_(_RIDGE * total)
-    row_effect = torch.linalg.solve(normal, of_rows - (shares * of_columns[..., None, :]).sum(-1))
-    column_effect = (of_columns - (weights * row_effect[..., None]).sum(-2)) / columns.clamp_min(1)
-    return row_effect, column_effect
+    row_effect = torch.linalg.solve(normal, of_rows - over_properties(shares * of_columns[..., None, :]))
+    column_effect = (of_columns - over_responses(weights * row_effect[..., None])) / columns.clamp_min(1)
+    return row_effect.to(precision), column_effect.to(precision)

@@ -14,6 +14,7 @@ from pdtrain.estimators.contingency import (
     bins_of,
     indicators,
     joint_counts,
+    over_responses,
     paired_counts,
     plugin_information,
     property_entropy,
@@ -276,7 +277,7 @@ def _block_information(
         )
         p_values = with_shuffles(p_values, exceeded, len(orders))
     corrected = corrected_information(counts, law, correction=correction)
-    stimuli = counts.sum(-2)
+    stimuli = over_responses(counts)
     per_value = stimuli.sum(-1).double() / (stimuli > 0).sum(-1).clamp_min(1)
     rare = ((stimuli > 0) & (stimuli < FEWEST_PER_VALUE)).sum(-1)
     return corrected, plugin, property_entropy(counts), p_values, per_value, rare

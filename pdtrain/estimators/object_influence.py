@@ -4,12 +4,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, bins_of, indicators, joint_counts, response_entropy
+from pdtrain.estimators.contingency import (
+    LN2,
+    bins_of,
+    indicators,
+    joint_counts,
+    over_responses,
+    response_entropy,
+)
 from pdtrain.estimators.half_samples import half_differences_of_mean
 from pdtrain.estimators.influence import less_chance, pointwise_information
 
 KINDS = ("total", "view_invariant", "ratio")
-_CELL_BYTES = 80  # some ten float64 values for each cell of a pair's table
+_CELL_BYTES = 40  # some ten float32 values for each cell of a pair's table
 
 
 def half_differences_of_objects(
@@ -59,7 +66,7 @@ def half_differences_of_objects(
     found, by_chance = torch.zeros(2, len(codes), *weights.shape[1:], device=codes.device)
     for units in torch.arange(len(weights)).split(max(1, memory_bytes // per_unit)):
         block = slice(int(units[0]), int(units[-1]) + 1)
-        given = (codes[:, block], pairs, weights[block].double(), fewest_views, memory_bytes)
+        given = (codes[:, block], pairs, weights[block].float(), fewest_views, memory_bytes)
         found += _influence(objects, *given)
         by_chance += _influence(objects[order], *given)
     by_chance[:, KINDS.index("total")] = 0  # an entropy: chance adds nothing to it
@@ -69,9 +76,9 @@ def half_differences_of_objects(
 def _influence(
     objects: Tensor, codes: Tensor, pairs: Tensor, weights: Tensor, fewest_views: int, memory_bytes: int
 ) -> Float[Tensor, "stimuli 3 sums"]:
-    counts = joint_counts(codes, objects[:, None])[:, 0].double().transpose(1, 2)  # (units, objects, bins)
+    counts = joint_counts(codes, objects[:, None])[:, 0].transpose(1, 2)  # (units, objects, bins)
     views = counts[0].sum(-1)
-    cells = torch.zeros(3, *counts.shape, dtype=torch.float64, device=counts.device)
+    cells = torch.zeros(3, *counts.shape, device=counts.device)
     known = 0
     step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[:, 0].numel()))
     for part in pairs.split(step):
@@ -81,7 +88,7 @@ def _influence(
             for member in (0, 1):
                 cells[place].index_add_(1, part[:, member], influence[:, :, member])
     cells /= torch.tensor([len(pairs), max(known, 1), max(known, 1)], device=cells.device)[:, None, None, None]
-    weighted = torch.einsum("kuob,uks->ubkso", cells, weights).flatten(0, 1).float()
+    weighted = torch.einsum("kuob,uks->ubkso", cells, weights).flatten(0, 1)
     met = torch.tensordot(indicators(codes), weighted, 1)
     return met.gather(3, objects[:, None, None, None].expand(-1, *met.shape[1:3], 1))[..., 0]
 
@@ -89,10 +96,10 @@ def _influence(
 def _of_pairs(tables: Tensor, told: Tensor, stimuli: int) -> list[Tensor]:
     """Influence of a stimulus of either object in each bin, shape (units, pairs, 2, bins), on each of the three."""
     scale = stimuli / tables.sum((-2, -1), keepdim=True)
-    responses = tables.sum(-2, keepdim=True)
+    responses = over_responses(tables)[..., None, :]
     share = responses / responses.sum(-1, keepdim=True)
-    total = response_entropy(tables.transpose(-1, -2))[..., None, None]
-    of_total = torch.where(responses > 0, -share.clamp_min(1e-300).log() / LN2 - total, 0.0).expand_as(tables)
+    total = response_entropy(tables.transpose(-1, -2)).to(tables)[..., None, None]
+    of_total = torch.where(responses > 0, -share.clamp_min(1e-30).log() / LN2 - total, 0.0).expand_as(tables)
     pointwise = pointwise_information(tables)
     plugin = (pointwise * tables).sum((-2, -1), keepdim=True) * scale / stimuli
     of_invariant = pointwise - plugin

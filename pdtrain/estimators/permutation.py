@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import LN2, Tables
+from pdtrain.estimators.contingency import LN2, Tables, over_properties, over_responses
 
 _BLOCK = 2**20  # probabilities held at a time
 _REACH = 10.0  # standard deviations of a cell's count that are summed over
@@ -56,8 +56,25 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     >>> round(float(law.mean_bits), 4), round(float(law.deviation_bits), 4)
     (0.0391, 0.0561)
     """
-    tables = tables.double()
-    rows, columns = tables.sum(-1), tables.sum(-2)
+    rows = over_properties(tables).reshape(-1, tables.shape[-2])
+    columns = over_responses(tables).reshape(-1, tables.shape[-1])
+    chosen, which = _distinct_tables(torch.cat([rows, columns], 1).long())
+    law = _law_of_marginals(rows[chosen].double(), columns[chosen].double())
+    return law.of(which.view(tables.shape[:-2]))
+
+
+def _distinct_tables(marginals: Int[Tensor, "tables bins"]) -> tuple[Int[Tensor, " kinds"], Int[Tensor, " tables"]]:
+    """A table of each kind that has the same marginals, and the kind of each: bins of equal size leave few of them."""
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.randint(2**62, (marginals.shape[1],), generator=generator).to(marginals.device)
+    everyone = torch.arange(len(marginals), device=marginals.device)
+    keys, which = (marginals * factors).sum(1).unique(return_inverse=True)
+    chosen = torch.empty_like(keys).scatter_(0, which, everyone)
+    # that marginals which differ have the same key has not been seen, and would be seen here
+    return (chosen, which) if torch.equal(marginals[chosen[which]], marginals) else (everyone, everyone)
+
+
+def _law_of_marginals(rows: Float[Tensor, "tables rows"], columns: Float[Tensor, "tables columns"]) -> PermutationLaw:
     total = rows.sum(-1).clamp_min(1)
     mean, residual, slope, met = _cell_moments(total, rows, columns)
     known = _x_log_x(total) - _x_log_x(rows).sum(-1) - _x_log_x(columns).sum(-1)
@@ -65,7 +82,7 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     variance = _of_residuals(residual, p, q) + _of_slopes(slope, p, q, total)
     scale = total * LN2
     deviation = variance.clamp_min(0).sqrt() / scale
-    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, deviation, met.sum(-1))
+    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, deviation, over_properties(met))
 
 
 def _x_log_x(x: Tensor) -> Tensor:
@@ -80,16 +97,16 @@ def _of_residuals(variance: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """
     deviation = variance.sqrt()
     across = deviation
-    for share, dim in ((q, -1), (p, -2)):
+    for share, dim, total in ((q, -1, over_properties), (p, -2, over_responses)):
         odds = share / (1 - share).clamp_min(1e-12)
-        across = odds * (across * odds).sum(dim, keepdim=True) + (1 - odds.square()) * across
+        across = odds * total(across * odds).unsqueeze(dim) + (1 - odds.square()) * across
     return (deviation * across).sum((-2, -1))
 
 
 def _of_slopes(slope: Tensor, p: Tensor, q: Tensor, total: Tensor) -> Tensor:
     """Variance of the sum of slope x count over the cells: marginals are fixed, so only what is not additive counts."""
-    slope = slope - (slope * p).sum(-2, keepdim=True)
-    slope = slope - (slope * q).sum(-1, keepdim=True)
+    slope = slope - over_responses(slope * p)[..., None, :]
+    slope = slope - over_properties(slope * q)[..., None]
     return total.square() / (total - 1).clamp_min(1) * (slope.square() * p * q).sum((-2, -1))
 
 
