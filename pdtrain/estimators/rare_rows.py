@@ -72,7 +72,7 @@ def _p_value(row: list[int], columns: list[int]) -> float:
         first = next(place for place, size in enumerate(columns) if size)
         fewest, p_values = _fourfold_law(sum(columns), stimuli, columns[first])
         return float(p_values[row[first] - fewest])
-    law = _law(tuple(sorted((size, n) for size, n in Counter(columns).items() if size)), _round_up(stimuli))
+    law = _law(_sizes(tuple(columns)), _round_up(stimuli))
     level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
     beyond = law.at_least.shape[1] - 1
     return float(law.at_least[stimuli, level]) if level < beyond else float("nan")
@@ -88,6 +88,12 @@ def _fourfold_law(stimuli: int, row: int, column: int) -> tuple[int, np.ndarray]
     falling = np.argsort(-statistic, kind="stable")
     as_large = np.searchsorted(-statistic[falling], -statistic + _ALIKE * abs(statistic), side="right")
     return int(counts[0]), np.cumsum(probability[falling])[as_large - 1].clip(max=1.0)
+
+
+@lru_cache(maxsize=4096)
+def _sizes(columns: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Sizes of the columns that have stimuli, and how many columns have each."""
+    return tuple(sorted((size, number) for size, number in Counter(columns).items() if size))
 
 
 def _round_up(stimuli: int) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -105,4 +105,4 @@ def unit_rows(
         **{name: column.tolist() for name, column in columns.items()},
     }
     in_order = [given.get(field.name, repeat(field.default)) for field in fields(UnitRow)]
-    return [UnitRow(*line) for line in islice(zip(*in_order, strict=False), len(values))]
+    return list(map(UnitRow, *in_order))
