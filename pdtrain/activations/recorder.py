@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import torch
@@ -18,6 +19,7 @@ from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError, RunError
+from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.projection import SignedFold
 from pdtrain.stimuli.normalization import NormalizedImages
 from pdtrain.stimuli.receptive_field import ReceptiveFields
@@ -66,6 +68,16 @@ class LayerResponse:
     def method(self) -> str:
         """How the representation was kept: "exact" or "projected"."""
         return "projected" if self.projected else "exact"
+
+    def unit_codes(self, bins: int) -> Int[Tensor, "stimuli units"]:
+        """Bins of the sampled units' responses (`discretize`), cut once for all probes."""
+        if bins not in self._codes:
+            self._codes[bins] = discretize(self.unit_responses, bins)
+        return self._codes[bins]
+
+    @cached_property
+    def _codes(self) -> dict[int, Int[Tensor, "stimuli units"]]:
+        return {}
 
 
 class Recorder:

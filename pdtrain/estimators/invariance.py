@@ -1,5 +1,6 @@
 """Object information that survives changes of view, in single units and in populations (Tafazoli et al. 2017)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,7 @@ def object_information(
     most_pairs: int = MOST_PAIRS,
     seed: int = 0,
     halves: Bool[Tensor, "splits stimuli"] | None = None,
+    cut: Callable[[int], Int[Tensor, "stimuli units"]] | None = None,
     memory_bytes: int = 2**27,
 ) -> ObjectInformation:
     """Total and view-invariant information of every unit about pairs of objects.
@@ -84,6 +86,8 @@ def object_information(
         All pairs are taken if there are no more; else so many, drawn at random.
     halves
         Halvings of the stimuli (`half_samples`), for the half differences of means.
+    cut
+        Gives so many bins of the responses, where others need them too; None cuts them here.
     memory_bytes
         Bound on the working memory.
 
@@ -108,7 +112,7 @@ def object_information(
     refuse_non_finite(responses)
     bins = possible_bins(objects, bins)
     pairs, possible = _pairs(len(labels), most_pairs, seed)
-    codes = discretize(responses, bins)
+    codes = discretize(responses, bins) if cut is None else cut(bins)
     per_object = joint_counts(codes, objects[:, None])[:, 0]
     step = max(1, memory_bytes // (8 * 2 * 40 * per_object[..., 0].numel()))  # some forty float64 values per cell
     fewest = max(FEWEST_VIEWS, int(_VIEWS_PER_BIN * bins))

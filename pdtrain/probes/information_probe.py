@@ -19,7 +19,7 @@ from pdtrain.estimators.conditional_information import (
     codes_within,
     conditional_information,
 )
-from pdtrain.estimators.discretization import UNDEFINED, discretize, property_codes
+from pdtrain.estimators.discretization import UNDEFINED, property_codes
 from pdtrain.estimators.finite import refuse_non_finite
 from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
@@ -169,7 +169,7 @@ class InformationProbe:
     def _overall(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
     ) -> Iterator[Told]:
-        units = Cut.of(discretize(response.unit_responses, self._bins), response.unit_responses)
+        units = Cut.of(response.unit_codes(self._bins), response.unit_responses)
         for names, cut, paired in _met(shared, local):
             found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
             half_differences = _half_differences(units, cut, found, stimuli, paired=paired)

@@ -95,7 +95,9 @@ class ObjectInformationProbe:
 
     def _of_layer(self, response: LayerResponse, index: int, stimuli: StimulusSet) -> Measurement:
         try:
-            found = object_information(response.unit_responses, stimuli.labels, halves=stimuli.halves, **self._options)
+            found = object_information(
+                response.unit_responses, stimuli.labels, halves=stimuli.halves, cut=response.unit_codes, **self._options
+            )
         except ValueError as error:
             raise InputError(f"layer {response.layer.name}: {error} among the sampled ones") from error
         note, estimator = _note(found, stimuli), f"{self.name} 2 permutation, {found.bins} bins"
