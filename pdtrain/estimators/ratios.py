@@ -101,10 +101,10 @@ def two_nn_ansuini(distances: Distances, *, fraction: float = 0.9) -> float:
 
 def _slope(log_ratio: Float[Tensor, " points"], kept: int) -> float:
     """Slope of -log(1-F) on the first `kept` of the sorted log ratios, least squares through the origin."""
+    kept = min(kept, len(log_ratio) - 1)  # of the last it is infinite
     empirical = torch.arange(1, kept + 1, dtype=torch.float64, device=log_ratio.device) / len(log_ratio)
-    x, y = log_ratio[:kept], -torch.log1p(-empirical)
-    finite = torch.isfinite(y)
-    return float((x[finite] * y[finite]).sum() / x[finite].square().sum())
+    x, y = log_ratio[:kept].double(), -torch.log1p(-empirical)
+    return float((x @ y) / (x @ x))
 
 
 def two_nn_maximum_likelihood(distances: Distances) -> float:

@@ -6,6 +6,8 @@ stimuli, those of the trained and the untrained network being the same, and the 
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,7 @@ MEASURES = (
     EXPANSION, CONTRACTION, PEAK_DEPTH, DISTILLATION, ACTIVE_PRUNING, DISTILLATION_AT_FIXED_IDENTITY,
     PRUNING_AT_FIXED_IDENTITY, PRUNED_FRACTION,
 )  # fmt: skip
+_OF_UNITS = attrgetter("probe", "quantity", "layer", "property", "estimator")
 _OF_INFORMATION = (
     (INFORMATION, NORMALIZED_INFORMATION, DISTILLATION, ACTIVE_PRUNING),
     (
@@ -183,11 +186,12 @@ def pruned_fraction(unit_rows: Sequence[UnitRow], untrained: Sequence[UnitRow], 
 
     def informative(rows: Sequence[UnitRow]) -> dict[tuple[str, str, str], dict[int, bool]]:
         found: dict[tuple[str, str, str], dict[int, bool]] = {}
-        for row in rows:
-            # of many rows: the cheapest question first
-            of_images = row.quantity == UNIT.quantity and row.property != IDENTITY and UNIT.fits(row)
-            if of_images and not math.isnan(row.value):
-                found.setdefault((row.layer, row.property, row.estimator), {})[row.unit] = row.informative
+        # units stand together: one question for all of a layer and property
+        for (probe, quantity, *of), units in groupby(rows, _OF_UNITS):
+            layer, about, estimator = of
+            if (probe, quantity) == (UNIT.probe, UNIT.quantity) and about != IDENTITY:
+                told = {row.unit: row.informative for row in units if not math.isnan(row.value)}
+                found.setdefault((layer, about, estimator), {}).update(told)
         return found
 
     now, before = informative(unit_rows), informative(untrained)

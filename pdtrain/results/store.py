@@ -136,7 +136,8 @@ def _is_readable(path: Path) -> bool:
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
     names = [field.name for field in fields(kind)]
-    frame = pd.DataFrame(map(attrgetter(*names), rows), columns=names)
+    columns = zip(*map(attrgetter(*names), rows), strict=True)  # of many rows: much quicker than row by row
+    frame = pd.DataFrame(dict(zip(names, columns, strict=False)), columns=names)
     frame.insert(0, "epoch", point.epoch)
     frame.insert(1, "step", point.step)
     return frame
