@@ -104,6 +104,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     classifier.check_optimizer()
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
+        classifier.begins_from_another_run = not start.resumes
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
     loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name, config)) for name, node in config.logger.items()]
     trainer = build_trainer(config, callbacks=callbacks, logger=loggers)
@@ -115,6 +116,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
             warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # some steps are logged then too
+            warnings.filterwarnings("ignore", "The dirpath has changed")  # what was best in another run is that one's
             trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
 
     if process_rank():  # of a data-parallel run; the first process keeps the books
@@ -198,6 +200,8 @@ def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:
     if "state_dict" not in content or "loops" not in content:
         raise InputError(f"ckpt_path={path}: no Lightning checkpoint; pdtrain-probe takes plain state dicts")
     check_architecture(classifier.state_dict(), content["state_dict"], path, key="ckpt_path")
+    if classifier.begins_from_another_run:
+        classifier.check_optimizer(content["optimizer_states"][0], path=path)
     return place_in_data(content)
 
 
