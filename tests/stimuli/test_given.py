@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
@@ -106,6 +106,7 @@ def test_without_labels_nothing_about_them_is_measured() -> None:
         ([_images(1)[0], torch.rand(1, 5, 5)], {}, r"image 1 is 1 x 5 x 5, and image 0 1 x 4 x 4; bring all to one"),
         ([{"image": _images(1)[0]}], {}, r"item 0 of the data set holds a dict in place of an image"),
         ([], {}, r"the data set is empty"),
+        (DataLoader(_images(5)), {}, r"a DataLoader does not give its images by number; .* its \.dataset"),
     ],
 )
 def test_what_is_no_stimulus_is_one_line(images: Any, options: dict[str, Any], message: str) -> None:
