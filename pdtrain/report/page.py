@@ -39,6 +39,7 @@ from pdtrain.results.measures import (
     catalogue_of,
     foremost,
     foremost_indices,
+    words,
 )
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.reader import epoch_ends, load
@@ -192,6 +193,7 @@ def write_page(
 ) -> Path:
     """Fill a template of this package in, and write the page; `charts` is what `chart_data` gives of its panels."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
+    templates.filters["words"] = words
     folder = files("pdtrain.report")
     html = templates.get_template(template).render(
         style=folder.joinpath("page.css").read_text(),

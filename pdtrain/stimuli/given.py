@@ -85,8 +85,8 @@ def stimuli_of(
         raise InputError("stimuli: give normalize, or normalized for images that are so already, not both")
     if not isinstance(images, ImageDataset):  # a tensor is one
         raise InputError(
-            f"stimuli: a {type(images).__name__} does not give its images by number; give a tensor, or a data set with a "
-            "length (of a DataLoader its .dataset)"
+            f"stimuli: a {type(images).__name__} does not give its images by number; give a tensor, or a data set that "
+            "has a length (of a DataLoader its .dataset)"
         )
     total = len(images)
     chosen = None
