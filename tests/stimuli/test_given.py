@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe
-from pdtrain.stimuli.given import stimuli_of
+from pdtrain.stimuli.given import check_numbered, stimuli_of
 from pdtrain.stimuli.normalization import Normalization
 
 
@@ -106,7 +106,6 @@ def test_without_labels_nothing_about_them_is_measured() -> None:
         ([_images(1)[0], torch.rand(1, 5, 5)], {}, r"image 1 is 1 x 5 x 5, and image 0 1 x 4 x 4; bring all to one"),
         ([{"image": _images(1)[0]}], {}, r"item 0 of the data set holds a dict in place of an image"),
         ([], {}, r"the data set is empty"),
-        (DataLoader(_images(5)), {}, r"a DataLoader does not give its images by number; .* its \.dataset"),
     ],
 )
 def test_what_is_no_stimulus_is_one_line(images: Any, options: dict[str, Any], message: str) -> None:
@@ -114,3 +113,9 @@ def test_what_is_no_stimulus_is_one_line(images: Any, options: dict[str, Any], m
         stimuli_of(images, **options)
 
     assert str(refused.value).startswith("stimuli: ") and "\n" not in str(refused.value)
+
+
+def test_what_gives_no_image_by_number_is_one_line() -> None:
+    check_numbered(_images())
+    with pytest.raises(InputError, match=r"a DataLoader does not give its images by number; .* its \.dataset"):
+        check_numbered(DataLoader(_images()))
