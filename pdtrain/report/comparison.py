@@ -73,7 +73,7 @@ def write_comparison(
         If there are fewer than two runs, or none has the key.
     """
     every = _epochs(run_dirs, probe_set)
-    settings = settings_of(list(every["run"].unique()), by)
+    settings = settings_of(list(every["run"].unique()), by, probe_set=probe_set)
     every = every.assign(
         setting=every["run"].map(settings.setting_of), replicate=every["run"].map(settings.replicate_of)
     )

@@ -206,3 +206,16 @@ def test_lower_bounds_are_kept_of_any_run() -> None:
     (line,) = summarise(rows).to_dict("records")
 
     assert line["note"].startswith("lower bound") and line["runs"] == 2
+
+
+def test_runs_of_a_script_of_ones_own_are_compared(tmp_path: Path, undrawn: None) -> None:
+    for version, value in enumerate((2.0, 4.0)):
+        rows = [Row(f"relu{i}", i, i / 2, "intrinsic_dimension", "two_nn", "", value + i) for i in range(3)]
+        ResultsStore(tmp_path / "logs" / f"version_{version}").write(ProbePoint(1, 5), rows, [])
+
+    write_comparison([tmp_path / "logs"], tmp_path / "out")
+
+    layers = pd.read_csv(tmp_path / "out" / "layers.csv")
+    assert layers[layers.layer == "relu1"].set_index("setting")["mean"].to_dict() == {
+        str(tmp_path / "logs" / "version_0"): 3.0, str(tmp_path / "logs" / "version_1"): 5.0
+    }  # fmt: skip
