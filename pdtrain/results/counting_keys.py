@@ -110,7 +110,9 @@ def _of_a_script(run: str) -> CountingKeys:
     if folder.status.exists():
         raise InputError(f"run_dir={run}: its run.yaml is missing, which a comparison groups runs by")
     parameters = _hyperparameters(folder.path / _HYPERPARAMETERS)
-    found = {FOLDER: run} | (dict(leaves(parameters)) if parameters else {})
+    found = dict(leaves(parameters)) if parameters else {}
+    if not found.keys() & set(REPLICATES):
+        found[FOLDER] = run
     return CountingKeys(found, found, {}, is_configured=False)
 
 
