@@ -17,7 +17,7 @@ from pdtrain.loggers.wandb_files import first_step, stored_id
 from pdtrain.loggers.wandb_run import GLOBAL_STEP, abandon_wandb
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
