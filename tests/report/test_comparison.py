@@ -9,6 +9,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from scipy import stats
 
+from pdtrain.commands.report import report
 from pdtrain.errors import InputError
 from pdtrain.report.comparison import write_comparison
 from pdtrain.report.comparison_figures import compared_profiles
@@ -213,7 +214,8 @@ def test_runs_of_a_script_of_ones_own_are_compared(tmp_path: Path, undrawn: None
         rows = [Row(f"relu{i}", i, i / 2, "intrinsic_dimension", "two_nn", "", value + i) for i in range(3)]
         ResultsStore(tmp_path / "logs" / f"version_{version}").write(ProbePoint(1, 5), rows, [])
 
-    write_comparison([tmp_path / "logs"], tmp_path / "out")
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        report(compose("report", [f"run_dir={tmp_path / 'logs'}", f"out={tmp_path / 'out'}"]))
 
     layers = pd.read_csv(tmp_path / "out" / "layers.csv")
     assert layers[layers.layer == "relu1"].set_index("setting")["mean"].to_dict() == {
