@@ -210,7 +210,7 @@ def test_runs_of_a_script_of_ones_own_are_told_apart_by_their_hyperparameters(tm
     assert _names([*make([]), runs[2]]) == ["pdtrain-train", "own script"]
     for place, seed in ((0, 7), (2, 7)):
         (tmp_path / f"version_{place}" / "hparams.yaml").write_text(f"lr: 0.{place}\nseed: {seed}\n")
-    assert set(settings_of([runs[0], runs[2]]).replicate_of.values()) == {"seed=7"}, "which pairs them"
+    assert len(set(settings_of([runs[0], runs[2]]).replicate_of.values())) == 1, "one seed, which pairs them"
     (tmp_path / "version_1" / "hparams.yaml").write_text("net: !!python/object/apply:os.system [false]\n")
     assert _names(runs) == runs, "who kept nothing that is data is pooled with none"
     RunFolder(runs[0]).status.touch()
