@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from pdtrain.claims.declared import Claims
 from pdtrain.commands.report import report
-from pdtrain.report.claims import CHANGES, CLAIMS, OVER_TRAINING, mean_profile, write_claims
+from pdtrain.report.claims import CHANGES, CLAIMS, HALF_WAY, OVER_TRAINING, write_claims
+from pdtrain.report.claims_figures import mean_profile
 
 _ID = "intrinsic_dimension/two_nn/"
 _INFORMATION = "unit_information/normalized_mean_at_fixed_identity/luminance"
@@ -76,8 +77,12 @@ def test_what_training_changes_is_tabulated_by_layer_and_by_point(sweep: Path, t
     assert changes.loc["relu4", "difference"] == pytest.approx(-0.0985)
     assert changes.loc["relu4", "p_value"] < 0.001 and pd.isna(changes.loc["relu1", "p_value"]), "all seeds alike"
     course = pd.read_csv(tmp_path / "out" / OVER_TRAINING)
-    of_information = course[course["quantity"].str.startswith("normalized")].set_index("step")
+    last = course[course["place"] == "last"]
+    of_information = last[last["quantity"].str.startswith("normalized")].set_index("step")
     assert list(of_information.index) == [0, 4, 9, 27]
+    half = pd.read_csv(tmp_path / "out" / HALF_WAY).set_index(["quantity", "place"])["median"]
+    assert half["two_nn", "last"] == 27 and half["normalized_mean_at_fixed_identity", "last"] == 9
+    assert (tmp_path / "out" / "course_0.png").is_file()
     assert of_information.loc[4, "change"] == 0 and of_information.loc[9, "change"] == pytest.approx(-0.0985)
 
 
