@@ -42,7 +42,8 @@ def keep(folders: Sequence[str | Path], claims: Claims, into: str | Path) -> Non
     """
     for wanted in claims.data_sets.values():
         groups_of(folders, wanted)  # what was kept no longer says all that runs may differ in
-    runs, frames = [], []
+    runs: list[dict[str, Any]] = []
+    frames: list[pd.DataFrame] = []
     for root in folders:
         for run in runs_below(root):
             keys = keys_of(run)

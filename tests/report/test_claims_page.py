@@ -10,6 +10,7 @@ from pdtrain.claims.declared import Claims
 from pdtrain.commands.report import report
 from pdtrain.report.claims import CHANGES, CLAIMS, HALF_WAY, OVER_TRAINING, write_claims
 from pdtrain.report.claims_figures import mean_profile
+from pdtrain.results.status import write_status
 
 _ID = "intrinsic_dimension/two_nn/"
 _INFORMATION = "unit_information/normalized_mean_at_fixed_identity/luminance"
@@ -99,11 +100,13 @@ def test_profiles_are_means_over_seeds_not_on_the_logarithm(sweep: Path) -> None
 def test_the_command_judges_by_a_file(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = sweep / "mine.yaml"
     file.write_text(OmegaConf.to_yaml(OmegaConf.create(_claims().model_dump(exclude_none=True, mode="json"))))
+    write_status(sweep / "made-3", "running")
     given = {"run_dir": str(sweep), "claims": str(file), "by": None, "probe_set": None, "out": None}
 
     page = report(OmegaConf.create(given))
 
     said = capsys.readouterr().out
+    assert "made-3: left out. Not finished" in said.replace("\n", "")
     assert page == sweep / "report" / "claims.html" and page.is_file()
     assert "shown: <i>It</i> grows" in said and str(sweep / "report" / CLAIMS) in said.replace("\n", "")
 
