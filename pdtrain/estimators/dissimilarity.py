@@ -12,6 +12,7 @@ from torch import Tensor
 
 _PORTION_BYTES = 64 * 2**20
 _SAME = 2e-6  # of the squared lengths: two patterns this near are one, to the precision of float32
+_ALIKE = 32  # roundings of a response: units that differ by less from their mean are alike
 
 
 def squared_euclidean(
@@ -70,7 +71,8 @@ def correlation(
     products = _products(part - means.to(part)[:, None] * one.to(part) for part, one in _with(patterns, ones))
     lengths = products.diagonal()
     uncentred = lengths + means.square() * ones.double().square().sum()
-    lengths = torch.where(lengths > _SAME * uncentred, lengths, torch.nan).sqrt()
+    alike = _ALIKE * max(_rounding(patterns), _rounding(constant) if constant is not None else 0)
+    lengths = torch.where(lengths > alike**2 * uncentred, lengths, torch.nan).sqrt()
     return _distances(products / lengths[:, None] / lengths) / 2
 
 
@@ -85,6 +87,11 @@ def _portions(patterns: Tensor) -> Iterator[Tensor]:
     features = max(1, _PORTION_BYTES // (8 * max(len(patterns), 1)))
     for part in patterns.split(features, dim=1):
         yield part if part.dtype == torch.float64 else part.float()
+
+
+def _rounding(values: Tensor) -> float:
+    """Of one number, as a share of it, in what its products are added up in."""
+    return torch.finfo(torch.float64 if values.dtype == torch.float64 else torch.float32).eps
 
 
 def _with(patterns: Tensor, ones: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -6,14 +6,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 
 from pdtrain.errors import RunError
 from pdtrain.training.processes import die_with_parent
@@ -22,6 +24,7 @@ from pdtrain.training.signals import ASKING
 _log = logging.getLogger(__name__)
 _KILLED = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)  # from outside, by users or for memory
 _DYING = 1.0  # seconds
+_TO_GROUPS = (*ASKING, signal.SIGUSR1, signal.SIGUSR2)  # the latter requeue SLURM jobs
 
 
 class Loader(DataLoader):
@@ -41,7 +44,8 @@ class Loader(DataLoader):
             return
         given = 0
         try:
-            batches = super().__iter__()
+            with _none_led_yet():
+                batches = super().__iter__()
             _let_workers_die()
             for batch in batches:
                 yield batch
@@ -57,6 +61,9 @@ class Loader(DataLoader):
                 pin_memory=self.pin_memory,
                 generator=self.generator,
             )
+
+    def _get_iterator(self) -> _BaseDataLoaderIter:
+        return _Processes(self) if self.num_workers else super()._get_iterator()
 
     def _give_up(self, error: Exception) -> None:
         """End the processes, one of which was killed; raise any other error."""
@@ -80,23 +87,45 @@ class Loader(DataLoader):
             "over the images is loaded without",
             self.num_workers, dead[0].pid, -dead[0].exitcode,
         )  # fmt: skip
-        wake_workers()
         processes._shutdown_workers()
         self._iterator = None  # new ones are started for the next pass
 
 
+class _Processes(_MultiProcessingDataLoaderIter):
+    """Those of a loader; to end one that is stopped, PyTorch would wait ten seconds for each."""
+
+    def _shutdown_workers(self) -> None:
+        _wake(getattr(self, "_workers", ()))  # it may be called before they are
+        super()._shutdown_workers()
+
+
 def wake_workers() -> None:
     """Have loading processes go on that were stopped: the process that waits for them is to leave."""
-    for process in multiprocessing.active_children():
+    _wake(multiprocessing.active_children())
+
+
+def _wake(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
         with suppress(ProcessLookupError, TypeError):
             os.kill(process.pid, signal.SIGCONT)  # type: ignore[arg-type]
 
 
 def be_led(worker: int) -> None:
     """Leave the signals to a whole group of processes to the one that trains."""
-    for number in (*ASKING, signal.SIGUSR1, signal.SIGUSR2):  # the latter requeue SLURM jobs
+    for number in _TO_GROUPS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TO_GROUPS)
     die_with_parent()
+
+
+@contextmanager
+def _none_led_yet() -> Iterator[None]:
+    """Hold these signals back while processes start: one would end a process that is not led yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TO_GROUPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _let_workers_die() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jaxtyping import Float
 from rsatoolbox.data import Dataset
@@ -123,6 +123,7 @@ def test_a_mixture_has_the_square_of_what_is_shared(share: float) -> None:
 @given(
     st.integers(8, 60), st.integers(3, 80), st.floats(0.01, 100.0), st.floats(-10, 10), st.integers(0, 10**6)
 )  # fmt: skip
+@example(stimuli=8, units=3, scale=0.01171875, shift=4.0, seed=1)  # units differ by a thousandth of what they answer
 def test_rotation_scale_and_shift_change_nothing(
     stimuli: int, units: int, scale: float, shift: float, seed: int
 ) -> None:

@@ -55,7 +55,7 @@ def test_what_a_killed_process_would_have_loaded_is_loaded_here(fatal: int, capl
     with caplog.at_level(logging.WARNING):
         assert torch.cat(list(loader)).tolist() == list(range(40))
 
-    (said,) = [record.message for record in caplog.records]
+    (said,) = [record.message for record in caplog.records if record.name == "pdtrain.training.loading"]
     assert "was killed by signal 9 (out of memory?)" in said
     assert torch.equal(torch.get_rng_state(), stream), "nothing is drawn from what training draws from"
 
@@ -75,12 +75,17 @@ def test_an_error_of_the_data_is_none_of_the_processes() -> None:
         list(_loader(Broken()))
 
 
-def test_signals_to_the_group_do_not_end_the_processes_and_stopped_ones_are_woken() -> None:
-    batches = iter(_loader(_Numbers()))
-    seen = [next(batches)]
+def _signal_workers() -> None:
     for worker in _workers():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             os.kill(worker, number)
+
+
+def test_signals_to_the_group_do_not_end_the_processes_and_stopped_ones_are_woken() -> None:
+    batches = iter(_loader(_Numbers()))
+    seen = [next(batches)]
+    _signal_workers()
+    for worker in _workers():
         os.kill(worker, signal.SIGSTOP)
     woken = threading.Timer(0.5, wake_workers)
     woken.start()
@@ -88,6 +93,33 @@ def test_signals_to_the_group_do_not_end_the_processes_and_stopped_ones_are_woke
     seen += list(batches)
 
     assert torch.cat(seen).tolist() == list(range(40))
+
+
+def test_stopped_processes_are_not_waited_for_at_the_end() -> None:
+    others = _workers()
+    loader = _loader(_Numbers())
+    assert len(list(loader)) == 20
+    started = set(_workers()) - set(others)
+    for worker in started:
+        os.kill(worker, signal.SIGSTOP)
+    began = time.monotonic()
+
+    del loader
+
+    assert len(started) == 2 and not started & set(_workers())
+    assert time.monotonic() - began < 4, "PyTorch waits five seconds, twice for each"
+
+
+def test_signals_do_not_end_processes_that_have_hardly_begun() -> None:
+    def begin(worker: int) -> None:
+        time.sleep(0.6)
+        be_led(worker)
+
+    loader = Loader(_Numbers(), 2, num_workers=2, worker_init_fn=begin, generator=torch.Generator())
+    early = threading.Timer(0.3, _signal_workers)
+    early.start()
+
+    assert torch.cat(list(loader)).tolist() == list(range(40))
 
 
 _LEAVES = """
