@@ -28,9 +28,8 @@ def report(config: DictConfig) -> Path:
     probe_set = config.probe_set or usual_set(given[0])
     if config.claims:
         return _claims(config, given, probe_set, console)
-    if len(given) == 1 and len(runs_below(given[0])) < 2:
+    if len(given) == 1 and _holds_one_run(given[0], probe_set):
         _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
-        _check_one_run(given[0], probe_set)
         from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
@@ -78,14 +77,12 @@ def _claims(config: DictConfig, given: list[str], probe_set: str, console: Conso
     return page
 
 
-def _check_one_run(folder: str, probe_set: str) -> None:
-    """Raise InputError if there are several runs below a folder, of scripts that kept no configuration."""
-    runs = sorted({run for _, run in files_of_rows(folder, "rows", probe_set)})
-    if len(runs) > 1 and not runs_below(folder):
-        raise InputError(
-            f"run_dir={folder}: holds {len(runs)} runs that have no run.yaml, which a comparison groups runs by; give "
-            f"one of them, such as {runs[0]} (load() reads them together)"
-        )
+def _holds_one_run(folder: str, probe_set: str) -> bool:
+    """Whether a folder is that of a run, or holds one; runs of scripts of one's own have rows and no configuration."""
+    configured = runs_below(folder)
+    if configured == [Path(folder)]:
+        return True
+    return len({*configured, *(run for _, run in files_of_rows(folder, "rows", probe_set))}) < 2
 
 
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:

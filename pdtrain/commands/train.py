@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from pdtrain.commands.library_noise import leave_out_offline_noise
 from pdtrain.commands.rehearsal import rehearsed
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
@@ -105,6 +106,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
+    if OmegaConf.select(config, "logger.wandb.offline"):
+        leave_out_offline_noise()
     loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name, config)) for name, node in config.logger.items()]
     trainer = build_trainer(config, callbacks=callbacks, logger=loggers)
     data.check_processes(trainer.world_size)
@@ -141,13 +144,14 @@ def _keep_command(run_dir: Path) -> None:
 
 
 def _place_at_wandb(logger: object, config: DictConfig) -> dict[str, str]:
-    """What W&B calls a run, unless the configuration does: by the sweep that it is a job of, else by a name."""
+    """What W&B calls a run, unless the configuration does, and the sweep that it is a job of."""
     if logger != "wandb":
         return {}
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
-        return {"run_name": run_name(config)}
-    hydra_config = HydraConfig.get()
-    return {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
+    place = {"run_name": run_name(config)}
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        hydra_config = HydraConfig.get()
+        place |= {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
+    return place
 
 
 def _classifier(config: DictConfig, data: Any) -> Classifier:

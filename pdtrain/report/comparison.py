@@ -24,10 +24,11 @@ from pdtrain.report.comparison_tests import OF_LAYERS, differences_of_settings, 
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
+from pdtrain.results.catalogue import Catalogue, catalogue_of
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration
 from pdtrain.results.differences import differences
-from pdtrain.results.measures import DISTILLATION, PAIR, Catalogue, Measure, catalogue_of, foremost_indices
+from pdtrain.results.measures import DISTILLATION, PAIR, Measure, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.settings import settings_of
@@ -73,7 +74,7 @@ def write_comparison(
         If there are fewer than two runs, or none has the key.
     """
     every = _epochs(run_dirs, probe_set)
-    settings = settings_of(list(every["run"].unique()), by)
+    settings = settings_of(list(every["run"].unique()), by, probe_set=probe_set)
     every = every.assign(
         setting=every["run"].map(settings.setting_of), replicate=every["run"].map(settings.replicate_of)
     )
