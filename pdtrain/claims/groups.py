@@ -86,15 +86,15 @@ def _group(name: str, members: Sequence[tuple[Path, Mapping[str, Any]]], probe_s
             )
         else:
             runs[run.seed] = run
-    _check_alike(name, list(runs.values()))
+    _check_alike(name, list(runs.values()), probe_set)
     return Group(dict(sorted(runs.items())), left_out)
 
 
-def _check_alike(name: str, runs: Sequence[MeasuredRun]) -> None:
+def _check_alike(name: str, runs: Sequence[MeasuredRun], probe_set: str) -> None:
     """Raise InputError unless the runs of a group differ in their seeds alone: else their mean is one of nothing."""
     if len(runs) < 2:
         return
-    keys_of_runs = settings_of([str(run.folder) for run in runs]).keys_of
+    keys_of_runs = settings_of([str(run.folder) for run in runs], probe_set=probe_set).keys_of
     first, *others = runs
     for other in others:
         one, its = keys_of_runs[str(first.folder)], keys_of_runs[str(other.folder)]
