@@ -32,7 +32,7 @@ from pdtrain.results.measures import DISTILLATION, PAIR, Measure, foremost_indic
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.settings import settings_of
-from pdtrain.results.status import is_finished
+from pdtrain.results.status import is_unfinished
 from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
@@ -221,11 +221,7 @@ def _behind(rows: pd.DataFrame) -> set[str]:
     """Runs that are not finished and end before another of their setting: they are no seeds beside it."""
     ends = rows.groupby("run").agg(epoch=("epoch", "max"), setting=("setting", "first"))
     furthest = ends.groupby("setting")["epoch"].transform("max")
-    return {str(run) for run in ends.index[ends["epoch"] < furthest] if _is_unfinished(str(run))}
-
-
-def _is_unfinished(run: str) -> bool:
-    return RunFolder(run).status.exists() and not is_finished(run)
+    return {str(run) for run in ends.index[ends["epoch"] < furthest] if is_unfinished(str(run))}
 
 
 def _caveats(
@@ -244,7 +240,7 @@ def _caveats(
 
 
 def _unfinished(run: str, epoch: int, *, left_out: bool) -> Iterator[Caveat]:
-    if _is_unfinished(run):
+    if is_unfinished(run):
         shown = "it is left out of all but the indices over epochs" if left_out else "its values are those there"
         yield Caveat(
             "not finished",
