@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytorch_lightning as lightning
 
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 

@@ -13,8 +13,8 @@ from pdtrain.limits import check_value
 from pdtrain.report.console import plain_console
 from pdtrain.report.point_table import point_tables
 from pdtrain.report.summary import print_caveats
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.caveats import caveats_at
-from pdtrain.results.measures import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 _WIDTH = 110  # where there is no terminal to ask

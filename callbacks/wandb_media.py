@@ -14,8 +14,8 @@ from pdtrain.limits import check_value
 from pdtrain.loggers.wandb_charts import TABLE, depth_charts, hide_numbers, rows_table
 from pdtrain.loggers.wandb_logger import WandbLogger
 from pdtrain.loggers.wandb_run import at_wandb, say_caveats
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.caveats import caveats_at
-from pdtrain.results.measures import Catalogue
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import files_of_rows

@@ -19,7 +19,7 @@ from pdtrain.report.texts import HOW_TO_READ, TITLES
 
 _ROOT = Path(__file__).resolve().parents[1]
 PICTURES = _ROOT / "docs" / "gallery"
-_WIDTH, _COLOURS = 760, 96  # pixels; of a palette, which a line drawing needs few of
+_WIDTH, _COLOURS = 760, 256  # pixels; of a palette
 _SMALL = "data.training_images=4000 trainer.max_epochs=4"
 _INTRODUCTION = """\
 # Gallery
@@ -158,7 +158,8 @@ def _write_small(source: Path, target: Path) -> None:
         flat.paste(image, mask=image.convert("RGBA").getchannel("A"))
     width = min(_WIDTH, flat.width)
     small = flat.resize((width, round(flat.height * width / flat.width)), Image.Resampling.LANCZOS)
-    small.quantize(_COLOURS).save(target, optimize=True)
+    # colours that cover the range, not the page: those of heat maps and their bars, which the median cut merges
+    small.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
 
 
 if __name__ == "__main__":

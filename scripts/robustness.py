@@ -58,7 +58,7 @@ def judged(folders: Sequence[str], claims: Claims, variant: Variant) -> Iterator
     """A line for each part of each claim."""
     (groups,) = claims.data_sets.values()
     if not groups_of(folders, {MAIN: groups[MAIN]}, probe_set=TRAINING)[MAIN].runs:
-        yield {"claim": "", "part": "", "verdict": "no such runs"}
+        yield {"claim": "", "part": "", "verdict": "no such runs", "why": ""}
         return
     (of,) = judge(folders, claims, probe_set=variant.probe_set)
     for verdict in of.verdicts:

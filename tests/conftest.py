@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from pdtrain.estimators.halvings import SPLITS
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.run_folder import TRAINING
 from pdtrain.results.store import ResultsStore
 
 TINY = [
@@ -123,6 +124,10 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         error: float = 0.01,
         note: str = "",
         shuffled: bool = False,
+        layers: Sequence[str] = _LAYERS,
+        version: int = 1,
+        probe_set: str = TRAINING,
+        more: Mapping[str, Any] | None = None,
     ) -> Path:
         folder = tmp_path / "sweep" / f"{experiment}-{seed}"
         config = {
@@ -131,6 +136,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             "model": {"network": {}},
             "paths": {"run_dir": str(folder)},
             "choices": {"experiment": experiment},
+            **(more or {}),
         }
         save_configuration(folder, OmegaConf.create(config))
         halves = error * np.random.default_rng(7).standard_normal(SPLITS)
@@ -138,15 +144,15 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             rows = []
             for name, values in quantities.items():
                 probe, quantity, about = name.split("/")
-                for place, (layer, value) in enumerate(zip(_LAYERS, values, strict=True)):
+                for place, (layer, value) in enumerate(zip(layers, values, strict=True)):
                     rows.append(
                         Row(
-                            layer, place, place / (len(_LAYERS) - 1), probe, quantity, about, value, note=note,
+                            layer, place, place / (len(layers) - 1), probe, quantity, about, value, note=note,
                             half_differences=tuple((abs(value) * halves).tolist()), stimuli="same",
-                            estimator=f"{probe} 1",
+                            estimator=f"{probe} {version}",
                         )
                     )  # fmt: skip
-            ResultsStore(folder).write(ProbePoint(epoch, step), rows, [])
+            ResultsStore(folder, probe_set=probe_set).write(ProbePoint(epoch, step), rows, [])
         return folder
 
     return write

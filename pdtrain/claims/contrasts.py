@@ -1,14 +1,14 @@
 """Parts of claims as numbers: the weighted sum of each seed, and the mean over seeds with its interval and tests."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pdtrain.claims.declared import Part, Quantity, Time
 from pdtrain.claims.groups import Group
-from pdtrain.claims.profiles import Value
+from pdtrain.claims.profiles import MeasuredRun, Value
 from pdtrain.estimators.nested_means import NestedMean, nested_mean
 
 _NO_MEAN = NestedMean(math.nan, 0, math.nan, math.nan)
@@ -42,6 +42,10 @@ class Contrast:
 
 def contrast(part: Part, of: Quantity, groups: Mapping[str, Group]) -> Contrast:
     """Measure a part of a claim, on the seeds that all its groups have."""
+    absent = [_why_no_run(name, groups[name]) for name in part.groups if not groups[name].runs]
+    mixes = _mixes(part, of, groups)
+    if absent or mixes:
+        return Contrast(part, _NO_MEAN, {}, math.nan, math.nan, (*absent, *mixes))
     seeds = sorted(set.intersection(*(set(groups[name].runs) for name in part.groups)))
     notes = [
         f"{name}, seed {seed}: left out, not in every group"
@@ -57,9 +61,40 @@ def contrast(part: Part, of: Quantity, groups: Mapping[str, Group]) -> Contrast:
         else:
             values[seed] = found
     if not values:
-        return Contrast(part, _NO_MEAN, {}, math.nan, math.nan, tuple(notes or ["no such run"]))
+        return Contrast(part, _NO_MEAN, {}, math.nan, math.nan, tuple(notes))
+    if all(value.value == 0 and not value.half_differences.any() for value in values.values()):
+        return _of_one_layer(part, list(values), notes)
     shown = [{groups[name].runs[seed].stimuli for seed in values} for name in part.groups]
     return over_seeds(part, values, same_stimuli=all(len(of_group) == 1 for of_group in shown), notes=notes)
+
+
+def _why_no_run(name: str, group: Group) -> str:
+    """What to say of a group without runs: that there are none, or that all were left out, and why the first was."""
+    if not group.left_out:
+        return f"{name}: no such run"
+    every = "its run is" if len(group.left_out) == 1 else f"all its {len(group.left_out)} runs are"
+    return f"{name}: {every} left out. {next(iter(group.left_out.values()))}"
+
+
+def _mixes(part: Part, of: Quantity, groups: Mapping[str, Group]) -> list[str]:
+    """A sentence for each property that is not measured alike in all groups: their difference would be that as well."""
+    made_by: dict[str, set[str]] = {}
+    for run in (run for name in part.groups for run in groups[name].runs.values()):
+        for about, estimators in run.estimators(of).items():
+            made_by.setdefault(about, set()).update(estimators)
+    return [
+        f"{about or of.quantity}: the groups were measured by different estimators ({'; '.join(sorted(estimators))})"
+        for about, estimators in made_by.items()
+        if len(estimators) > 1
+    ]
+
+
+def _of_one_layer(part: Part, seeds: Sequence[int], notes: Sequence[str]) -> Contrast:
+    """The peak is the last layer, say: no difference at all, which needs no test to lie on neither side."""
+    effect = NestedMean(0.0, len(seeds), 0.0, 0.0)
+    p_for = 1.0 if part.sign * part.threshold >= 0 else math.nan
+    why = "what is compared is the same layer in every seed"
+    return Contrast(part, effect, dict.fromkeys(seeds, 0.0), p_for, 1.0, (*notes, why))
 
 
 def over_seeds(
@@ -89,14 +124,19 @@ def _of_seed(part: Part, of: Quantity, groups: Mapping[str, Group], seed: int) -
 
 def peak_layer(group: Group, of: Quantity, time: Time, seed: int) -> str | None:
     """The hidden layer of the largest value in the mean over the other seeds; of the only seed in its own profile."""
-    others = [run for other, run in group.runs.items() if other != seed] or [group.runs[seed]]
+    return highest_layer([run for other, run in group.runs.items() if other != seed] or [group.runs[seed]], of, time)
+
+
+def highest_layer(runs: Iterable[MeasuredRun], of: Quantity, time: Time) -> str | None:
+    """The hidden layer of the largest value in the mean over runs; None where none has a value in all."""
     by_layer: dict[str, list[float]] = {}
-    for run in others:
+    for run in runs:
         hidden = run.profile(of, time).hidden
         for layer, value in zip(hidden["layer"], hidden["value"], strict=True):
             by_layer.setdefault(layer, []).append(value)
     means = {layer: _mean(values) for layer, values in by_layer.items()}
-    return max(means, key=lambda layer: means[layer], default=None)
+    highest = max(means, key=lambda layer: means[layer], default=None)
+    return None if highest is None or means[highest] == -math.inf else highest
 
 
 def _mean(values: Sequence[float]) -> float:

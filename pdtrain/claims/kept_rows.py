@@ -11,46 +11,66 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from pdtrain.claims.declared import Claims, Quantity
-from pdtrain.claims.groups import has, keys_of
+from pdtrain.claims.groups import groups_of, has, keys_of
 from pdtrain.errors import InputError, first_line
 from pdtrain.files import written_whole
+from pdtrain.results import logged
 from pdtrain.results.configuration import runs_below, save_configuration
 from pdtrain.results.measures import SILENT_UNITS
 from pdtrain.results.metrics import last_values, read_metrics
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
-from pdtrain.results.run_folder import RunFolder, files_of_rows
+from pdtrain.results.run_folder import RunFolder, usual_set
+from pdtrain.results.status import is_unfinished, write_status
 from pdtrain.results.store import ResultsStore
 
 ROWS, RUNS = "rows.parquet", "runs.json"
 _KEYS = ("seed", "untrained", "untrained_batch_norm", "data.shuffled_labels", "experiment", "model", "data", "stimuli")
 _METRICS = ("val/accuracy", "train/accuracy", "train/accuracy_evaluated")
-_SETS = ("training", "probe")  # of a training, and of weights from elsewhere
 _DIGITS = 10  # bits of a half difference's mantissa that are kept: a thousandth of it
 
 
 def keep(folders: Sequence[str | Path], claims: Claims, into: str | Path) -> None:
-    """Keep what claims are judged from of all runs that they are about, and the course of their last hidden layers."""
-    runs, frames = [], []
+    """Keep what claims are judged from of all runs that they are about, and the course of their last hidden layers.
+
+    Of a run that is not finished nothing is kept but that it is not.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, two have the same name, or those of a group differ in more than their seeds.
+    """
+    for wanted in claims.data_sets.values():
+        groups_of(folders, wanted)  # what was kept no longer says all that runs may differ in
+    runs: list[dict[str, Any]] = []
+    frames: list[pd.DataFrame] = []
     for root in folders:
         for run in runs_below(root):
             keys = keys_of(run)
             if not any(has(keys, of) for groups in claims.data_sets.values() for of in groups.values()):
                 continue
             name = str(Path(Path(root).name) / run.relative_to(root))
-            (probe_set,) = [name for name in _SETS if any(files_of_rows(run, "rows", name))][:1] or ["training"]
+            if name in (known["run"] for known in runs):
+                raise InputError(f"run_dir={root}: another folder has a run {name} too; rename one")
+            probe_set = usual_set(run)
+            finished = not is_unfinished(run)
+            metrics = last_values(read_metrics(run)) if finished else {}
             runs.append(
                 {
                     "run": name,
                     "probe_set": probe_set,
                     "keys": {key: keys[key] for key in _KEYS if key in keys},
-                    "metrics": {key: value for key, value in last_values(read_metrics(run)).items() if key in _METRICS},
-                    "seconds": _seconds(run),
+                    "metrics": {key: value for key, value in metrics.items() if key in _METRICS},
+                    "seconds": _seconds(run) if finished else None,
+                    "finished": finished,
                 }
             )
+            if not finished:
+                continue
             frames.append(_needed(run, probe_set, list(claims.quantities.values())).assign(run=name))
     if not frames:
-        raise InputError(f"run_dir={', '.join(map(str, folders))}: no run here is one that the claims are about")
+        given = ", ".join(map(str, folders))
+        raise InputError(f"run_dir={given}: no run here is finished and one that the claims are about")
     folder = Path(into)
     with written_whole(folder / ROWS) as temporary:
         pd.concat(frames).drop(columns="weights").to_parquet(temporary, index=False, compression="zstd")
@@ -89,6 +109,8 @@ def _restored(run: dict[str, Any], rows: pd.DataFrame, into: Path) -> Path:
     if run["metrics"]:
         lines = RunFolder(folder).wandb_lines
         lines.write_text(json.dumps(run["metrics"]) + "\n")
+    if not run["finished"]:
+        write_status(folder, "preempted")
     store = ResultsStore(folder, probe_set=run["probe_set"])
     for (epoch, step), of_point in rows.groupby(["epoch", "step"]):
         store.write(ProbePoint(int(epoch), int(step)), list(_rows(of_point)), [])  # type: ignore[call-overload]
@@ -103,7 +125,9 @@ def _rows(of_point: pd.DataFrame) -> Iterator[Row]:
 
 
 def _needed(run: Path, probe_set: str, quantities: Sequence[Quantity]) -> pd.DataFrame:
-    """Rows of the quantities at untrained, first epoch and last, and of the last hidden layer at every point."""
+    """Rows of the quantities at untrained, first epoch and last; at every point those of the last hidden layer, and of
+    all layers what is of no property, which is little.
+    """
     rows = load(run, probe_set=probe_set, half_differences=True)
     wanted = SILENT_UNITS.rows(rows).index
     for of in quantities:
@@ -113,7 +137,8 @@ def _needed(run: Path, probe_set: str, quantities: Sequence[Quantity]) -> pd.Dat
     ends = epoch_ends(rows)
     ends = ends[ends["epoch"].isin([0, 1, ends["epoch"].max()])]
     last = rows[rows["depth"] < 1]["layer_index"].max()
-    kept = rows.loc[ends.index.union(rows[rows["layer_index"] == last].index)]
+    always = (rows["layer_index"] == last) | (rows["property"] == "")
+    kept = rows.loc[ends.index.union(rows[always].index)]
     columns = [
         of for of in kept if of not in ("run", "standard_deviation", "lower", "upper", "units_lower", "units_upper")
     ]
@@ -128,8 +153,9 @@ def _rounded(half_differences: Any) -> np.ndarray:
 
 
 def _seconds(run: Path) -> float | None:
-    """From the beginning of a run to its end, as its files say; None of one that was not trained."""
-    folder = RunFolder(run)
-    if not (folder.status.is_file() and folder.configuration.is_file()):
+    """What training, validating and probing took, as logged; None of a run that logged no times."""
+    metrics = read_metrics(run)
+    if metrics is None or logged.EPOCH_SECONDS not in metrics:
         return None
-    return round(folder.status.stat().st_mtime - folder.configuration.stat().st_mtime, 1)
+    took = [metrics[name].sum() for name in (logged.EPOCH_SECONDS, logged.PROBE_SECONDS) if name in metrics]
+    return round(float(sum(took)), 1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from pdtrain.claims.declared import Place, Quantity, Time
 from pdtrain.estimators.halvings import SPLITS
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.rows import HALF_DIFFERENCES
+from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint
 from pdtrain.results.run_folder import TRAINING
 
 _UNKNOWN = (math.nan,) * SPLITS
@@ -122,12 +123,36 @@ class MeasuredRun:
         """Fingerprint of what was shown."""
         return str(self.rows["stimuli"].iloc[0]) if "stimuli" in self.rows else ""
 
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that were measured, in order."""
+        places = self.rows[self.rows["layer"] != ""].drop_duplicates("layer").sort_values("layer_index")
+        return tuple(places["layer"])
+
+    def estimators(self, of: Quantity) -> dict[str, frozenset[str]]:
+        """What made the values of a quantity, by property."""
+        rows = self.rows[(self.rows["probe"] == of.probe) & (self.rows["quantity"] == of.quantity)]
+        return {name: frozenset(rows["estimator"][rows["property"] == name]) - {""} for name in of.properties}
+
     def profile(self, of: Quantity, time: Time) -> Profile:
         """A quantity at a time of training."""
         key = (of.model_dump_json(), time)
         if key not in self._profiles:
             self._profiles[key] = profile_of(self._at(time), of)
         return self._profiles[key]
+
+    def course(self, of: Quantity, layer: str) -> dict[ProbePoint, Value]:
+        """A quantity of a layer at every probe point that has a value of it."""
+        rows = self.every_row
+        mine = rows[(rows["probe"] == of.probe) & (rows["quantity"] == of.quantity) & (rows["layer"] == layer)]
+        found = {}
+        for (epoch, step), at_point in mine.groupby(["epoch", "step"]):
+            by_property = at_point.set_index("property")[["value", HALF_DIFFERENCES]].reindex(of.properties)
+            if by_property["value"].notna().all():
+                values, halves = by_property["value"].tolist(), by_property[HALF_DIFFERENCES].tolist()
+                value = Value(**_scaled(values, halves, of), layer=layer)
+                found[ProbePoint(int(epoch), int(step))] = value  # type: ignore[call-overload]
+        return {point: value for point, value in found.items() if not value.missing}
 
     def _at(self, time: Time) -> pd.DataFrame:
         rows = self.rows
@@ -151,7 +176,7 @@ def profile_of(rows: pd.DataFrame, of: Quantity) -> Profile:
     return Profile(pd.DataFrame(of_layers, columns=["layer", "depth", "value", HALF_DIFFERENCES, "missing"]))
 
 
-def _value(layer: str, by_property: Sequence[pd.DataFrame], of: Quantity) -> dict[str, object]:
+def _value(layer: str, by_property: Sequence[pd.DataFrame], of: Quantity) -> dict[str, Any]:
     """Mean over the properties; none, and why, where one has none."""
     values, halves = [], []
     for name, rows in zip(of.properties, by_property, strict=True):
@@ -160,9 +185,14 @@ def _value(layer: str, by_property: Sequence[pd.DataFrame], of: Quantity) -> dic
             why = str(rows["note"].get(layer, "")) or "not measured"
             return {"value": math.nan, HALF_DIFFERENCES: _UNKNOWN, "missing": f"{name}: {why}".lstrip(": ")}
         values.append(value)
-        of_layer = rows[HALF_DIFFERENCES].get(layer)
-        halves.append(_UNKNOWN if of_layer is None or not len(of_layer) else of_layer)
-    mean, half_differences = float(np.mean(values)), np.mean(np.array(halves, dtype=float), axis=0)
+        halves.append(rows[HALF_DIFFERENCES].get(layer))
+    return _scaled(values, halves, of)
+
+
+def _scaled(values: Sequence[float], halves: Sequence[Sequence[float] | None], of: Quantity) -> dict[str, Any]:
+    """The mean of values that are all there, on the scale of the quantity; none where it has no place on it."""
+    known = [_UNKNOWN if of_value is None or not len(of_value) else of_value for of_value in halves]
+    mean, half_differences = float(np.mean(values)), np.mean(np.array(known, dtype=float), axis=0)
     if of.scale == "linear":
         return {"value": mean, HALF_DIFFERENCES: half_differences, "missing": ""}
     if mean <= 0:

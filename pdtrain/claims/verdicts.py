@@ -60,6 +60,10 @@ class DataSetVerdicts:
     groups: Mapping[str, Group]
     verdicts: Sequence[Verdict]
 
+    def left_out(self) -> dict[str, str]:
+        """Folders of runs that were left out, and why."""
+        return {run: why for group in self.groups.values() for run, why in group.left_out.items()}
+
 
 def judge(folders: Sequence[str | Path], claims: Claims, *, probe_set: str = TRAINING) -> list[DataSetVerdicts]:
     """Judge all claims on each data set of which there are runs.
@@ -128,11 +132,23 @@ def _why_not(parts: Mapping[str, Contrast], correlated: Together | None, claims:
         if found.effect.seeds < claims.fewest_seeds:
             seeds = "one seed" if found.effect.seeds == 1 else f"{found.effect.seeds} seeds"
             return f"{name}: {seeds}, fewer than {claims.fewest_seeds}"
-        if not (math.isfinite(found.p_for) and math.isfinite(found.effect.lower)):
+        if not math.isfinite(found.p_for):
             return f"{name}: no test or no interval, as all seeds give the same or half differences are not known"
     if correlated is not None and correlated.layers < claims.fewest_layers:
         return f"descriptive: over {correlated.layers} layers, fewer than {claims.fewest_layers}"
     return ""
+
+
+def interval_lies(found: Contrast | Together) -> str:
+    """Where a 95% interval lies by itself: "as claimed", beyond the threshold; "opposite", beyond zero; else "neither".
+
+    It is no verdict, since it knows of no other test; and empty where there is no interval.
+    """
+    effect, said = found.effect, found.part if isinstance(found, Contrast) else found.correlation
+    if not math.isfinite(effect.lower):
+        return ""
+    low, high = sorted((said.sign * effect.lower, said.sign * effect.upper))
+    return "as claimed" if low > said.sign * said.threshold else "opposite" if high < 0 else "neither"
 
 
 def p_value_of(found: Sequence[Contrast | Together]) -> float:

@@ -44,9 +44,14 @@ def leave_out_noise() -> None:
     """Leave it out from now on, in this process and those that it starts."""
     # W&B's version, and a table of hundreds of its numbers at the end; where the run is at W&B is shown
     os.environ.setdefault("WANDB_QUIET", "true")
-    if os.environ.get("WANDB_MODE") == "offline":  # where its files are, and how to send them, is said at the end
-        os.environ.setdefault("WANDB_SILENT", "true")
+    if os.environ.get("WANDB_MODE") == "offline":
+        leave_out_offline_noise()
     for logger, beginnings in _LINES.items():
         logging.getLogger(logger).addFilter(_LeaveOut(beginnings))
     for beginning in _WARNINGS:
         warnings.filterwarnings("ignore", beginning)
+
+
+def leave_out_offline_noise() -> None:
+    """Leave out what W&B says of a run without a server: where its files are is said at the end."""
+    os.environ.setdefault("WANDB_SILENT", "true")

@@ -15,24 +15,21 @@ from pdtrain.commands.shell import run_command, run_job
 from pdtrain.errors import InputError
 from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import holds_neurons, runs_below
-from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
-
-_PROBED = "probe"  # as pdtrain-probe names a set where none is given
+from pdtrain.results.run_folder import PROBED, TRAINING, RunFolder, files_of_rows, usual_set
 
 
 def report(config: DictConfig) -> Path:
     """Write the page of a run, of recorded neurons, or the comparison of several runs; return its path."""
     given = [config.run_dir] if isinstance(config.run_dir, str) else list(config.run_dir)
     console = plain_console()
-    neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or _PROBED)]
+    neurons = [folder for folder in given if holds_neurons(folder, probe_set=config.probe_set or PROBED)]
     if neurons:
         return _neurons(config, neurons, [folder for folder in given if folder not in neurons], console)
-    probe_set = config.probe_set or _usual_set(given[0])
+    probe_set = config.probe_set or usual_set(given[0])
     if config.claims:
         return _claims(config, given, probe_set, console)
-    if len(given) == 1 and len(runs_below(given[0])) < 2:
+    if len(given) == 1 and _holds_one_run(given[0], probe_set):
         _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
-        _check_one_run(given[0], probe_set)
         from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
@@ -68,9 +65,11 @@ def _claims(config: DictConfig, given: list[str], probe_set: str, console: Conso
     _refuse(config, ("by",), "claims, which say themselves what they compare")
     claims = read_claims(None if config.claims is True else config.claims)
     out = Path(config.out or RunFolder(given[0]).report(probe_set))
-    page, judged = write_claims(given, out, claims, probe_set=probe_set)
+    page, judged = write_claims(given, out, claims, probe_set=config.probe_set or TRAINING)
     for of in judged:
         console.print(of.data_set, highlight=False, markup=False)
+        for run, why in of.left_out().items():
+            console.print(f"  {run}: left out. {why}", style="bold red", highlight=False, markup=False)
         for verdict in of.verdicts:
             why = f" ({verdict.why})" if verdict.why else ""
             console.print(f"  {verdict.verdict}: {verdict.claim.title}{why}", highlight=False, markup=False)
@@ -78,21 +77,12 @@ def _claims(config: DictConfig, given: list[str], probe_set: str, console: Conso
     return page
 
 
-def _check_one_run(folder: str, probe_set: str) -> None:
-    """Raise InputError if there are several runs below a folder, of scripts that kept no configuration."""
-    runs = sorted({run for _, run in files_of_rows(folder, "rows", probe_set)})
-    if len(runs) > 1 and not runs_below(folder):
-        raise InputError(
-            f"run_dir={folder}: holds {len(runs)} runs that have no run.yaml, which a comparison groups runs by; give "
-            f"one of them, such as {runs[0]} (load() reads them together)"
-        )
-
-
-def _usual_set(folder: str) -> str:
-    """What training wrote, or where it wrote nothing what `pdtrain-probe` did."""
-    return (
-        TRAINING if any(files_of_rows(folder, "rows")) or not any(files_of_rows(folder, "rows", _PROBED)) else _PROBED
-    )
+def _holds_one_run(folder: str, probe_set: str) -> bool:
+    """Whether a folder is that of a run, or holds one; runs of scripts of one's own have rows and no configuration."""
+    configured = runs_below(folder)
+    if configured == [Path(folder)]:
+        return True
+    return len({*configured, *(run for _, run in files_of_rows(folder, "rows", probe_set))}) < 2
 
 
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:
@@ -101,7 +91,7 @@ def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: C
     _refuse(config, ("out", "by", "claims"), "recorded neurons, whose page lies in their own folder")
     from pdtrain.report.areas import write_areas
 
-    page = write_areas(neurons[0], probe_set=config.probe_set or _PROBED, beside=next(iter(runs), None))
+    page = write_areas(neurons[0], probe_set=config.probe_set or PROBED, beside=next(iter(runs), None))
     console.print(f"areas: {page}, table: {page.with_suffix('.csv')}", soft_wrap=True)
     return page
 

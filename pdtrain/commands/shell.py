@@ -25,7 +25,7 @@ from pdtrain.commands.left_out import count_job, leave_out, may_be_left_out
 from pdtrain.commands.library_noise import leave_out_noise
 from pdtrain.commands.new_folders import take_back, take_back_job
 from pdtrain.commands.own_modules import find_own_modules
-from pdtrain.commands.slips import meant, nearest_key
+from pdtrain.commands.slips import meant, nearest_key, options_last
 from pdtrain.commands.trainer import NOT_KEYS
 from pdtrain.errors import InputError, NothingMatches, Preempted, RunError, one_line, unknown_name
 from pdtrain.training.signals import handled_by, leave_when_asked
@@ -54,6 +54,7 @@ def run_command(name: str, config_name: str, launch: Callable[[], None]) -> None
     leave_out_noise()
     leave_when_asked()
     _check_words(name, config_name)
+    sys.argv[1:] = options_last(sys.argv[1:])
     try:
         launch()
     except Preempted as error:

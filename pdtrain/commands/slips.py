@@ -9,6 +9,7 @@ from typing import Any
 _FLAGS = ("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun", "--shell-completion", "--info")
 _WITH_VALUE = ("--cfg", "--package", "--config-path", "--config-name", "--config-dir", "--experimental-rerun")
 _SHORT = ("-h", "-r", "-m", "-sc", "-i")
+_MAY_HAVE_VALUE = ("--info", "-i")
 _SHORT_WITH_VALUE = ("-c", "-p", "-cp", "-cn", "-cd")
 _ASKS = ("--help", "-h", "--hydra-help", "--version", "--shell-completion", "-sc")  # what else is said does not matter
 # what others call a key
@@ -71,6 +72,24 @@ def meant(
     if not at_fault:
         return None
     return at_fault[0], shlex.join(_together(said))
+
+
+def options_last(words: Sequence[str]) -> list[str]:
+    """The same command line with the options of Hydra at its end: between keys, argparse would take no key after them.
+
+    Examples
+    --------
+    >>> options_last(["trainer.max_epochs=2", "-m", "seed=1,2", "--cfg", "job", "model=small_vgg"])
+    ['trainer.max_epochs=2', 'seed=1,2', 'model=small_vgg', '-m', '--cfg', 'job']
+    """
+    keys, options, left = list[str](), list[str](), list(words)
+    while left:
+        valued = left[0] in (*_WITH_VALUE, *_SHORT_WITH_VALUE)
+        valued |= left[0] in _MAY_HAVE_VALUE and "=" not in "".join(left[1:2])
+        taken = 2 if valued else 1
+        (options if left[0].startswith("-") else keys).extend(left[:taken])
+        left = left[taken:]
+    return [*keys, *options]
 
 
 def _next(left: Sequence[str], keys: Mapping[str, Any], choices: Mapping[str, Iterable[str]]) -> tuple[int, str | None]:

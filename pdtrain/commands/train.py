@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from pdtrain.commands.library_noise import leave_out_offline_noise
 from pdtrain.commands.rehearsal import rehearsed
 from pdtrain.commands.shell import run_command, run_job
 from pdtrain.commands.sweeps import metric_of, threads_per_job
@@ -104,7 +105,10 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     classifier.check_optimizer()
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
+        classifier.begins_from_another_run = not start.resumes
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
+    if OmegaConf.select(config, "logger.wandb.offline"):
+        leave_out_offline_noise()
     loggers: list[Logger] = [instantiate(node, **_place_at_wandb(name, config)) for name, node in config.logger.items()]
     trainer = build_trainer(config, callbacks=callbacks, logger=loggers)
     data.check_processes(trainer.world_size)
@@ -115,6 +119,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
             warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")  # it is the run's own
             warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # some steps are logged then too
+            warnings.filterwarnings("ignore", "The dirpath has changed")  # what was best in another run is that one's
             trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
 
     if process_rank():  # of a data-parallel run; the first process keeps the books
@@ -141,13 +146,14 @@ def _keep_command(run_dir: Path) -> None:
 
 
 def _place_at_wandb(logger: object, config: DictConfig) -> dict[str, str]:
-    """What W&B calls a run, unless the configuration does: by the sweep that it is a job of, else by a name."""
+    """What W&B calls a run, unless the configuration does, and the sweep that it is a job of."""
     if logger != "wandb":
         return {}
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
-        return {"run_name": run_name(config)}
-    hydra_config = HydraConfig.get()
-    return {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
+    place = {"run_name": run_name(config)}
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        hydra_config = HydraConfig.get()
+        place |= {"sweep": Path(hydra_config.sweep.dir).as_posix(), "job": str(hydra_config.job.num)}
+    return place
 
 
 def _classifier(config: DictConfig, data: Any) -> Classifier:
@@ -198,6 +204,8 @@ def _check_checkpoint(path: Path, classifier: Classifier) -> tuple[int, int]:
     if "state_dict" not in content or "loops" not in content:
         raise InputError(f"ckpt_path={path}: no Lightning checkpoint; pdtrain-probe takes plain state dicts")
     check_architecture(classifier.state_dict(), content["state_dict"], path, key="ckpt_path")
+    if classifier.begins_from_another_run:
+        classifier.check_optimizer(content["optimizer_states"][0], path=path)
     return place_in_data(content)
 
 

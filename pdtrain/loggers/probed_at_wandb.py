@@ -11,9 +11,9 @@ from pdtrain.loggers.wandb_files import logged_steps, stored_id
 from pdtrain.loggers.wandb_run import GLOBAL_STEP, say_caveats, say_offline
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
+from pdtrain.results.catalogue import catalogue_of
 from pdtrain.results.caveats import caveats_of_run
 from pdtrain.results.configuration import load_configuration, run_name
-from pdtrain.results.measures import catalogue_of
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.run_folder import RunFolder

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pdtrain.results.measures import PAIR, Catalogue
+from pdtrain.results.catalogue import Catalogue
+from pdtrain.results.measures import PAIR
 from pdtrain.results.reader import moment
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
 

@@ -17,7 +17,7 @@ from pdtrain.loggers.wandb_files import first_step, stored_id
 from pdtrain.loggers.wandb_run import GLOBAL_STEP, abandon_wandb
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.metrics import EVALUATED_ACCURACY
 from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
@@ -40,10 +40,10 @@ class WandbLogger(loggers.WandbLogger):
     save_dir
         Folder of the run.
     sweep, job
-        Folder of the sweep and number of the job, for a job of a sweep: W&B's group and name where `options` give none.
+        Folder of the sweep and number of the job, for a job of a sweep: W&B's group, and the end of its name, where
+        `options` give none.
     run_name
-        Name of a run that is no job of a sweep, where neither `options` nor WANDB_NAME give one; in W&B's own sweeps it
-        has the name that W&B gives it.
+        Where neither `options` nor WANDB_NAME give one; in W&B's own sweeps a run has the name that W&B gives it.
     scalars, metric
         As in `ChosenScalars`.
     options
@@ -67,7 +67,8 @@ class WandbLogger(loggers.WandbLogger):
         **options: Any,
     ) -> None:
         if sweep is not None:
-            options |= {"group": options.get("group") or sweep, "name": options.get("name") or f"job {job}"}
+            named = ", ".join(filter(None, [run_name, f"job {job}"]))
+            options |= {"group": options.get("group") or sweep, "name": options.get("name") or named}
         elif not {"WANDB_NAME", "WANDB_SWEEP_ID"} & os.environ.keys():
             options["name"] = options.get("name") or run_name
         run_id = options.pop("id", None)

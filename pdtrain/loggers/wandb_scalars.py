@@ -6,7 +6,7 @@ from typing import Any
 
 from pdtrain.errors import first_line
 from pdtrain.limits import check_value
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import Row
 
 _log = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from pdtrain.limits import STATISTICS, check_value
 from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
 from pdtrain.probes.stored_units import units_of_first_version
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.dissimilarities import Dissimilarities
-from pdtrain.results.measures import BATCH_DEPENDENCE, DIMENSION, SILENT_UNITS, Catalogue, Measure
+from pdtrain.results.measures import BATCH_DEPENDENCE, DIMENSION, SILENT_UNITS, Measure
 from pdtrain.results.rows import UNTRAINED, Measurement, ProbePoint, Row, UnitRow
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet

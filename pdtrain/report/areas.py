@@ -12,8 +12,9 @@ from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import Panel, data_uri, write_page
 from pdtrain.report.similarity_figures import layer_maps
 from pdtrain.report.style import estimated
+from pdtrain.results.catalogue import catalogue_of
 from pdtrain.results.caveats import mixes_in, not_estimated
-from pdtrain.results.measures import catalogue_of, foremost
+from pdtrain.results.measures import foremost
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import RunFolder
 

@@ -3,28 +3,22 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from pdtrain.claims.changes import changes_of_training, over_training
+from pdtrain.claims.changes import changes_of_training, half_way, over_training
 from pdtrain.claims.contrasts import Contrast
-from pdtrain.claims.declared import MAIN, Claims, Quantity, Time
-from pdtrain.claims.groups import Group
-from pdtrain.claims.profiles import MeasuredRun
+from pdtrain.claims.declared import MAIN, Claims
 from pdtrain.claims.together import Together
-from pdtrain.claims.verdicts import DataSetVerdicts, judge
-from pdtrain.estimators.nested_means import nested_mean
+from pdtrain.claims.verdicts import DataSetVerdicts, interval_lies, judge
+from pdtrain.report.claims_figures import course, has_course, profiles
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import data_uri, write_page
-from pdtrain.report.style import TRAINED, UNTRAINED
 from pdtrain.results.run_folder import TRAINING
 
-CLAIMS, CHANGES, OVER_TRAINING = "claims.csv", "changes_of_training.csv", "over_training.csv"
-_DRAWN = {"dimension": "intrinsic dimension", "information": "information in the receptive field\n(share of entropy)"}
-_ENDS: tuple[tuple[Time, str], ...] = (("untrained", UNTRAINED), ("trained", TRAINED))
+CLAIMS, CHANGES, OVER_TRAINING, HALF_WAY = (
+    "claims.csv", "changes_of_training.csv", "over_training.csv", "half_way.csv",
+)  # fmt: skip
 
 
 def write_claims(
@@ -33,7 +27,8 @@ def write_claims(
     """Write `out`/claims.html, its figures and its tables; return the page's path and the verdicts.
 
     `claims.csv` has a line for each part of each claim; `changes_of_training.csv` what training changes in each
-    property at each layer, with Holm's correction over them; `over_training.csv` the last hidden layer at each point.
+    property at each layer, with Holm's correction over them; `over_training.csv` the highest and the last hidden layer
+    at each point, and `half_way.csv` when they have gone half of their way.
 
     Raises
     ------
@@ -49,23 +44,27 @@ def write_claims(
         [changes_of_training(of.groups[MAIN], of_information).assign(data_set=of.data_set) for of in judged]
     )
     write_csv(changes, folder / CHANGES)
-    course = pd.concat(
-        [over_training(of.groups[MAIN], list(claims.quantities.values())).assign(data_set=of.data_set) for of in judged]
-    )
-    write_csv(course, folder / OVER_TRAINING)
+    for name, over_time in ((OVER_TRAINING, over_training), (HALF_WAY, half_way)):
+        of_sets = [(of.data_set, over_time(of.groups[MAIN], list(claims.quantities.values()))) for of in judged]
+        write_csv(pd.concat([table.assign(data_set=data_set) for data_set, table in of_sets]), folder / name)
     figures = {
-        of.data_set: save_figure(profiles(of.groups[MAIN], claims, of.data_set), folder, f"profiles_{place}")
+        of.data_set: [
+            save_figure(draw(of.groups[MAIN], claims, of.data_set), folder, f"{name}_{place}")
+            for name, draw in (("profiles", profiles), ("course", course))
+            if name == "profiles" or has_course(of.groups[MAIN], claims)
+        ]
         for place, of in enumerate(judged)
         if of.groups[MAIN].runs
     }
-    left_out = {run: why for of in judged for group in of.groups.values() for run, why in group.left_out.items()}
+    left_out = {run: why for of in judged for run, why in of.left_out().items()}
     page = write_page(
         folder / "claims.html",
         template="claims.html",
         title="What is claimed, and what is shown",
         caveats=[f"{run}: left out. {why}" for run, why in left_out.items()],
-        figures={name: data_uri(svg) for name, svg in figures.items()},
+        figures={name: [data_uri(svg) for svg in drawn] for name, drawn in figures.items()},
         judged=judged,
+        interval_lies=interval_lies,
         level=claims.level,
     )
     return page, judged
@@ -90,6 +89,7 @@ def _line(name: str, found: Contrast | Together) -> dict[str, object]:
         "effect": effect.value,
         "lower": effect.lower,
         "upper": effect.upper,
+        "interval_lies": interval_lies(found),
         "standardised": effect.standardised,
         "seeds": effect.seeds,
         "p_for": found.p_for,
@@ -97,40 +97,3 @@ def _line(name: str, found: Contrast | Together) -> dict[str, object]:
         "between_seeds": found.between if isinstance(found, Together) else float("nan"),
         "notes": "; ".join(found.notes),
     }
-
-
-def profiles(group: Group, claims: Claims, title: str) -> Figure:
-    """Dimension and information against depth, untrained and trained: means over seeds, with the nested interval."""
-    figure, drawn = plt.subplots(1, len(_DRAWN), figsize=(8.0, 3.2))
-    for axes, (name, label) in zip(drawn, _DRAWN.items(), strict=True):
-        of = claims.quantities[name]
-        for time, colour in _ENDS:
-            layers = mean_profile(list(group.runs.values()), of, time)
-            if of.properties != [""]:
-                layers = layers[layers["depth"] > 0]  # a pixel tells all about itself
-            axes.plot(layers["depth"], layers["mean"], "o-", ms=4, color=colour, label=time)
-            axes.fill_between(layers["depth"], layers["lower"], layers["upper"], color=colour, alpha=0.25, lw=0)
-        axes.set(xlabel="relative depth", ylabel=label, ylim=(0, None))
-    drawn[0].legend(frameon=False)
-    figure.suptitle(f"{title}, {len(group.runs)} seed{'s' if len(group.runs) > 1 else ''}")
-    return figure
-
-
-def mean_profile(runs: Sequence[MeasuredRun], of: Quantity, time: Time) -> pd.DataFrame:
-    """Mean over runs at each layer, not on a logarithmic scale, with the interval over seeds and stimuli.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns layer, depth, mean, lower and upper, of the layers that all runs have a value of.
-    """
-    found = [run.profile(of.model_copy(update={"scale": "linear"}), time) for run in runs]
-    lines = []
-    for layer, depth in found[0].layers[["layer", "depth"]].itertuples(index=False) if found else []:
-        values = [profile.at(layer) for profile in found]
-        if not any(value.missing for value in values):
-            halves = np.array([value.half_differences for value in values])
-            mean = nested_mean(np.array([value.value for value in values]), halves)
-            lines.append((layer, depth, mean.value, mean.lower, mean.upper))
-    numbers = ["depth", "mean", "lower", "upper"]
-    return pd.DataFrame(lines, columns=["layer", *numbers]).astype(dict.fromkeys(numbers, float))

@@ -24,14 +24,15 @@ from pdtrain.report.comparison_tests import OF_LAYERS, differences_of_settings, 
 from pdtrain.report.csv_tables import write_csv
 from pdtrain.report.figure_files import save_figure
 from pdtrain.report.page import COMPARISON, DIFFERENCES, Panel, data_uri, write_page
+from pdtrain.results.catalogue import Catalogue, catalogue_of
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, mixes_in
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration
 from pdtrain.results.differences import differences
-from pdtrain.results.measures import DISTILLATION, PAIR, Catalogue, Measure, catalogue_of, foremost_indices
+from pdtrain.results.measures import DISTILLATION, PAIR, Measure, foremost_indices
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
 from pdtrain.results.settings import settings_of
-from pdtrain.results.status import is_finished
+from pdtrain.results.status import is_unfinished
 from pdtrain.results.versions import apart_by_estimator
 
 CAVEATS = "caveats.csv"
@@ -73,7 +74,7 @@ def write_comparison(
         If there are fewer than two runs, or none has the key.
     """
     every = _epochs(run_dirs, probe_set)
-    settings = settings_of(list(every["run"].unique()), by)
+    settings = settings_of(list(every["run"].unique()), by, probe_set=probe_set)
     every = every.assign(
         setting=every["run"].map(settings.setting_of), replicate=every["run"].map(settings.replicate_of)
     )
@@ -220,11 +221,7 @@ def _behind(rows: pd.DataFrame) -> set[str]:
     """Runs that are not finished and end before another of their setting: they are no seeds beside it."""
     ends = rows.groupby("run").agg(epoch=("epoch", "max"), setting=("setting", "first"))
     furthest = ends.groupby("setting")["epoch"].transform("max")
-    return {str(run) for run in ends.index[ends["epoch"] < furthest] if _is_unfinished(str(run))}
-
-
-def _is_unfinished(run: str) -> bool:
-    return RunFolder(run).status.exists() and not is_finished(run)
+    return {str(run) for run in ends.index[ends["epoch"] < furthest] if is_unfinished(str(run))}
 
 
 def _caveats(
@@ -243,7 +240,7 @@ def _caveats(
 
 
 def _unfinished(run: str, epoch: int, *, left_out: bool) -> Iterator[Caveat]:
-    if _is_unfinished(run):
+    if is_unfinished(run):
         shown = "it is left out of all but the indices over epochs" if left_out else "its values are those there"
         yield Caveat(
             "not finished",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.report.style import moment
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
@@ -16,7 +17,6 @@ from pdtrain.results.measures import (
     INFORMATION,
     PRUNING_AT_FIXED_IDENTITY,
     VIEW_INVARIANT,
-    Catalogue,
     Measure,
     foremost,
     foremost_indices,

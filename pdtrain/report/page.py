@@ -27,19 +27,11 @@ from pdtrain.report.style import estimated, layers_of, moment
 from pdtrain.report.texts import HOW_TO_READ, PUBLISHED, STARS, TITLES
 from pdtrain.report.unit_charts import histogram_chart, spread_chart, unit_map_chart
 from pdtrain.report.whole_run import VALUES, WholeRun, epochs_of, whole_run
+from pdtrain.results.catalogue import Catalogue, catalogue_of
 from pdtrain.results.caveats import label_note_of_run
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS, load_configuration, probe_set_configuration
 from pdtrain.results.differences import differences
-from pdtrain.results.measures import (
-    DISTILLATION,
-    INDICES,
-    INFORMATION,
-    Catalogue,
-    Measure,
-    catalogue_of,
-    foremost,
-    foremost_indices,
-)
+from pdtrain.results.measures import DISTILLATION, INDICES, INFORMATION, Measure, foremost, foremost_indices, words
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder, files_of_rows
@@ -192,6 +184,7 @@ def write_page(
 ) -> Path:
     """Fill a template of this package in, and write the page; `charts` is what `chart_data` gives of its panels."""
     templates = Environment(loader=PackageLoader("pdtrain.report", ""), autoescape=True)
+    templates.filters["words"] = words
     folder = files("pdtrain.report")
     html = templates.get_template(template).render(
         style=folder.joinpath("page.css").read_text(),

@@ -6,7 +6,8 @@ from functools import partial
 from rich.table import Table
 
 from pdtrain.report.layer_table import Column, layer_tables
-from pdtrain.results.measures import RECEPTIVE_FIELD, Catalogue, Measure
+from pdtrain.results.catalogue import Catalogue
+from pdtrain.results.measures import RECEPTIVE_FIELD, Measure
 from pdtrain.results.rows import ProbePoint, Row
 
 _STEADY = 0.02  # changes of less are no change

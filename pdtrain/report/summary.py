@@ -12,8 +12,9 @@ from rich.table import Table
 from pdtrain.report.layer_table import Column, layer_tables
 from pdtrain.report.style import moment
 from pdtrain.report.whole_run import WholeRun
+from pdtrain.results.catalogue import Catalogue, catalogue_of
 from pdtrain.results.caveats import Caveat, caveats_of_run, label_note_of_run, not_estimated
-from pdtrain.results.measures import Catalogue, Measure, catalogue_of, foremost_indices, words
+from pdtrain.results.measures import Measure, foremost_indices, words
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import TRAINING, RunFolder
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from pdtrain.report.csv_tables import write_csv
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.caveats import Caveat, caveats_of_run, not_estimated
-from pdtrain.results.measures import Catalogue, Measure
+from pdtrain.results.measures import Measure
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.run_folder import files_of_rows, point_of_name
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pdtrain.estimators.half_samples import interval, standard_error
 from pdtrain.probes.rows import mean_with_error
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import Measurement, Row
 
 CORRECTED = "_noise_corrected"

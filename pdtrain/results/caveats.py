@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.configuration import load_configuration, probe_set_configuration
 from pdtrain.results.measures import (
     AT_FIXED_IDENTITY,
@@ -20,7 +21,6 @@ from pdtrain.results.measures import (
     RANDOM,
     SILENT_FRACTION,
     SILENT_UNITS,
-    Catalogue,
     words,
 )
 from pdtrain.results.metrics import TRAINING_ACCURACIES, last_values, read_metrics

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import AliasEvent, SafeLoader, parse
 
 from pdtrain.checksums import is_intact, yaml_with_checksum
@@ -231,6 +232,26 @@ def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(value, f"{prefix}{key}.")
     else:
         yield prefix.rstrip("."), node
+
+
+def values_of(config: DictConfig) -> dict[str, Any]:
+    """Keys of a configuration with what they come to; what leads nowhere, such as to a folder of Hydra's, as it stands.
+
+    Examples
+    --------
+    >>> values_of(OmegaConf.create({"seed": 2, "data": {"seed": "${seed}", "root": "${gone}"}}))
+    {'seed': 2, 'data.seed': 2, 'data.root': '${gone}'}
+    """
+    stored = leaves(OmegaConf.to_container(config, resolve=False))
+    return {key: _resolved_value(config, key, value) if "${" in str(value) else value for key, value in stored}
+
+
+def _resolved_value(config: DictConfig, key: str, stored: Any) -> Any:
+    try:
+        found = OmegaConf.select(config, key)
+        return OmegaConf.to_container(found, resolve=True) if OmegaConf.is_config(found) else found
+    except OmegaConfBaseException:
+        return stored
 
 
 def is_at_or_below(key: str, part: str) -> bool:

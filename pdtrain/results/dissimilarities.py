@@ -74,7 +74,8 @@ class Dissimilarities:
 def packed(matrix: NDArray[np.float64]) -> NDArray[np.float16]:
     """The entries above the diagonal, in units of their root mean square.
 
-    Three digits of each entry move a similarity by less than one in a million.
+    Three digits of each entry move a similarity the more, the less the entries differ: by some 3e-5 in a representation
+    of 100 dimensions of equal variance, by 1e-4 in one of 1,000, by 2e-3 in one of 50,000.
 
     Examples
     --------

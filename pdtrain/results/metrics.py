@@ -8,7 +8,7 @@ import pandas as pd
 from pdtrain.checksums import from_json, read_intact
 from pdtrain.errors import DamagedFile
 from pdtrain.results import logged
-from pdtrain.results.measures import catalogue_of
+from pdtrain.results.catalogue import catalogue_of
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.versions import counts_completed_epochs, metrics_as_of_today
 

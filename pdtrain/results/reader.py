@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from pdtrain.errors import InputError, unknown_name
-from pdtrain.results.configuration import choices_of, is_at_or_below, leaves, load_configuration, weights_of_run
+from pdtrain.results.configuration import choices_of, is_at_or_below, load_configuration, values_of, weights_of_run
 from pdtrain.results.measures import UNIT
 from pdtrain.results.metrics import metrics_of_epochs
 from pdtrain.results.row_files import read_rows
@@ -43,7 +42,8 @@ def load(
         What `pdtrain-probe` measured under this name, in place of what training wrote.
     keys
         Keys of each run's configuration to add as columns, such as "seed" or "model.network.widths", or groups, such as
-        "model", for what was chosen of them; lists become text. What a run does not have is missing (None or NaN).
+        "model", for what was chosen of them; lists become text, and a key that refers to another has that one's value.
+        What a run does not have is missing (None or NaN).
     metrics
         Names of logged metrics to add as columns, such as "val/accuracy": their values at the end of the epoch of each
         row, NaN untrained and within an epoch. `load_metrics` has all of them.
@@ -154,7 +154,7 @@ def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
     chosen = {run: choices_of(config) for run, config in known.items()}
     if any(key in choices for choices in chosen.values()):
         return {run: choices.get(key) for run, choices in chosen.items()}
-    values = {run: dict(leaves(OmegaConf.to_container(config, resolve=False))) for run, config in known.items()}
+    values = {run: values_of(config) for run, config in known.items()}
     names = sorted({name for of_run in values.values() for name in of_run})
     if key not in names:
         if below := [name for name in names if is_at_or_below(name, key)]:

@@ -8,6 +8,7 @@ from pdtrain.errors import InputError
 from pdtrain.results.rows import ProbePoint
 
 TRAINING = "training"  # the probe set that training writes
+PROBED = "probe"  # that which pdtrain-probe writes where none is named
 SWEEP = "sweep.yaml"  # in the folder of a sweep: the command that made it
 _CONFIGURATION = "run.yaml"
 _RESULTS = "results"
@@ -129,6 +130,12 @@ def files_of_rows(root: str | Path, kind: str, probe_set: str = TRAINING) -> Ite
     below = RunFolder("").results(probe_set)
     for file in sorted(Path(root).glob(f"**/{below}/[!.]*.{kind}.parquet")):
         yield file, file.parents[len(below.parts)]
+
+
+def usual_set(root: str | Path) -> str:
+    """What training wrote at `root` or below, or where it wrote nothing what `pdtrain-probe` did."""
+    by_probe = not any(files_of_rows(root, "rows")) and any(files_of_rows(root, "rows", PROBED))
+    return PROBED if by_probe else TRAINING
 
 
 def folders_below(root: str | Path) -> list[Path]:

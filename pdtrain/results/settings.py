@@ -4,57 +4,24 @@ What only says how a run was made is no setting; what changes training or measur
 stand for the keys that they decide, so that networks are called small_vgg and resnet18.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from pdtrain.errors import InputError, one_line, unknown_name
-from pdtrain.results.configuration import (
-    CHANGES_NO_NUMBER,
-    CHOICES,
-    choices_of,
-    is_at_or_below,
-    leaves,
-    load_configuration,
-)
-from pdtrain.results.versions import ADDED
+from pdtrain.errors import one_line, unknown_name
+from pdtrain.results.configuration import is_at_or_below
+from pdtrain.results.counting_keys import FOLDER, REPLICATES, CountingKeys, counting_keys
+from pdtrain.results.run_folder import TRAINING
 
 ALL = "all runs"  # the setting where nothing differs
-# runs that differ in these alone are of one setting: its replicates
-_REPLICATES = ("seed", "data.seed", "fingerprint")
-_ONLY_HOW = (
-    *CHANGES_NO_NUMBER,
-    CHOICES,
-    "logger",
-    "hydra",
-    "compile",
-    "channels_last",
-    "layers.batch_size",
-    *(
-        f"trainer.{key}"
-        for key in (
-            "accelerator", "barebones", "benchmark", "detect_anomaly", "deterministic", "enable_checkpointing",
-            "enable_model_summary", "log_every_n_steps", "logger", "num_sanity_val_steps", "profiler",
-            "use_distributed_sampler",
-        )
-    ),
-    # keys of `pdtrain-probe`: where the rows of weights from elsewhere lie, and what goes with the network
-    "force", "out", "probe_set", "published", "run_dir", "trust", "wandb", "watch",
-)  # fmt: skip
-# callbacks that watch a training and leave it as it is: ours, and these of Lightning
-_OURS = "pdtrain."
-_WATCHING = {
-    "DeviceStatsMonitor", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "OnExceptionCheckpoint",
-    "RichModelSummary", "RichProgressBar", "TQDMProgressBar", "ThroughputMonitor",
-}  # fmt: skip
-_PROBED_PART = "callbacks.probing.network"  # says what is measured
+_CONFIGURED, _OWN_SCRIPT = "pdtrain-train", "own script"  # said where both are compared
 _WHOLE = ("experiment",)  # groups whose files set keys of the others
 _NAMELESS = ("sweep", "logger", "paths", "hydra")  # groups whose choices name no setting
 _BARE = ("model", "data", "experiment", "optimizer")  # groups whose choices say by themselves what they are
 _FEW = 3  # keys that a name holds where they are enough
 _TARGET = "_target_"
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
@@ -78,15 +45,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """What is asked of a run: its keys that count, those of its replicates among them; all keys; and its choices."""
-
-    leaves: Mapping[str, Any]
-    every: Mapping[str, Any]
-    choices: Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
 class _Name:
     """A choice of a group, or the class of a part: it stands for the keys below that it decides."""
 
@@ -101,14 +59,14 @@ class _Name:
             return f"no {self.key}"
         return value if self.is_choice and self.key in _BARE and value != "default" else f"{self.key}={value}"
 
-    def decides(self, key: str, runs: Mapping[str, _Run]) -> bool:
+    def decides(self, key: str, runs: Mapping[str, CountingKeys]) -> bool:
         """Whether runs with the same name have the same value of a key below."""
         if self.below and not is_at_or_below(key, self.below):
             return False
         return _is_function({run: self.values[run] for run in runs}, {run: _of(runs[run], key) for run in runs})
 
 
-def settings_of(runs: Sequence[str], by: str | Sequence[str] | None = None) -> Settings:
+def settings_of(runs: Sequence[str], by: str | Sequence[str] | None = None, *, probe_set: str = TRAINING) -> Settings:
     """Group runs by all that tells their settings apart, or by some keys.
 
     Parameters
@@ -116,95 +74,83 @@ def settings_of(runs: Sequence[str], by: str | Sequence[str] | None = None) -> S
     runs
         Their folders.
     by
-        A key of the configuration, the name of a group, or several; None takes all that differ but seeds.
+        A key of the configuration, the name of a group, or several; None takes all that differ but seeds. Runs of a
+        script of one's own, which have no configuration, are then told apart by the hyperparameters that Lightning kept
+        (`save_hyperparameters`), and where it kept none each is a setting of its own.
+    probe_set
+        What of the runs is compared: its rows may have been measured otherwise than those of training.
 
     Raises
     ------
     InputError
-        If a run has no configuration, or no run has such a key or group.
+        If a run has lost its configuration, or no run has such a key or group.
     """
-    of_runs = {run: _run(run) for run in runs}
-    counting = [key for key in _keys(of_runs) if key not in _REPLICATES]
-    differing = [key for key in counting if _differs(key, of_runs)]
+    of_runs = {run: counting_keys(run, probe_set) for run in runs}
+    alike = [part for part in _by_origin(of_runs) if part]
+    differing = list(dict.fromkeys(key for part in alike for key in _differing(part)))
     if by is None:
-        labels = _labels(of_runs, differing)
+        labels = {run: label for part in alike for run, label in _labels_of_all(part, lonely=len(alike) == 1).items()}
     else:
         parts = [_labels_by(key, of_runs) for key in ([by] if isinstance(by, str) else by)]
         labels = {run: ", ".join(part[run] for part in parts) for run in runs}
     return Settings(
         labels,
-        _replicates(of_runs, [*differing, *_REPLICATES], labels),
-        {run: {key: of.leaves.get(key) for key in differing} for run, of in of_runs.items()},
+        _replicates(of_runs, [*differing, *REPLICATES], labels),
+        {run: {key: _value(of, key) for key in differing} for run, of in of_runs.items()},
     )
 
 
-def _run(run: str) -> _Run:
-    config = load_configuration(run)
-    if config is None:
-        raise InputError(
-            f"run_dir={run}: its run.yaml is missing, which a comparison groups runs by; those of a script of your own "
-            "have none: load() reads them together, and each has its own report"
-        )
-    container = _container(config)
-    return _Run(_counting(container), ADDED | dict(leaves(container)), choices_of(config))
+def _by_origin(runs: Mapping[str, CountingKeys]) -> tuple[dict[str, CountingKeys], dict[str, CountingKeys]]:
+    """Runs that kept a configuration, and those of a script of one's own, which have no keys in common with them."""
+    configured = {run: of for run, of in runs.items() if of.is_configured}
+    return configured, {run: of for run, of in runs.items() if run not in configured}
 
 
-def _container(config: DictConfig) -> dict[str, Any]:
-    container = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+def _differing(runs: Mapping[str, CountingKeys]) -> list[str]:
+    """Keys that tell the settings of runs apart."""
+    return [key for key in _keys(runs) if key not in REPLICATES and _differs(key, runs)]
 
 
-def _counting(config: dict[str, Any]) -> dict[str, Any]:
-    """Keys that tell settings or replicates apart, with their values."""
-    callbacks, trainer = config.get("callbacks"), config.get("trainer")
-    changed: dict[str, Any] = {}
-    if isinstance(callbacks, dict):
-        changed["callbacks"] = {name: node for name, node in callbacks.items() if not _only_watches(node)}
-    if isinstance(trainer, dict) and isinstance(trainer.get("plugins"), list):
-        others = [plugin for plugin in trainer["plugins"] if not _is_ours(plugin)]
-        changed["trainer"] = trainer | {"plugins": others or None}
-    found = ADDED | {key: value for key, value in leaves(config | changed) if value != {}}
-    probed = dict(leaves({"callbacks": callbacks})).get(_PROBED_PART)
-    found |= {_PROBED_PART: probed} if probed is not None else {}
-    counting = {key: value for key, value in found.items() if not any(is_at_or_below(key, how) for how in _ONLY_HOW)}
-    return _without_as_published(counting, found)
+def _labels_of_all(runs: Mapping[str, CountingKeys], *, lonely: bool) -> dict[str, str]:
+    """Names by all that differs; of runs of a script that kept nothing their folders: seeds or settings they may be."""
+    if any(set(of.stored) == {FOLDER} for of in runs.values()):
+        return {run: _in_words(run) for run in runs}
+    labels, is_configured = _labels(runs, _differing(runs)), all(of.is_configured for of in runs.values())
+    if lonely:
+        return labels
+    origin = _CONFIGURED if is_configured else _OWN_SCRIPT
+    return {run: origin if label == ALL else f"{origin}, {label}" for run, label in labels.items()}
 
 
-def _only_watches(node: Any) -> bool:
-    """Whether a callback, or what stands for none, leaves the training as it is."""
-    if not isinstance(node, dict):
-        return True
-    return _is_ours(node) or str(node.get(_TARGET)).rpartition(".")[2] in _WATCHING
-
-
-def _is_ours(node: Any) -> bool:
-    return isinstance(node, dict) and str(node.get(_TARGET)).startswith(_OURS)
-
-
-def _without_as_published(counting: dict[str, Any], every: Mapping[str, Any]) -> dict[str, Any]:
-    """Images that are shown as the publisher of the weights showed them are no setting: they go with the network."""
-    as_published = "published.preprocessing."
-    return {
-        key: value
-        for key, value in counting.items()
-        if not key.startswith("preprocessing.") or every.get(f"{as_published}{key.partition('.')[2]}") != value
-    }
-
-
-def _keys(runs: Mapping[str, _Run]) -> list[str]:
+def _keys(runs: Mapping[str, CountingKeys]) -> list[str]:
     """All keys; what another version's probes do not know tells versions apart, not settings."""
-    keys = sorted({key for run in runs.values() for key in run.leaves})
-    return [key for key in keys if not key.startswith("probes.") or all(key in run.leaves for run in runs.values())]
+    keys = sorted({key for run in runs.values() for key in run.stored})
+    return [key for key in keys if not key.startswith("probes.") or all(key in run.stored for run in runs.values())]
 
 
-def _of(run: _Run, key: str) -> str:
+def _value(run: CountingKeys, key: str) -> Any:
+    """Of a key that counts; None where the run does not have it, or it does not count there."""
+    stored = run.stored.get(key)
+    return run.values.get(key, stored) if "${" in str(stored) else stored
+
+
+def _of(run: CountingKeys, key: str) -> str:
     """A value as it is compared: 1 is 1.0, and a key that is missing is null."""
-    value = run.leaves.get(key)
+    return _as_compared(_value(run, key))
+
+
+def _as_compared(value: Any) -> str:
     return str(float(value)) if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _differs(key: str, runs: Mapping[str, _Run]) -> bool:
+def _differs(key: str, runs: Mapping[str, CountingKeys]) -> bool:
+    """Whether runs have other values; where each has that of a key that some refer to, that one tells them apart."""
+    stored = {_as_compared(run.stored.get(key)) for run in runs.values()}
+    referred = next((found[1] for found in map(_REFERENCE.fullmatch, sorted(stored)) if found), None)
+    if len(stored) == 1 or (
+        referred and all(_of(run, key) == _as_compared(run.values.get(referred)) for run in runs.values())
+    ):
+        return False
     return len({_of(run, key) for run in runs.values()}) > 1
 
 
@@ -214,7 +160,7 @@ def _is_function(of: Mapping[str, Any], value: Mapping[str, str]) -> bool:
     return len(pairs) == len({one for one, _ in pairs})
 
 
-def _labels(runs: Mapping[str, _Run], differing: Sequence[str]) -> dict[str, str]:
+def _labels(runs: Mapping[str, CountingKeys], differing: Sequence[str]) -> dict[str, str]:
     """The names that decide the differing keys, and the keys that none decides."""
     left, names = list(differing), []
     for name in _names(runs, differing):
@@ -237,7 +183,7 @@ def _shortened(parts: Sequence[str], shown: int) -> str:
     return ", ".join(parts[:shown]) + (f" and {more} more {'key' if more == 1 else 'keys'}" if more > 0 else "")
 
 
-def _names(runs: Mapping[str, _Run], differing: Sequence[str]) -> Iterator[_Name]:
+def _names(runs: Mapping[str, CountingKeys], differing: Sequence[str]) -> Iterator[_Name]:
     """What may stand for several keys: first what may decide all, then choices of groups, then classes of parts."""
     groups = [
         group for group in dict.fromkeys(g for run in runs.values() for g in run.choices) if _is_known(group, runs)
@@ -249,45 +195,48 @@ def _names(runs: Mapping[str, _Run], differing: Sequence[str]) -> Iterator[_Name
     for key in differing:
         part, _, last = key.rpartition(".")
         if last == _TARGET:
-            classes = {run: of.leaves.get(key) for run, of in runs.items()}
+            classes = {run: of.stored.get(key) for run, of in runs.items()}
             yield _Name(part, part, {run: name and _in_words(name).rpartition(".")[2] for run, name in classes.items()})
 
 
-def _is_known(group: str, runs: Mapping[str, _Run]) -> bool:
+def _is_known(group: str, runs: Mapping[str, CountingKeys]) -> bool:
     """Whether all runs say what was chosen: runs of before 0.2.0 do not."""
     return all(group in run.choices for run in runs.values())
 
 
-def _named_keys(run: _Run, keys: Sequence[str], names: Sequence[_Name]) -> list[str]:
+def _named_keys(run: CountingKeys, keys: Sequence[str], names: Sequence[_Name]) -> list[str]:
     """Keys with their values; one that this run's part does not have says nothing of it."""
     shown = [
-        key for key in keys if key in run.leaves or not any(is_at_or_below(key, n.below) for n in names if n.below)
+        key for key in keys if key in run.stored or not any(is_at_or_below(key, n.below) for n in names if n.below)
     ]
-    return [f"{key}={_in_words(run.leaves.get(key))}" for key in shown]
+    return [f"{key}={_in_words(_value(run, key))}" for key in shown]
 
 
-def _labels_by(by: str, runs: Mapping[str, _Run]) -> dict[str, str]:
+def _labels_by(by: str, runs: Mapping[str, CountingKeys]) -> dict[str, str]:
     """By the choice of a group where all runs say it, a key, or what differs below a part of the configuration."""
     chosen = next((name for name in _names(runs, []) if name.key == by), None)
     if chosen is not None:
         return {run: chosen.label(run) for run in runs}
-    keys = {key for run in runs.values() for key in run.every}
+    keys = {key for run in runs.values() for key in run.values}
     if by in keys:
-        return {run: f"{by}={_in_words(of.every.get(by))}" for run, of in runs.items()}
+        return {run: f"{by}={_in_words(of.values.get(by))}" for run, of in runs.items()}
     if not any(is_at_or_below(key, by) for key in keys):
         groups = {group for run in runs.values() for group in run.choices}
         raise unknown_name("by", by, sorted({*keys, *groups}), of="key of the configuration", rest="run.yaml of a run")
     return _labels(runs, [key for key in _keys(runs) if is_at_or_below(key, by) and _differs(key, runs)])
 
 
-def _replicates(runs: Mapping[str, _Run], keys: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
+def _replicates(runs: Mapping[str, CountingKeys], keys: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:
     """What differs within settings; alike in runs that pair, and in runs that are one counted twice."""
     within = [
         key
         for key in dict.fromkeys(keys)
         if _differs(key, runs) and not _is_function(labels, {run: _of(of, key) for run, of in runs.items()})
     ]
-    return {run: ", ".join(f"{key}={_in_words(of.leaves.get(key))}" for key in within) for run, of in runs.items()}
+    return {
+        run: ", ".join(f"{key}={_in_words(_value(of, key))}" for key in within if key != FOLDER or key in of.stored)
+        for run, of in runs.items()
+    }
 
 
 def _in_words(value: Any) -> str:

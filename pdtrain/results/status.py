@@ -25,6 +25,11 @@ def is_finished(run_dir: str | Path) -> bool:
     return _read(run_dir).get("state") == "finished"
 
 
+def is_unfinished(run_dir: str | Path) -> bool:
+    """Tell whether the run was begun and has not come to its end; one that keeps no status is taken for whole."""
+    return RunFolder(run_dir).status.exists() and not is_finished(run_dir)
+
+
 def is_running(run_dir: str | Path) -> bool:
     """Tell whether the run is being trained; a process of this host that has died is not."""
     status = _read(run_dir)

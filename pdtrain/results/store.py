@@ -12,8 +12,8 @@ from typing import TypeVar
 import pandas as pd
 
 from pdtrain.errors import DamagedFile, InputError
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.dissimilarities import Dissimilarities, read_dissimilarities, write_dissimilarities
-from pdtrain.results.measures import Catalogue
 from pdtrain.results.row_files import is_whole, read_rows, write_rows
 from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import TRAINING, RunFolder, point_name, point_of_name

@@ -83,6 +83,7 @@ def stimuli_of(
     """
     if normalize is not None and normalized is not None:
         raise InputError("stimuli: give normalize, or normalized for images that are so already, not both")
+    check_numbered(images)
     total = len(images)
     chosen = None
     if isinstance(images, Tensor):
@@ -104,6 +105,15 @@ def stimuli_of(
         number_key="stimuli",
         normalize=normalized or normalize or intensities,
     )
+
+
+def check_numbered(images: Any) -> None:
+    """Raise InputError for what does not give its images by number, as a DataLoader."""
+    if not isinstance(images, ImageDataset):  # a tensor is one
+        raise InputError(
+            f"stimuli: a {type(images).__name__} does not give its images by number; give a tensor, or a data set that "
+            "has a length (of a DataLoader its .dataset)"
+        )
 
 
 class _Item(NamedTuple):

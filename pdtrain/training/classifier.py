@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import pytorch_lightning as lightning
@@ -14,7 +14,9 @@ from torchmetrics.classification import MulticlassAccuracy
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
 from pdtrain.results import logged
+from pdtrain.training.checkpoints import place_in_data
 from pdtrain.training.finite_losses import FiniteLosses
+from pdtrain.training.other_settings import check_same_kind, follow
 from pdtrain.training.schedules import step_decay, warmup_cosine
 from pdtrain.training.step_metrics import is_logged, log_completed, step_metrics
 
@@ -74,6 +76,8 @@ class Classifier(lightning.LightningModule):
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
         self._optimizer, self._scheduler = optimizer, scheduler
+        self.begins_from_another_run = False  # then by its own settings, not by those of the checkpoint
+        self._steps_before, self._place_before = 0, (0, 0)
         self._losses = FiniteLosses()
         self._loss = torch.tensor(float("nan"))  # of the latest training batch
         self._began = self._ended = time.monotonic()  # the epoch under way
@@ -125,9 +129,22 @@ class Classifier(lightning.LightningModule):
             for logger in self.loggers:
                 logger.log_metrics({**metrics, logged.EPOCH: float(self.current_epoch)}, step=step)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note after how many steps, and where in the data, the training goes on, if it does from this one."""
+        if "loops" in checkpoint:
+            self._steps_before, self._place_before = int(checkpoint["global_step"]), place_in_data(checkpoint)
+
     def on_train_start(self) -> None:
         """Begin to count the time, also of the rest of an epoch."""
+        if self.begins_from_another_run:
+            self._follow_own_settings()
         self._began = self._ended = time.monotonic()
+
+    def _follow_own_settings(self) -> None:
+        optimizer, scheduler = self.trainer.optimizers[0], self.lr_schedulers()
+        new = self._build_optimizer(self._length())
+        parts = (new["optimizer"], new["lr_scheduler"]["scheduler"]) if isinstance(new, dict) else (new, None)
+        follow(optimizer, scheduler, *parts, steps=self._steps_before)
 
     def on_train_epoch_start(self) -> None:
         """Begin to count the time of an epoch."""
@@ -162,13 +179,37 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, if any, a scheduler stepped after every batch."""
-        steps = self.trainer.estimated_stepping_batches
-        # schedulers want a length, also where nothing is trained; where there is no end, none of them is told one
-        return self._build_optimizer(max(int(steps), 1) if math.isfinite(steps) else 1)
+        return self._build_optimizer(self._length())
 
-    def check_optimizer(self) -> None:
-        """Raise InputError if the optimiser or the scheduler refuses its options."""
+    def _length(self) -> int:
+        """Steps of the whole training, those before it went on among them, which may have been of another length."""
+        trainer = self.trainer
+        steps = trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            return 1  # where there is no end, no scheduler is told one
+        epochs, batches = self._place_before
+        if epochs or batches:
+            accumulated, batches_each = trainer.accumulate_grad_batches, int(trainer.num_training_batches)
+            each = math.ceil(batches_each / accumulated)
+            as_now = epochs * each + min(batches, batches_each) // accumulated
+            if self._steps_before != as_now and trainer.max_epochs and trainer.max_epochs > 0:
+                steps = trainer.max_epochs * each + self._steps_before - as_now
+                steps = min(steps, trainer.max_steps) if trainer.max_steps > 0 else steps
+        return max(int(steps), 1)  # schedulers want a length, also where nothing is trained
+
+    def check_optimizer(self, saved: Mapping[str, Any] | None = None, *, path: object = None) -> None:
+        """Raise InputError if the optimiser or the scheduler refuses its options, or goes on from no such state.
+
+        Parameters
+        ----------
+        saved
+            State of the optimiser in the checkpoint at `path`, if the training begins from one of another run.
+        path
+            The checkpoint's.
+        """
         self._build_optimizer(steps=100)
+        if saved is not None:
+            check_same_kind(self._optimizer([nn.Parameter(torch.zeros(1))]), saved, path=path)
 
     def _build_optimizer(self, steps: int) -> Any:
         try:

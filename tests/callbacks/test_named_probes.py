@@ -16,7 +16,7 @@ from pdtrain.callbacks import (
     UnitInformation,
 )
 from pdtrain.probes.prober import Prober
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore

@@ -17,7 +17,7 @@ from pdtrain.callbacks import TerminalProgress
 from pdtrain.commands.train import train
 from pdtrain.errors import InputError
 from pdtrain.report.point_table import point_tables
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 
 _HEADINGS = ("luminance", "spatial\nfrequency", "edge\nenergy")

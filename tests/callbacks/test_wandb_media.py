@@ -17,7 +17,7 @@ from pdtrain.commands.train import train
 from pdtrain.loggers.wandb_files import records
 from pdtrain.loggers.wandb_logger import WandbLogger
 from pdtrain.results import load
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import ProbePoint
 
 

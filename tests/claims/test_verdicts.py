@@ -110,6 +110,18 @@ def test_a_claim_holds_only_if_all_its_parts_do(made: Callable[..., Path]) -> No
     assert both.why.startswith("last: ")
 
 
+def test_a_peak_that_is_the_last_layer_is_no_contraction(write_run: Callable[..., Path]) -> None:
+    for seed in range(3):
+        rising = {_ID: (10.0, 15.0, 20.0, 25.0, 30.0 + seed, 5.0)}
+        folder = write_run({(0, 0): rising, (1, 9): rising}, seed=seed)
+    contraction = {"of": "dimension", "layers": {"peak": -1, "last": 1}, "training": {"trained": 1}, "below": -0.1}
+
+    verdict = _verdict(folder.parent, _claims({"contraction": contraction}))
+
+    assert verdict.verdict == NOT_SHOWN and verdict.p_value == 1
+    assert verdict.parts["contraction"].notes == ("what is compared is the same layer in every seed",)
+
+
 def test_values_that_are_missing_are_told_with_their_reason(write_run: Callable[..., Path]) -> None:
     for seed in range(3):
         values = (10.0, 15.0, 20.0, 15.0, math.nan, 5.0)
@@ -202,9 +214,12 @@ def test_quantities_that_change_together_within_seeds_are_told_from_those_that_d
 ) -> None:
     correlation = {"of": ["dimension", "information"], "below": 0}
 
-    coupled = _verdict(_runs_that_change(write_run, coupled=True), _claims(correlation=correlation))
+    folder = _runs_that_change(write_run, coupled=True)
+    coupled = _verdict(folder, _claims(correlation=correlation))
     assert coupled.verdict == SHOWN and coupled.together.effect.value < -0.8
     assert abs(coupled.together.between) < 0.3
+    contrary = {"of": ["dimension", "information"], "above": 0}
+    assert _verdict(folder, _claims(correlation=contrary)).verdict == OPPOSITE
 
     apart = _verdict(_runs_that_change(write_run, coupled=False), _claims(correlation=correlation))
     assert apart.verdict == NOT_SHOWN

@@ -1,12 +1,13 @@
 """What libraries say at every start is left out by name, and nothing else is."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 
 import pytest
 
-from pdtrain.commands.library_noise import leave_out_noise
+from pdtrain.commands.library_noise import leave_out_noise, leave_out_offline_noise
 
 _LIGHTNING = "pytorch_lightning.utilities.rank_zero"
 
@@ -47,3 +48,12 @@ def test_warnings_that_are_not_named_are_shown() -> None:
 
     with pytest.raises(UserWarning, match="another"):  # an error, as all are in tests
         warnings.warn("another", stacklevel=1)
+
+
+def test_wandb_is_silent_without_a_server_unless_it_is_to_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, silent in ((None, "true"), ("false", "false")):
+        monkeypatch.setenv("WANDB_SILENT", given or "")
+        if given is None:
+            monkeypatch.delenv("WANDB_SILENT")
+        leave_out_offline_noise()
+        assert os.environ["WANDB_SILENT"] == silent

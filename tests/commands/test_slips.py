@@ -123,3 +123,9 @@ def test_what_would_not_be_used_is_refused(command: str, given: str, said: str, 
     main = {"report": report.main, "probe": probe.main}[command]
 
     assert said in refuse(f"pdtrain-{command}", main, given.split(), codes=(2,))
+
+
+def test_options_may_stand_between_keys(refuse: Callable[..., str]) -> None:
+    said = refuse("pdtrain-train", train.main, ["trainer.max_epochs=2", "-m", "trainer.max_epoch=1,2"], codes=(2,))
+
+    assert "trainer.max_epoch: no such key; did you mean trainer.max_epochs?" in said

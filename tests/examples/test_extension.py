@@ -31,7 +31,7 @@ from pdtrain.loggers.wandb_files import records
 from pdtrain.report.comparison import write_comparison
 from pdtrain.report.page import write_report
 from pdtrain.report.profiles import panels_of
-from pdtrain.results.measures import catalogue_of
+from pdtrain.results.catalogue import catalogue_of
 from pdtrain.results.reader import epoch_ends, load
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.stimulus_set import StimulusSet

@@ -171,6 +171,17 @@ def test_wandb_keeps_the_number_of_lines_that_are_damaged_or_lost(
     assert "2 of the 4 lines that were logged before are lost" in caplog.text
 
 
+def test_the_name_of_a_job_says_data_model_and_seed(tmp_path: Path) -> None:
+    of_run = {"save_dir": tmp_path, "project": "test", "run_name": "objects small_vgg seed 1"}
+
+    names = [
+        WandbLogger(**of_run, **more)._wandb_init["name"]
+        for more in ({}, {"sweep": "runs/models", "job": "3"}, {"sweep": "runs/models", "job": "3", "name": "mine"})
+    ]
+
+    assert names == ["objects small_vgg seed 1", "objects small_vgg seed 1, job 3", "mine"]
+
+
 def test_csv_keeps_what_is_whole_of_a_damaged_file_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

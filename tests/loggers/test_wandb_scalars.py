@@ -9,7 +9,7 @@ import wandb
 
 from pdtrain.errors import InputError
 from pdtrain.loggers.wandb_scalars import ChosenScalars
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import Row
 
 _ROWS = [

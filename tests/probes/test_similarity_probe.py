@@ -13,7 +13,7 @@ from pdtrain.errors import InputError
 from pdtrain.estimators.similarity import linear_cka, rsa
 from pdtrain.probes.prober import LooksBack, Probe, Prober
 from pdtrain.probes.similarity_probe import SimilarityProbe
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import ProbePoint, Row
 from pdtrain.results.store import ResultsStore
 from pdtrain.stimuli.stimulus_set import StimulusSet

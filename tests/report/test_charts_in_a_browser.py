@@ -165,3 +165,17 @@ def test_without_scripts_and_on_paper_the_drawn_figures_stand(page: Path, open_p
     plain.write_text(re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.S))
     without = open_page(plain, seen)
     assert without["before"] == without["figures"]
+
+
+def test_what_is_said_of_an_index_stands_beside_it(page: Path, open_page: Open) -> None:
+    found = open_page(
+        page,
+        """
+        const table = document.querySelector("#summary .wide");
+        found.notes = [...table.querySelectorAll("tr")].map(row => row.lastElementChild.textContent);
+        found.beyond = table.scrollWidth - table.clientWidth;
+        """,
+    )
+
+    assert any("too few at fixed identity" in note for note in found["notes"])
+    assert found["beyond"] == 0

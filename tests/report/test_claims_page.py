@@ -8,7 +8,9 @@ from omegaconf import OmegaConf
 
 from pdtrain.claims.declared import Claims
 from pdtrain.commands.report import report
-from pdtrain.report.claims import CHANGES, CLAIMS, OVER_TRAINING, mean_profile, write_claims
+from pdtrain.report.claims import CHANGES, CLAIMS, HALF_WAY, OVER_TRAINING, write_claims
+from pdtrain.report.claims_figures import mean_profile
+from pdtrain.results.status import write_status
 
 _ID = "intrinsic_dimension/two_nn/"
 _INFORMATION = "unit_information/normalized_mean_at_fixed_identity/luminance"
@@ -76,8 +78,12 @@ def test_what_training_changes_is_tabulated_by_layer_and_by_point(sweep: Path, t
     assert changes.loc["relu4", "difference"] == pytest.approx(-0.0985)
     assert changes.loc["relu4", "p_value"] < 0.001 and pd.isna(changes.loc["relu1", "p_value"]), "all seeds alike"
     course = pd.read_csv(tmp_path / "out" / OVER_TRAINING)
-    of_information = course[course["quantity"].str.startswith("normalized")].set_index("step")
+    last = course[course["place"] == "last"]
+    of_information = last[last["quantity"].str.startswith("normalized")].set_index("step")
     assert list(of_information.index) == [0, 4, 9, 27]
+    half = pd.read_csv(tmp_path / "out" / HALF_WAY).set_index(["quantity", "place"])["median"]
+    assert half["two_nn", "last"] == 27 and half["normalized_mean_at_fixed_identity", "last"] == 9
+    assert (tmp_path / "out" / "course_0.png").is_file()
     assert of_information.loc[4, "change"] == 0 and of_information.loc[9, "change"] == pytest.approx(-0.0985)
 
 
@@ -94,11 +100,13 @@ def test_profiles_are_means_over_seeds_not_on_the_logarithm(sweep: Path) -> None
 def test_the_command_judges_by_a_file(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = sweep / "mine.yaml"
     file.write_text(OmegaConf.to_yaml(OmegaConf.create(_claims().model_dump(exclude_none=True, mode="json"))))
+    write_status(sweep / "made-3", "running")
     given = {"run_dir": str(sweep), "claims": str(file), "by": None, "probe_set": None, "out": None}
 
     page = report(OmegaConf.create(given))
 
     said = capsys.readouterr().out
+    assert "made-3: left out. Not finished" in said.replace("\n", "")
     assert page == sweep / "report" / "claims.html" and page.is_file()
     assert "shown: <i>It</i> grows" in said and str(sweep / "report" / CLAIMS) in said.replace("\n", "")
 

@@ -9,6 +9,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from scipy import stats
 
+from pdtrain.commands.report import report
 from pdtrain.errors import InputError
 from pdtrain.report.comparison import write_comparison
 from pdtrain.report.comparison_figures import compared_profiles
@@ -206,3 +207,17 @@ def test_lower_bounds_are_kept_of_any_run() -> None:
     (line,) = summarise(rows).to_dict("records")
 
     assert line["note"].startswith("lower bound") and line["runs"] == 2
+
+
+def test_runs_of_a_script_of_ones_own_are_compared(tmp_path: Path, undrawn: None) -> None:
+    for version, value in enumerate((2.0, 4.0)):
+        rows = [Row(f"relu{i}", i, i / 2, "intrinsic_dimension", "two_nn", "", value + i) for i in range(3)]
+        ResultsStore(tmp_path / "logs" / f"version_{version}").write(ProbePoint(1, 5), rows, [])
+
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        report(compose("report", [f"run_dir={tmp_path / 'logs'}", f"out={tmp_path / 'out'}"]))
+
+    layers = pd.read_csv(tmp_path / "out" / "layers.csv")
+    assert layers[layers.layer == "relu1"].set_index("setting")["mean"].to_dict() == {
+        str(tmp_path / "logs" / "version_0"): 3.0, str(tmp_path / "logs" / "version_1"): 5.0
+    }  # fmt: skip

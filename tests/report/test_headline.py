@@ -7,8 +7,9 @@ import pytest
 from pdtrain.estimators.halvings import SPLITS
 from pdtrain.probes.indices import indices
 from pdtrain.report.headline import headline, weaknesses
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.differences import differences
-from pdtrain.results.measures import DIMENSION, INFORMATION, VIEW_INVARIANT, Catalogue, Measure
+from pdtrain.results.measures import DIMENSION, INFORMATION, VIEW_INVARIANT, Measure
 from pdtrain.results.rows import Row
 from pdtrain.results.versions import OVER_UNITS
 

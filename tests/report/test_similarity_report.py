@@ -15,8 +15,8 @@ from pdtrain.report.page import write_report
 from pdtrain.report.similarity import TABLE
 from pdtrain.report.similarity_figures import layer_maps
 from pdtrain.report.summary import print_summary
+from pdtrain.results.catalogue import Catalogue, catalogue_of
 from pdtrain.results.configuration import save_configuration
-from pdtrain.results.measures import Catalogue, catalogue_of
 from pdtrain.results.reader import load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.store import ResultsStore

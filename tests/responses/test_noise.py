@@ -5,7 +5,7 @@ import pytest
 
 from pdtrain.estimators.halvings import SPLITS
 from pdtrain.responses.noise import CORRECTED, noise_corrected
-from pdtrain.results.measures import Catalogue
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.rows import Measurement, Row, UnitRow
 
 

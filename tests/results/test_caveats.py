@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.caveats import caveats_at, caveats_of, label_note, not_estimated, silent_layers
-from pdtrain.results.measures import Catalogue
 from pdtrain.results.metrics import read_metrics
 from pdtrain.results.rows import ProbePoint, Row
 

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pdtrain.checksums import add_to_zip
 from pdtrain.errors import DamagedFile
+from pdtrain.estimators.dissimilarity import correlation, squared_euclidean
+from pdtrain.estimators.similarity import similarities
 from pdtrain.results.dissimilarities import (
     Dissimilarities,
     packed,
@@ -44,6 +47,19 @@ def test_a_matrix_is_kept_to_three_digits() -> None:
 
     assert back * (matrix[0, 1] / back[0, 1]) == pytest.approx(matrix, rel=2e-3)
     assert (back == back.T).all() and (np.diag(back) == 0).all()
+
+
+@pytest.mark.parametrize(("dimensions", "most"), [(100, 5e-5), (50_000, 4e-3)])
+def test_what_is_kept_is_about_as_alike_as_what_was_measured(dimensions: int, most: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(200, dimensions, generator=generator)
+    patterns = one, one + torch.randn(200, dimensions, generator=generator)
+
+    for distance, comparison in ((squared_euclidean, "cka"), (correlation, "spearman")):
+        measured = [distance(of) for of in patterns]
+        kept = [torch.from_numpy(unpacked(packed(matrix.numpy()), 200)) for matrix in measured]
+        values = [similarities([of[0]], [of[1]], comparison=comparison).values.item() for of in (measured, kept)]
+        assert values[1] == pytest.approx(values[0], abs=most)
 
 
 def test_a_matrix_of_zeros_stays_one() -> None:

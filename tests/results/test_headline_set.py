@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from pdtrain.results.measures import BUILT_IN, HEADLINE_PROPERTIES, INFORMATION, Catalogue, Measure
+from pdtrain.results.catalogue import HEADLINE_PROPERTIES, Catalogue
+from pdtrain.results.measures import BUILT_IN, INFORMATION, Measure
 from pdtrain.results.rows import Row
 
 _PROPERTIES = ("contrast", "orientation", "edge_energy", "luminance", "identity")

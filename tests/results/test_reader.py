@@ -29,6 +29,7 @@ def test_keys_of_the_configuration_become_columns(sweep: Path) -> None:
 
     assert rows.groupby("seed").value.mean().to_dict() == {10: 0.0, 11: 1.0}
     assert rows.groupby("model.network.widths").value.size().to_dict() == {"[4]": 2, "[4, 8]": 2}
+    assert load(sweep, keys=["data.seed"]).groupby("data.seed").value.mean().to_dict() == {10: 0.0, 11: 1.0}
     assert load(sweep / "1", keys=["seed"]).seed.unique().tolist() == [11], "a single run as well"
 
 

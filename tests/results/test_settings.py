@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from pdtrain.commands.choices import keep_choices
 from pdtrain.errors import InputError
-from pdtrain.results.configuration import load_configuration, save_configuration
+from pdtrain.results.configuration import keep_configuration, load_configuration, save_configuration
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.settings import ALL, settings_of
 
 Make = Callable[..., list[str]]
@@ -171,3 +172,47 @@ def test_choices_from_elsewhere_are_text_or_none(make: Make) -> None:
         save_configuration(run, config)
 
     assert _names(runs) == ["model.network=small_vgg", "model.network=torchvision_model"]
+
+
+def test_what_a_probe_set_was_measured_with_is_a_setting_and_what_training_measured_is_none(make: Make) -> None:
+    runs = make(["seed=1", "stimuli.count=100"], ["seed=2"], ["seed=3"], ["seed=4"])
+    other_data = "data=fashion_mnist"
+    measured = ["stimuli.count=300"], ["stimuli.count=300"], ["stimuli.count=60"], ["stimuli.count=300", other_data]
+    for run, overrides in zip(runs, measured, strict=True):
+        folder = RunFolder(run).results("after")
+        keep_configuration(folder, _composed(tuple(overrides)), ["data", "stimuli", "layers", "probes"])
+
+    assert _names(runs) == ["stimuli.count=100", *["stimuli.count=1000"] * 3]
+    names = list(settings_of(runs, probe_set="after").setting_of.values())
+    assert names[0] == names[1] and len(set(names)) == 3
+    assert names[2].endswith("stimuli.count=60") and names[3].startswith("probed.data=TorchvisionData")
+    by_count = settings_of(runs, "stimuli.count", probe_set="after").setting_of
+    assert list(by_count.values())[1:3] == ["stimuli.count=300", "stimuli.count=60"]
+
+
+def test_keys_that_refer_to_others_have_their_values(make: Make) -> None:
+    runs = make(["optimizer.lr=0.1"], ["optimizer.lr=0.2"], ["optimizer.lr=0.1", "scheduler.max_lr=0.1"])
+
+    assert _names(runs, "scheduler.max_lr") == [f"scheduler.max_lr={rate}" for rate in (0.1, 0.2, 0.1)]
+    assert _names(runs) == [f"optimizer.lr={rate}" for rate in (0.1, 0.2, 0.1)], "said once, however it was given"
+
+
+def test_runs_of_a_script_of_ones_own_are_told_apart_by_their_hyperparameters(tmp_path: Path, make: Make) -> None:
+    runs = []
+    for place, rate in enumerate((0.1, 0.1, 0.2)):
+        (tmp_path / f"version_{place}").mkdir()
+        (tmp_path / f"version_{place}" / "hparams.yaml").write_text(f"lr: {rate}\n")
+        runs.append(str(tmp_path / f"version_{place}"))
+
+    found = settings_of(runs)
+    assert list(found.setting_of.values()) == ["lr=0.1", "lr=0.1", "lr=0.2"]
+    assert len(set(found.replicate_of.values())) == 3, "no seed is known, and none is taken for another"
+    assert _names([*make([]), runs[2]]) == ["pdtrain-train", "own script"]
+    for place, seed in ((0, 7), (2, 7)):
+        (tmp_path / f"version_{place}" / "hparams.yaml").write_text(f"lr: 0.{place}\nseed: {seed}\n")
+    assert len(set(settings_of([runs[0], runs[2]]).replicate_of.values())) == 1, "one seed, which pairs them"
+    (tmp_path / "version_1" / "hparams.yaml").write_text("net: !!python/object/apply:os.system [false]\n")
+    assert _names(runs) == runs, "who kept nothing that is data is pooled with none"
+    RunFolder(runs[0]).status.touch()
+    with pytest.raises(InputError, match=r"version_0: its run\.yaml is missing"):
+        settings_of(runs)

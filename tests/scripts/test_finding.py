@@ -1,6 +1,7 @@
 """The page of the finding says what the kept rows say."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import finding
 from pdtrain.claims.declared import read_claims
 from pdtrain.claims.verdicts import judge
+from pdtrain.results.status import write_status
 
 _PROPERTIES = read_claims().quantities["information"].properties
 
@@ -44,8 +46,15 @@ def test_every_verdict_and_effect_is_on_the_page(kept: Path, tmp_path: Path) -> 
     part = of.verdicts[0].parts["more_expansion"]
     assert of.verdicts[0].verdict == "shown" and f"{part.effect.value:.3f}" in page
     assert "- **Shown**: Dimension expands, then contracts" in page
+    assert all(name in page.split("## Verdicts")[0] for name in ("expansion +", "contraction -", "more contraction -"))
+    assert f"p = {of.verdicts[0].p_value:.2g}" in page
     assert "**-48%**" in page, "what the last hidden layer told of each property"
-    assert (tmp_path / "finding_rendered_objects.png").is_file()
+    assert re.search(r"\| dimension +\| 10 \(", page), "the values themselves"
+    assert "<" not in page
+    assert "last hidden layer (relu4): half-way, to stay beyond, at step 9" in page
+    drawn = {path.name for path in (tmp_path / "finding").iterdir()}
+    shown = set(re.findall(r"\]\(finding/(\w+\.png)\)", page))
+    assert "opening.png" in shown <= drawn
     assert "$" not in page.partition("## How it was made")[0]
 
 
@@ -56,3 +65,20 @@ def test_the_same_rows_make_the_same_page(kept: Path, tmp_path: Path) -> None:
     runs = json.loads((finding.KEPT / "runs.json").read_text())
     (finding.KEPT / "runs.json").write_text(json.dumps(runs[1:]))
     assert finding.write(tmp_path / "finding.md").read_bytes() != first, "a run less"
+
+
+def test_what_was_left_out_is_on_the_page_wherever_it_is_made(kept: Path, tmp_path: Path) -> None:
+    write_status(kept / "prune_and_distill-3", "running")
+    finding.keep_all([str(kept)], None)
+
+    page = finding.write(tmp_path / "finding.md").read_text()
+
+    assert "- `sweep/prune_and_distill-3`: Not finished" in page
+    assert "Runs: 3 of main." in page and str(tmp_path) not in page
+
+
+@pytest.mark.skipif(not finding.PAGE.is_file(), reason="no finding is committed yet")
+def test_the_page_in_the_repository_is_what_its_rows_say(tmp_path: Path) -> None:
+    assert finding.write(tmp_path / finding.PAGE.name).read_text() == finding.PAGE.read_text()
+    size = sum(path.stat().st_size for path in finding.KEPT.glob("*.parquet"))
+    assert size < 5e6, "rows that the repository keeps"

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from pdtrain.errors import InputError
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.object_probe import DiscriminabilityProbe
-from pdtrain.stimuli.given import stimuli_of
+from pdtrain.stimuli.given import check_numbered, stimuli_of
 from pdtrain.stimuli.normalization import Normalization
 
 
@@ -113,3 +113,9 @@ def test_what_is_no_stimulus_is_one_line(images: Any, options: dict[str, Any], m
         stimuli_of(images, **options)
 
     assert str(refused.value).startswith("stimuli: ") and "\n" not in str(refused.value)
+
+
+def test_what_gives_no_image_by_number_is_one_line() -> None:
+    check_numbered(_images())
+    with pytest.raises(InputError, match=r"a DataLoader does not give its images by number; .* its \.dataset"):
+        check_numbered(DataLoader(_images()))
