@@ -47,7 +47,7 @@ def test_processes_that_the_holder_forked_do_not_hold_it(tmp_path: Path) -> None
         "import os, sys, time\nfrom pathlib import Path\nfrom pdtrain.locks import only_writer\n"
         "with only_writer(Path(sys.argv[1]), of='', does=''):\n"
         "    child = os.fork()\n"
-        "    if child: print(child, flush=True)\n"
+        "    if not child: print(os.getpid(), flush=True)\n"  # it has begun
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", forks, str(path)], stdout=subprocess.PIPE, text=True) as holder:

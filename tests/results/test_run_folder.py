@@ -65,7 +65,8 @@ def test_no_command_reads_or_writes_under_a_name_that_is_not_plain(
     monkeypatch.chdir(run_dir)
     before = _content(run_dir.parent)
     built: list[object] = []
-    for builder in ("build.built", "probe_weights.built", "probe_job.build_probes"):
+    # build last: a module that is first imported meanwhile would keep what stands in its place
+    for builder in ("probe_weights.built", "probe_job.build_probes", "build.built"):
         monkeypatch.setattr(f"pdtrain.commands.{builder}", built.append)
     of_run, of_weights = (
         _command("probe", f"run_dir={run_dir}"),
