@@ -57,7 +57,7 @@ def test_what_a_run_does_not_have_is_missing(sweep: Path, caplog: pytest.LogCapt
     assert rows["model.network.widths"].fillna("").tolist() == ["[4]", ""]
     assert rows["experiment"].isna().all() and rows["optimizer"].isna().all()
     assert (
-        "keys=optimizer: these runs did not keep what was chosen; give a key of it, such as optimizer." in caplog.text
+        "keys=optimizer: a part of the configuration, of which no choice was kept; give a key of it, such as optimizer." in caplog.text
     )
 
 
