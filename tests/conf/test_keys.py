@@ -56,6 +56,7 @@ _OTHERWISE = {
     ("model", "resnet50"): {"small_images"},
     ("stimuli", "objects"): {"transformations"},  # none, as a group that one can add to
     ("stimuli", "transformed"): {"transformations"},
+    ("stimuli", "photographs"): {"root", "transformations"},
     ("probes", "full"): {
         "estimators", "per_class", "scales", "shuffles", "nearest_neighbors",
         "held_out",
