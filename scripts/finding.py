@@ -1,4 +1,4 @@
-"""Keeps the rows of the finding, and writes docs/finding.md and its figures from them.
+"""Keeps the rows of the finding, and writes docs/finding.md, its figures and the opening of the README from them.
 
 python scripts/finding.py keep runs/prune_and_distill runs/prune_and_distill_controls ...   # to docs/finding
 python scripts/finding.py write                                                             # docs/finding.md
@@ -31,6 +31,8 @@ from pdtrain.report.figure_files import save_figure
 _ROOT = Path(__file__).resolve().parents[1]
 KEPT = _ROOT / "docs" / "finding"
 PAGE = _ROOT / "docs" / "finding.md"
+README = _ROOT / "README.md"
+_OPENING = re.compile(r"(?<=<!-- made by scripts/finding.py -->\n).*?(?=<!-- /made -->)", re.DOTALL)
 _ROBUSTNESS, _MADE = "robustness.csv", "made.json"
 _PACKAGES = ("pdtrain", "torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scipy", "pandas")
 
@@ -72,6 +74,23 @@ def write(page: Path = PAGE) -> Path:
     )
     page.write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n")
     return page
+
+
+def open_readme(page: Path = PAGE, readme: Path = README) -> None:
+    """Put the figure and the sentences that the page begins with into the README."""
+    readme.write_text(_OPENING.sub(lambda _: opening(page.read_text()), readme.read_text()))
+
+
+def opening(page: str) -> str:
+    """The first figure of a page, and what stands below it, as the README shows them.
+
+    Examples
+    --------
+    >>> opening("# Title\\n\\n![Figure](finding/opening.png)\\n\\n- **Shown**: it.\\n\\n## Verdicts\\n")
+    '![Figure](docs/finding/opening.png)\\n\\n- **Shown**: it.\\n'
+    """
+    begins = page.index("![")
+    return page[begins : page.index("\n## ")].rstrip().replace("](", "](docs/") + "\n"
 
 
 def _data_set(of: DataSetVerdicts, claims: Claims, figures: Path) -> dict[str, Any]:
@@ -147,3 +166,4 @@ if __name__ == "__main__":
     if arguments.command == "keep":
         keep_all(arguments.runs, arguments.table)
     print(write())
+    open_readme()

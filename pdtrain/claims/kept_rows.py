@@ -42,6 +42,7 @@ def keep(folders: Sequence[str | Path], claims: Claims, into: str | Path) -> Non
     """
     for wanted in claims.data_sets.values():
         groups_of(folders, wanted)  # what was kept no longer says all that runs may differ in
+    told = dict.fromkeys([*_KEYS, *(key for of in claims.data_sets.values() for keys in of.values() for key in keys)])
     runs: list[dict[str, Any]] = []
     frames: list[pd.DataFrame] = []
     for root in folders:
@@ -59,7 +60,7 @@ def keep(folders: Sequence[str | Path], claims: Claims, into: str | Path) -> Non
                 {
                     "run": name,
                     "probe_set": probe_set,
-                    "keys": {key: keys[key] for key in _KEYS if key in keys},
+                    "keys": {key: keys[key] for key in told if key in keys},
                     "metrics": {key: value for key, value in metrics.items() if key in _METRICS},
                     "seconds": _seconds(run) if finished else None,
                     "finished": finished,

@@ -159,7 +159,9 @@ def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
     if key not in names:
         if below := [name for name in names if is_at_or_below(name, key)]:
             _log.warning(
-                "keys=%s: a part of the configuration, of which no choice was kept; give a key of it, such as %s", key, below[0]
+                "keys=%s: a part of the configuration, of which no choice was kept; give a key of it, such as %s",
+                key,
+                below[0],
             )
             return dict.fromkeys(runs)
         raise unknown_name("keys", key, names, of="key of the configuration", rest="run.yaml of a run")

@@ -56,9 +56,8 @@ def test_what_a_run_does_not_have_is_missing(sweep: Path, caplog: pytest.LogCapt
     assert rows["model"].fillna("").tolist() == ["", "mine"], "the first run kept no choices"
     assert rows["model.network.widths"].fillna("").tolist() == ["[4]", ""]
     assert rows["experiment"].isna().all() and rows["optimizer"].isna().all()
-    assert (
-        "keys=optimizer: a part of the configuration, of which no choice was kept; give a key of it, such as optimizer." in caplog.text
-    )
+    assert "keys=optimizer: a part of the configuration, of which no choice was kept" in caplog.text
+    assert "give a key of it, such as optimizer." in caplog.text
 
 
 def test_of_the_epochs_that_are_asked_for_the_others_are_not_read(tmp_path: Path) -> None:

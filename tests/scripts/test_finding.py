@@ -80,5 +80,6 @@ def test_what_was_left_out_is_on_the_page_wherever_it_is_made(kept: Path, tmp_pa
 @pytest.mark.skipif(not finding.PAGE.is_file(), reason="no finding is committed yet")
 def test_the_page_in_the_repository_is_what_its_rows_say(tmp_path: Path) -> None:
     assert finding.write(tmp_path / finding.PAGE.name).read_text() == finding.PAGE.read_text()
+    assert finding.opening(finding.PAGE.read_text()) in finding.README.read_text()
     size = sum(path.stat().st_size for path in finding.KEPT.glob("*.parquet"))
     assert size < 5e6, "rows that the repository keeps"
