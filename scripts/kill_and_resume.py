@@ -221,8 +221,21 @@ def differences(run_dir: Path, reference: Path, *, wandb: bool = True) -> list[s
             found.append(f"checkpoint: {key}")
     histories = [wandb_history(folder) if wandb else [] for folder in (run_dir, reference)]
     if histories[0] != histories[1]:
-        found.append(f"W&B history ({len(histories[0])} and {len(histories[1])} steps)")
+        found.append(f"W&B history ({_first_difference(*histories)})")
     return found
+
+
+def _first_difference(one: list[tuple[int, dict]], other: list[tuple[int, dict]]) -> str:
+    """Where two histories part: the step, and what is logged otherwise there."""
+    for (step, values), (other_step, other_values) in zip(one, other, strict=False):
+        if step != other_step:
+            return f"step {step} in place of {other_step}"
+        apart = [key for key in values.keys() | other_values.keys() if values.get(key) != other_values.get(key)]
+        if apart:
+            name = min(apart)
+            said = f"{values.get(name)} in place of {other_values.get(name)}"
+            return f"step {step}: {len(apart)} values, {name} {said}"
+    return f"{len(one)} steps in place of {len(other)}"
 
 
 def _equal(one: object, other: object) -> bool:
