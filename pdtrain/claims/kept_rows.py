@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from pdtrain.results.configuration import runs_below, save_configuration
 from pdtrain.results.measures import SILENT_UNITS
 from pdtrain.results.metrics import last_values, read_metrics
 from pdtrain.results.reader import epoch_ends, load
-from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
+from pdtrain.results.rows import COLUMNS, HALF_DIFFERENCES, ProbePoint, Row
 from pdtrain.results.run_folder import RunFolder, usual_set
 from pdtrain.results.status import is_unfinished, write_status
 from pdtrain.results.store import ResultsStore
@@ -119,7 +118,7 @@ def _restored(run: dict[str, Any], rows: pd.DataFrame, into: Path) -> Path:
 
 
 def _rows(of_point: pd.DataFrame) -> Iterator[Row]:
-    known = [of.name for of in fields(Row) if of.name in of_point]
+    known = [name for name in COLUMNS[Row] if name in of_point]
     for values in of_point[known].to_dict("records"):
         halves = tuple(map(float, values.pop(HALF_DIFFERENCES)))
         yield Row(**{str(key): value for key, value in values.items()}, half_differences=halves)

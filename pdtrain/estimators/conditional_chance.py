@@ -26,6 +26,7 @@ _PER_DEVIATION = 50  # steps of the sum, at least, in its standard deviation
 _LEVELS = 4096
 _ACCURATE = 1e-10  # of probabilities from a Fourier transform
 _LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millisecond
+_MANY_WAYS = 8192  # to fill columns, from which on those that come to the same are merged
 _COUNTED = 0.1  # share of the variance that counted laws need to have
 _NEGLIGIBLE = 1e-6  # variance of a class, nats squared
 
@@ -210,30 +211,45 @@ def _deviance(stimuli: int, total: int, sizes: tuple[int, ...]) -> dict[int, np.
 
 @lru_cache(maxsize=4096)
 def _law(stimuli: int, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Levels, in fine steps, and probabilities of the statistic of a rare row of so many stimuli on such columns."""
-    total = sum(columns)
-    statistic = _deviance(stimuli, total, tuple(sorted(set(columns))))
-    share = stimuli / total  # any share gives the same law; this one keeps it away from underflow
-    laws: dict[int, tuple[np.ndarray, np.ndarray]] = {0: (np.zeros(1, dtype=np.int64), np.ones(1))}
-    left = total
-    for size in columns:
+    """Levels, in fine steps, and probabilities of the statistic of a rare row of so many stimuli on such columns.
+
+    A level may come several times.
+    """
+    left = sum(columns)
+    statistic = _deviance(stimuli, left, tuple(sorted(set(columns))))
+    share = stimuli / left  # any share gives the same law; this one keeps it away from underflow
+    used, levels, probabilities = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones(1)
+    for size in columns[:-1]:
         left -= size
-        parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
-        count = np.arange(min(stimuli, size) + 1)
-        weight = gammaln(size + 1) - gammaln(count + 1) - gammaln(size - count + 1)
-        weight = np.exp(weight + count * np.log(share) + (size - count) * np.log1p(-share))
-        for used, (levels, probabilities) in laws.items():
-            for n in range(max(0, stimuli - used - left), min(stimuli - used, size) + 1):
-                part = levels + statistic[size][n], probabilities * weight[n]
-                parts.setdefault(used + n, []).append(part)
-        laws = {used: _merged(part) for used, part in parts.items()}
-    levels, probabilities = laws[stimuli]
+        met = used[:, None] + np.arange(min(stimuli, size) + 1)
+        possible = (met <= stimuli) & (met + left >= stimuli)
+        used = met[possible]
+        levels = (levels[:, None] + statistic[size])[possible]
+        probabilities = (probabilities[:, None] * _binomial(size, stimuli, share))[possible]
+        if len(used) > _MANY_WAYS:
+            used, levels, probabilities = _merged(used, levels, probabilities, stimuli)
+    levels = levels + statistic[columns[-1]][stimuli - used]
+    probabilities = probabilities * _binomial(columns[-1], stimuli, share)[stimuli - used]
     return levels, probabilities / probabilities.sum()
 
 
-def _merged(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    levels, which = np.unique(np.concatenate([levels for levels, _ in parts]), return_inverse=True)
-    return levels, np.bincount(which, np.concatenate([probabilities for _, probabilities in parts]))
+def _binomial(size: int, most: int, share: float) -> np.ndarray:
+    """Probability of each count up to `most` among so many."""
+    count = np.arange(min(most, size) + 1)
+    ways = gammaln(size + 1) - gammaln(count + 1) - gammaln(size - count + 1)
+    found: np.ndarray = np.exp(ways + count * np.log(share) + (size - count) * np.log1p(-share))
+    return found
+
+
+def _merged(
+    used: np.ndarray, levels: np.ndarray, probabilities: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What has used as many stimuli, at most so many, and has the same level, as one."""
+    lowest = levels.min()
+    kind = (levels - lowest) * (most + 1) + used  # counted, not sorted: many share few of them
+    together = np.bincount(kind, probabilities)
+    kinds = together.nonzero()[0]
+    return kinds % (most + 1), kinds // (most + 1) + lowest, together[kinds]
 
 
 @lru_cache(maxsize=2048)

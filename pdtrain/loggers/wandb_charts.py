@@ -1,7 +1,6 @@
 """What W&B is shown of probe points beside curves: one table of all rows of a point, and charts along depth."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -9,12 +8,12 @@ import pandas as pd
 from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.measures import PAIR
 from pdtrain.results.reader import moment
-from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row
+from pdtrain.results.rows import COLUMNS, HALF_DIFFERENCES, ProbePoint, Row
 
 TABLE = "table/rows"
 DEPTH = "depth"  # section of the charts
 _LEFT_OUT = (HALF_DIFFERENCES, "stimuli")
-_COLUMNS = [field.name for field in fields(Row) if field.name not in _LEFT_OUT]
+_COLUMNS = [name for name in COLUMNS[Row] if name not in _LEFT_OUT]
 _MOST_LINES = 8  # of a chart: the first epoch, the last, and some between
 _SPECIFICATION = "wandb/lineseries/v0"  # of Vega, in W&B
 

@@ -4,7 +4,6 @@ A layer that has no value, or one that means nothing, is passed over, and its re
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -56,16 +55,21 @@ class DepthProfile:
         unknown = (math.nan,) * SPLITS
         return np.array([row.half_differences or unknown for row in self.rows], dtype=float).T
 
-    def peak(self, *, seed: int) -> tuple[Row, list[Row], str]:
-        """The layer of the largest value, that of each replicate, and the shares of the latter in words."""
+    def peak(self, *, seed: int) -> tuple[Row, Array, str]:
+        """The layer of the largest value, the depth of that of each replicate, and the latter's shares in words."""
         largest = self.rows[int(self.values.argmax())]
         half_differences = self.half_differences
         if not np.isfinite(half_differences).all():
-            return largest, [], ""
-        chosen = [self.rows[place] for place in replicates(self.values, half_differences, seed=seed).argmax(1)]
-        shares = Counter(row.layer for row in chosen).most_common()
-        named = [f"{layer} {share / len(chosen):.0%}" for layer, share in shares if share >= _LEAST_SHARE * len(chosen)]
-        return largest, chosen, f"peak in replicates: {', '.join(named)}"
+            return largest, np.empty(0), ""
+        places = replicates(self.values, half_differences, seed=seed).argmax(1)
+        shares = np.bincount(places, minlength=len(self.rows)) / len(places)
+        named = [
+            f"{self.rows[place].layer} {shares[place]:.0%}"
+            for place in np.argsort(-shares, kind="stable").tolist()
+            if shares[place] >= _LEAST_SHARE
+        ]
+        depths = np.array([row.depth for row in self.rows])[places]
+        return largest, depths, f"peak in replicates: {', '.join(named)}"
 
 
 def _why_missing(row: Row) -> str:

@@ -138,10 +138,10 @@ def _of_dimension(profile: DepthProfile, seed: int) -> list[Row]:
     if len(rows) < 2 or not (rows[0].depth == 0 or profile.first_missing):
         return []
     about, given = rows[0].quantity, (profile.values, profile.half_differences)
-    peak, chosen, shares = profile.peak(seed=seed)
+    peak, depths, shares = profile.peak(seed=seed)
     expansion = quotient(*given, _largest, _first, seed=seed)
     contraction = quotient(*given, _last, _largest, seed=seed)
-    lower, upper = np.quantile([row.depth for row in chosen], [0.025, 0.975]) if chosen else (math.nan, math.nan)
+    lower, upper = np.quantile(depths, [0.025, 0.975]) if len(depths) else (math.nan, math.nan)
     return [
         _row(EXPANSION, about, expansion, rows[0].estimator, missing=profile.first_missing, note=shares),
         _row(CONTRACTION, about, contraction, rows[0].estimator, missing=profile.last_missing, note=shares),

@@ -1,7 +1,6 @@
 """How probes make rows: every value by keyword, with the layer it is of and the measure it is of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from itertools import repeat
 from typing import Any
 
@@ -104,5 +103,6 @@ def unit_rows(
         "estimator": repeat(estimator),
         **{name: column.tolist() for name, column in columns.items()},
     }
-    in_order = [given.get(field.name, repeat(field.default)) for field in fields(UnitRow)]
+    defaults = UnitRow._field_defaults
+    in_order = [given[name] if name in given else repeat(defaults[name]) for name in UnitRow._fields]
     return list(map(UnitRow, *in_order))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import MISSING, asdict, fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,7 @@ class Catalogue:
 
     def save(self, folder: str | Path) -> None:
         """Keep the measures beside the rows in `folder`."""
-        path, text = Path(folder) / _NAME, json_with_checksum([asdict(measure) for measure in self], indent=1)
+        path, text = Path(folder) / _NAME, json_with_checksum([vars(measure) for measure in self], indent=1)
         if path.is_file() and path.read_bytes() == text.encode():
             return
         with written_whole(path) as temporary:

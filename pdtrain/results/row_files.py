@@ -1,7 +1,6 @@
 """Parquet files of rows and of units: written with checksums, and read only if they are as they were written."""
 
 import io
-from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pyarrow.parquet as parquet
 from pdtrain.checksums import add_to_parquet, has_checksum, is_intact
 from pdtrain.errors import DamagedFile, first_line, one_line
 from pdtrain.files import written_whole
-from pdtrain.results.rows import ProbePoint, Row, UnitRow
+from pdtrain.results.rows import COLUMNS, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import point_name
 from pdtrain.results.versions import as_of_today
 
@@ -82,7 +81,7 @@ def _opened(content: bytes) -> parquet.ParquetFile:
 
 
 def _check_kind(frame: pd.DataFrame, path: Path) -> None:
-    if missing := {field.name for field in fields(_kind(path))} - set(frame):
+    if missing := set(COLUMNS[_kind(path)]) - set(frame):
         raise ValueError(f"it has no {', '.join(sorted(missing))}")
 
 

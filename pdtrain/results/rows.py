@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pdtrain.results.dissimilarities import Dissimilarities
@@ -80,9 +80,8 @@ class Row:
     half_differences: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class UnitRow:
-    """One measured value of one unit.
+class UnitRow(NamedTuple):
+    """One measured value of one unit; a point has tens of thousands of them.
 
     Attributes
     ----------
@@ -115,6 +114,9 @@ class UnitRow:
     estimator: str = ""
 
 
+COLUMNS: dict[type, tuple[str, ...]] = {Row: tuple(field.name for field in fields(Row)), UnitRow: UnitRow._fields}
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What a probe found at one probe point, and the dissimilarities to be kept beside, if it makes some."""
@@ -127,6 +129,6 @@ class Measurement:
         """The same, saying what made it."""
         return Measurement(
             [replace(row, estimator=estimator) for row in self.rows],
-            [replace(row, estimator=estimator) for row in self.unit_rows],
+            [row._replace(estimator=estimator) for row in self.unit_rows],
             self.dissimilarities,
         )

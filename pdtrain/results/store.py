@@ -4,7 +4,6 @@ Each appears whole or not at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +14,7 @@ from pdtrain.errors import DamagedFile, InputError
 from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.dissimilarities import Dissimilarities, read_dissimilarities, write_dissimilarities
 from pdtrain.results.row_files import is_whole, read_rows, write_rows
-from pdtrain.results.rows import HALF_DIFFERENCES, ProbePoint, Row, UnitRow
+from pdtrain.results.rows import COLUMNS, HALF_DIFFERENCES, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import TRAINING, RunFolder, point_name, point_of_name
 
 _UNITS, _DISSIMILARITIES = ".units.parquet", ".dissimilarities.npz"
@@ -135,7 +134,7 @@ def _is_readable(path: Path) -> bool:
 
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
-    names = [field.name for field in fields(kind)]
+    names = list(COLUMNS[kind])
     columns = zip(*map(attrgetter(*names), rows), strict=True)  # of many rows: much quicker than row by row
     frame = pd.DataFrame(dict(zip(names, columns, strict=False)), columns=names)
     frame.insert(0, "epoch", point.epoch)
@@ -144,7 +143,7 @@ def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: typ
 
 
 def _records(path: Path, kind: type[_Kind]) -> list[_Kind]:
-    columns = read_rows(path)[[field.name for field in fields(kind)]]
+    columns = read_rows(path)[list(COLUMNS[kind])]
     if HALF_DIFFERENCES in columns:
         columns[HALF_DIFFERENCES] = columns[HALF_DIFFERENCES].map(tuple)
     return [kind(*values) for values in columns.itertuples(index=False, name=None)]

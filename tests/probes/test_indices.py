@@ -92,7 +92,7 @@ def test_units_that_another_estimator_measured_before_are_not_compared() -> None
     )
 
     assert pruned_fraction(after, before, ["a"]) == []
-    alike = [replace(unit, estimator="unit_information 2") for unit in before]
+    alike = [unit._replace(estimator="unit_information 2") for unit in before]
     assert pruned_fraction(after, alike, ["a"])[0].value == 1
 
 

@@ -146,7 +146,7 @@ def test_what_has_no_value_is_left_out_and_named(copied_run: Path) -> None:
         for row in store.read_rows(point)
     ]
     units = [
-        replace(unit, value=math.nan) if unit.property == "identity" else unit for unit in store.read_unit_rows(point)
+        unit._replace(value=math.nan) if unit.property == "identity" else unit for unit in store.read_unit_rows(point)
     ]
     ResultsStore(copied_run, probe_set="few").write(point, rows, units)
 

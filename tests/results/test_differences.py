@@ -27,7 +27,7 @@ def _rows(
 
 
 def _frame(rows: list[Row] | list[UnitRow]) -> pd.DataFrame:
-    return pd.DataFrame([asdict(row) for row in rows])
+    return pd.DataFrame([asdict(row) if isinstance(row, Row) else row._asdict() for row in rows])
 
 
 def _units(values: np.ndarray) -> pd.DataFrame:
