@@ -244,11 +244,16 @@ class _Kept:
             part = output[first : first + step].detach()
             if self._layer.reduction is not None:
                 part = self._layer.reduction(part)
-            part = part.flatten(1).float()
             begin = start - self._first + first
             rows = slice(begin, begin + len(part))
-            self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
-            self._responses[rows] = (part if self._fold is None else self._fold(part)).cpu()
+            if self._fold is None:  # its type, device and layout change in one pass
+                kept = self._responses[rows]
+                kept.view(part.shape).copy_(part)
+                self._unit_rows[rows] = kept[:, self._units]
+            else:
+                part = part.flatten(1).float()
+                self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
+                self._responses[rows] = self._fold(part).cpu()
 
     def collect(self, shards: Shards) -> None:
         """Bring the rows of all processes together in the first."""
