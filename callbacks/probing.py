@@ -1,5 +1,6 @@
 """Runs all probe callbacks of a trainer at the scheduled times, logs their rows, and keeps each probed checkpoint."""
 
+import inspect
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from pdtrain.callbacks.probed_network import Network, probed_network
 from pdtrain.callbacks.results_folder import check_empty, results_folder
 from pdtrain.callbacks.schedule import Schedule
 from pdtrain.callbacks.steps import completes_step
-from pdtrain.errors import InputError, RunError, first_line
+from pdtrain.errors import InputError, RunError, first_line, unknown_name
 from pdtrain.limits import check_value
 from pdtrain.loggers.points import ChoosesMetrics
 from pdtrain.probes.prober import Probe, Prober, measured_properties
@@ -65,6 +66,11 @@ class Probing(lightning.Callback):
     **options
         Of the `Prober` that is made where none is given, such as `layers`, `recipe` or `max_units`.
 
+    Raises
+    ------
+    InputError
+        If an option is not one of the `Prober`'s.
+
     Examples
     --------
     >>> import torch
@@ -86,6 +92,7 @@ class Probing(lightning.Callback):
         **options: Any,
     ) -> None:
         check_value("callbacks.probing.on_error", on_error)
+        _check_options(options)
         self._prober = stimuli if isinstance(stimuli, Prober) else None
         if self._prober is not None and (folder is not None or options):
             raise InputError("callbacks.probing: a Prober has its folder and options already; give it those")
@@ -260,6 +267,15 @@ class Probing(lightning.Callback):
                 listener.on_probe(trainer, point, rows, self.prober.catalogue)
             except Exception as error:  # a picture that cannot be drawn is no reason to end a training
                 _log.warning("%s failed after step %d: %s", type(listener).__name__, point.step, error)
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise InputError for an option that is neither of the callback nor of the `Prober` that it makes."""
+    of_both = [*inspect.signature(Probing).parameters.values(), *inspect.signature(Prober).parameters.values()]
+    known = [parameter.name for parameter in of_both if parameter.kind is parameter.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise unknown_name("callbacks.probing", name, ["schedule", *known], of="argument of Probing")
 
 
 def _trains(trainer: lightning.Trainer) -> bool:

@@ -75,12 +75,13 @@ class TerminalProgress(ProgressBar, ProbeListener):
         self._show("validation", batch_idx + 1, trainer.num_val_batches[dataloader_idx], "validation")
 
     def on_validation_end(self, trainer: lightning.Trainer, *args: Any) -> None:
-        """Say how the epoch went."""
+        """Say how the epoch went, or how far it is."""
         self._hide("validation")
         if self._mode in ("plain", "bars"):
             values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
             text = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
-            self._console.print(f"{_epoch(trainer)}: {text}")
+            within = "" if trainer.is_last_batch else f", step {trainer.global_step}"
+            self._console.print(f"{_epoch(trainer)}{within}: {text}")
 
     def on_probe_progress(self, trainer: lightning.Trainer, stage: str, done: int, total: int) -> None:
         """Show how far the probe is."""

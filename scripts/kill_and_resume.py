@@ -45,7 +45,7 @@ SMALL_RUN = [
 ]
 _TIMES = "time/"
 # times; and figures, histograms, charts and tables, which are not sent again with a line that was lost
-_NOT_COMPARED = re.compile(rf"_|figures/|depth/|table/|\w+_units/|{_TIMES}")
+_NOT_COMPARED = re.compile(rf"_|figures/|depth/|table/|[^/]+_units/|{_TIMES}")
 MOMENTS = (
     "any time", "training", "probing", "writing a checkpoint", "writing results",
     "group", "worker", "stopped worker", "while resuming",

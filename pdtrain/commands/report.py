@@ -28,14 +28,14 @@ def report(config: DictConfig) -> Path:
     probe_set = config.probe_set or usual_set(given[0])
     if config.claims:
         return _claims(config, given, probe_set, console)
-    if len(given) == 1 and _holds_one_run(given[0], probe_set):
+    if len(given) == 1 and (run := _only_run(given[0], probe_set)) is not None:
         _refuse(config, ("out", "by"), "one run, whose page lies in its own folder; several are compared")
         from pdtrain.report.page import report_of
         from pdtrain.report.side_by_side import usable_processes
         from pdtrain.report.summary import print_summary
 
-        made = report_of(Path(given[0]), probe_set=probe_set, processes=usable_processes())
-        print_summary(given[0], console, probe_set=probe_set, rows=made.rows, whole=made.whole)
+        made = report_of(run, probe_set=probe_set, processes=usable_processes())
+        print_summary(run, console, probe_set=probe_set, rows=made.rows, whole=made.whole)
         return made.page
     import pandas as pd
 
@@ -77,12 +77,13 @@ def _claims(config: DictConfig, given: list[str], probe_set: str, console: Conso
     return page
 
 
-def _holds_one_run(folder: str, probe_set: str) -> bool:
-    """Whether a folder is that of a run, or holds one; runs of scripts of one's own have rows and no configuration."""
+def _only_run(folder: str, probe_set: str) -> Path | None:
+    """The run that a folder is, or the only one it holds; those of scripts of one's own have rows, no configuration."""
     configured = runs_below(folder)
     if configured == [Path(folder)]:
-        return True
-    return len({*configured, *(run for _, run in files_of_rows(folder, "rows", probe_set))}) < 2
+        return configured[0]
+    runs = {*configured, *(run for _, run in files_of_rows(folder, "rows", probe_set))} or {Path(folder)}
+    return runs.pop() if len(runs) == 1 else None
 
 
 def _neurons(config: DictConfig, neurons: list[str], runs: list[str], console: Console) -> Path:

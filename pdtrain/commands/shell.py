@@ -8,7 +8,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -182,16 +183,28 @@ def _nearest_key(text: str, config_name: str) -> str | None:
     group, _, name = key.rpartition(".")
     if group == "trainer" and name in NOT_KEYS:
         return f"{key}: no such key; {NOT_KEYS[name]}"
-    nearest = nearest_key(key, _keys_and_choices(config_name)[0])
+    nearest = nearest_key(key, _keys_as_chosen(config_name))
     hint = f"did you mean {nearest}?" if nearest else "see --cfg job for all keys"
     adds = f" (+{key}=... adds a new one)" if group else ""
     return f"{key}: no such key; {hint}{adds}"
 
 
-def _keys_and_choices(config_name: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
+def _keys_as_chosen(config_name: str) -> dict[str, Any]:
+    """Keys of an entry configuration, those of its groups as far as the command line leaves or makes the choice."""
+    keys, choices = _keys_and_choices(config_name)
+    given = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
+    chosen = {group: choice.split(",")[0] for group, choice in given.items() if group in choices}
+    known = [f"{group}={choice}" for group, choice in chosen.items() if choice in choices[group]]
+    with suppress(HydraException):  # the line has another mistake too
+        keys, _ = _keys_and_choices(config_name, known)
+    elsewhere = tuple(f"{group}." for group, choice in chosen.items() if choice not in choices[group])
+    return {key: value for key, value in keys.items() if not key.startswith(elsewhere)}
+
+
+def _keys_and_choices(config_name: str, chosen: Sequence[str] = ()) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Keys of an entry configuration with their defaults, and the choices of its groups."""
     with initialize_config_module("pdtrain.conf", version_base="1.3"):
-        keys = dict(_keys(OmegaConf.to_container(compose(config_name), resolve=False)))
+        keys = dict(_keys(OmegaConf.to_container(compose(config_name, list(chosen)), resolve=False)))
         loader = GlobalHydra.instance().config_loader()
         groups = [group for group in loader.list_groups("") if group in keys or group == "experiment"]
         keys |= {group: "" for group in groups if group not in keys}

@@ -41,9 +41,12 @@ def save_results(run: Any, run_dir: str | Path) -> None:
 
 
 def say_offline(run: Any, say: Callable[[str], None]) -> None:
-    """Say how to send a `wandb.Run` that is kept here alone."""
+    """Say how to send a `wandb.Run` that is kept here alone, with what earlier processes logged to it."""
     if run.offline:
-        say(f"W&B:     offline; wandb sync {run.settings.sync_dir} sends it")
+        own = Path(run.settings.sync_dir)
+        of_run = own.parent / f"offline-run-*-{run.id}"
+        whole = of_run if len(list(own.parent.glob(of_run.name))) > 1 else own
+        say(f"W&B:     offline; wandb sync {whole} sends it")
 
 
 def close_run(run: Any, state: str) -> None:

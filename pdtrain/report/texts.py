@@ -91,7 +91,7 @@ HOW_TO_READ = {
     "neurons": "Share of the neurons of an area that carry less than a given information, before noise is corrected. A curve "
     "further left carries less.",
     "comparison_dimension": "Mean over seeds for each setting, n of them; bands: 95% interval of the mean (Student's t over "
-    "seeds; none for a single seed, and that of two seeds may go beyond the axes). A star marks layers that differ at 5%: of two "
+    "seeds; none for a single seed, and that of two seeds may go beyond the axes). Open triangles are lower bounds: so many dimensions take more stimuli. A star marks layers that differ at 5%: of two "
     "settings of at least three seeds over these, of two runs that saw the same stimuli paired over stimuli, with Holm's "
     "correction over layers.",
     "comparison_information": "Mean over seeds for each setting; bands as above.",

@@ -1,6 +1,7 @@
 """The named callbacks in a plain Lightning script: a module, data and stimuli of the user's own."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
+from pdtrain.activations.layers import trace_layers
+from pdtrain.activations.recipes import select_layers
 from pdtrain.callbacks import IntrinsicDimension, Probing, Schedule, UnitInformation
 from pdtrain.errors import InputError
 from pdtrain.probes.object_probe import DiscriminabilityProbe
@@ -160,6 +163,10 @@ def test_the_script_of_the_documentation_runs(
 
     script.main(epochs=1)
 
+    page = (_SCRIPT.parents[1] / "docs" / "own-script.md").read_text()
+    (named,) = re.findall(r"layers=(\[.*?\])", page)
+    layers = trace_layers(script.MyModule().encoder, torch.zeros(1, 1, 8, 8))
+    assert [layer.name for layer in select_layers(layers, json.loads(named))] == json.loads(named)
     shown = capsys.readouterr().out
     (folder,) = re.findall(r"pdtrain-report run_dir=(.*)", shown)
     assert {"two_nn", "mean"} <= set(load(folder).quantity) and re.search(r"^1\.0+ +7 ", shown, re.M)

@@ -277,6 +277,13 @@ def test_a_probe_that_nothing_runs_is_one_line(tmp_path: Path) -> None:
         _trainer(tmp_path, IntrinsicDimension()).fit(_Heads(), _labelled())
 
 
+def test_an_option_that_is_none_is_named_where_it_is_given() -> None:
+    with pytest.raises(InputError, match=r"^callbacks\.probing=layer: .* did you mean layers\? the nearest"):
+        Probing(_pixels(), layer=["*"])
+    with pytest.raises(InputError, match=r"^callbacks\.probing=store: no such argument of Probing"):
+        Probing(_pixels(), store=None)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -35,9 +35,10 @@ def _with_progress(config: DictConfig, mode: str) -> DictConfig:
 def test_plain_mode_prints_a_line_per_epoch_and_a_table_per_point(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(_with_progress(configure(*_FEW_PROBES), "plain"))
+    train(_with_progress(configure(*_FEW_PROBES, "trainer.val_check_interval=0.34"), "plain"))
 
     shown = capsys.readouterr().out
+    assert re.findall(r"epoch (\d)/2, step (\d): val/loss", shown) == [("1", "1"), ("1", "2"), ("2", "4"), ("2", "5")]
     assert re.findall(r"epoch (\d), step (\d)", shown) == [("0", "0"), ("1", "3"), ("2", "6")]
     assert re.findall(r"epoch (\d)/2: val/loss", shown) == ["1", "2"]
     assert "\x1b" not in shown and "\r" not in shown, "nothing that a log file cannot hold"

@@ -12,6 +12,10 @@ _BAD = [
     (["model=vgg61"], "model=vgg61: no such choice; did you mean vgg16?"),
     (["data=nowhere"], "data=nowhere: no such choice; choose from cifar10"),
     (["trainer.max_epoch=3"], "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
+    (
+        ["model=resnet18", "model.network.widhts=[8]"],
+        "model.network.widhts: no such key; did you mean model.network.weights?",
+    ),
     (["model=torchvision", "data.training_images=100"], "model.network.name: a value is needed"),
     (["layers.names=[conv9]", "data.training_images=100"], "layers.names=conv9: no such layer; did you mean conv6?"),
     (["trainer.max_epochs"], "did you mean: pdtrain-train trainer.max_epochs=..."),

@@ -46,6 +46,10 @@ def test_warnings_that_are_not_named_are_shown() -> None:
     warnings.warn("`isinstance(treespec, LeafSpec)` is deprecated, use `isinstance(...)` instead.", stacklevel=1)
     warnings.warn("The number of training batches (7) is smaller than the logging interval", stacklevel=1)
 
+    warnings.warn("`ModelCheckpoint(monitor='val/accuracy')` could not find the monitored key in the", stacklevel=1)
+
+    with pytest.raises(UserWarning, match="of_mine"):
+        warnings.warn("`ModelCheckpoint(monitor='of_mine')` could not find the monitored key in the", stacklevel=1)
     with pytest.raises(UserWarning, match="another"):  # an error, as all are in tests
         warnings.warn("another", stacklevel=1)
 

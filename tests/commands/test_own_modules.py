@@ -67,6 +67,10 @@ def test_a_network_of_ones_own_is_trained_and_probed(beside: Path, refuse: Calla
             "nowhere.net: no module nowhere, neither installed nor",
         ),
         (["model=custom", "model.network._target_=net_of_mine.net", "+model.network.widht=3"], "did you mean width?"),
+        (
+            ["model=custom", "model.network._target_=net_of_mine.net", "model.network.width=3"],
+            "model.network.width: no such key; did you mean model.network? (+model.network.width=... adds",
+        ),
         (["model.network._target_=net_of_mine.net"], "begin from model=custom"),
         (["data=custom"], "data._target_: a value is needed"),
         (["optimizer=custom"], "optimizer._target_: a value is needed"),

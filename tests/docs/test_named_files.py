@@ -31,6 +31,13 @@ def test_tests_that_are_chosen_by_a_word_are_there(document: str) -> None:
     assert {word for word in words if word not in tests} == set()
 
 
+@pytest.mark.parametrize("document", [*_DOCUMENTS, "CHANGELOG.md"])
+def test_no_marks_of_a_merge_are_left(document: str) -> None:
+    lines = (_ROOT / document).read_text().splitlines()
+
+    assert [line for line in lines if re.match(r"(<{7}|={7}|>{7})( |$)", line)] == []
+
+
 def test_versions_are_one() -> None:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     cited = re.search(r"^version: (\S+)$", (_ROOT / "CITATION.cff").read_text(), re.M)

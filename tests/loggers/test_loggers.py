@@ -15,7 +15,7 @@ from pdtrain.errors import InputError
 from pdtrain.loggers.csv_logger import CsvLogger
 from pdtrain.loggers.wandb_files import logged_steps, records
 from pdtrain.loggers.wandb_logger import WandbLogger
-from pdtrain.loggers.wandb_run import at_wandb, close_run
+from pdtrain.loggers.wandb_run import at_wandb, close_run, say_offline
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +80,25 @@ def test_wandb_goes_on_in_the_same_run_with_what_it_lost(
     assert _history(tmp_path) == [(0, 0.0), (1, 1 / 3), (2, 2 / 3), (3, 1.0)][: 4 if goes_on else 3]
     names = {path.stem for path in tmp_path.glob("wandb/offline-run-*/*.wandb")}
     assert names == {f"run-{(tmp_path / 'wandb_id').read_text()}"}, "one run"
+
+
+def test_how_to_send_a_run_names_the_folders_of_all_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    said = list[str]()
+    for step in range(2):
+        logger = WandbLogger(save_dir=tmp_path, project="test")
+        logger.go_on(step)
+        logger.log_metrics({"loss": 1.0}, step)
+        at_wandb(say_offline, said.append)
+        at_wandb(close_run, "finished")
+        wandb.teardown()  # what goes on is another process
+        time.sleep(1)  # its folder is named by the second
+
+    named = [sorted(Path("/").glob(line.split("sync ")[1].split(" sends")[0].lstrip("/"))) for line in said]
+    folders = sorted(tmp_path.glob("wandb/offline-run-*"))
+    assert len(folders) == 2 and named == [folders[:1], folders]
 
 
 def test_damage_in_the_files_of_wandb_is_said_and_hides_what_is_damaged_alone(

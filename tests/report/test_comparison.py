@@ -17,6 +17,7 @@ from pdtrain.report.comparison_tables import summarise
 from pdtrain.results.configuration import save_configuration
 from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import ProbePoint, Row
+from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.store import ResultsStore
 
 _VALUES = {(1, "[4]"): 2.0, (2, "[4]"): 3.0, (3, "[4]"): 4.0, (1, "[8]"): 5.0, (2, "[8]"): 7.0}
@@ -221,3 +222,18 @@ def test_runs_of_a_script_of_ones_own_are_compared(tmp_path: Path, undrawn: None
     assert layers[layers.layer == "relu1"].set_index("setting")["mean"].to_dict() == {
         str(tmp_path / "logs" / "version_0"): 3.0, str(tmp_path / "logs" / "version_1"): 5.0
     }  # fmt: skip
+
+
+def test_of_a_folder_that_holds_one_run_that_run_is_reported(
+    tmp_path: Path, undrawn: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "sweep" / "0"
+    rows = [Row(f"relu{i}", i, i / 2, "intrinsic_dimension", "two_nn", "", 2.0 + i) for i in range(3)]
+    ResultsStore(run).write(ProbePoint(1, 5), rows, [])
+
+    with initialize_config_module("pdtrain.conf", version_base="1.3"):
+        page = report(compose("report", [f"run_dir={tmp_path / 'sweep'}"]))
+
+    assert page == RunFolder(run).page() and page.is_file()
+    assert f"results: {RunFolder(run).results()}" in capsys.readouterr().out.replace("\n", " ")
+    assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["0"]
