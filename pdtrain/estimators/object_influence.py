@@ -9,6 +9,7 @@ from pdtrain.estimators.contingency import (
     bins_of,
     indicators,
     joint_counts,
+    over_properties,
     over_responses,
     response_entropy,
 )
@@ -78,32 +79,40 @@ def _influence(
 ) -> Float[Tensor, "stimuli 3 sums"]:
     counts = joint_counts(codes, objects[:, None])[:, 0].transpose(1, 2)  # (units, objects, bins)
     views = counts[0].sum(-1)
-    cells = torch.zeros(3, *counts.shape, device=counts.device)
-    known = 0
+    told = views[pairs].amin(1) >= fewest_views
+    total, invariant, ratio = torch.zeros(3, *counts.shape, device=counts.device)
     step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[:, 0].numel()))
-    for part in pairs.split(step):
-        told = views[part].amin(1) >= fewest_views
-        known += int(told.sum())
-        for place, influence in enumerate(_of_pairs(counts[:, part], told, len(objects))):
-            for member in (0, 1):
-                cells[place].index_add_(1, part[:, member], influence[:, :, member])
-    cells /= torch.tensor([len(pairs), max(known, 1), max(known, 1)], device=cells.device)[:, None, None, None]
+    for part, part_told in zip(pairs.split(step), told.split(step), strict=True):
+        of_total, of_invariant, quotient, per_total = _of_pairs(counts[:, part])
+        scale = len(objects) / views[part].sum(1)  # of stimuli that are not of the pair
+        either = _members(part, len(views)) * scale[:, None]
+        each = either * part_told[:, None]
+        total += either.sum(2) @ of_total
+        invariant += each.flatten(1) @ of_invariant.flatten(1, 2)
+        ratio += each.flatten(1) @ (of_invariant * per_total[..., None]).flatten(1, 2)
+        ratio -= each.sum(2) @ (of_total * (quotient * per_total))
+    known = max(int(told.sum()), 1)
+    cells = torch.stack([total / len(pairs), invariant / known, ratio / known])
     weighted = torch.einsum("kuob,uks->ubkso", cells, weights).flatten(0, 1)
     met = torch.tensordot(indicators(codes), weighted, 1)
     return met.gather(3, objects[:, None, None, None].expand(-1, *met.shape[1:3], 1))[..., 0]
 
 
-def _of_pairs(tables: Tensor, told: Tensor, stimuli: int) -> list[Tensor]:
-    """Influence of a stimulus of either object in each bin, shape (units, pairs, 2, bins), on each of the three."""
-    scale = stimuli / tables.sum((-2, -1), keepdim=True)
-    responses = over_responses(tables)[..., None, :]
-    share = responses / responses.sum(-1, keepdim=True)
-    total = response_entropy(tables.transpose(-1, -2)).to(tables)[..., None, None]
-    of_total = torch.where(responses > 0, -share.clamp_min(1e-30).log() / LN2 - total, 0.0).expand_as(tables)
+def _members(pairs: Tensor, objects: int) -> Float[Tensor, "objects pairs two"]:
+    """Which object is the first of each pair, and which the second, 0 or 1."""
+    every = torch.arange(objects, device=pairs.device)
+    return (pairs == every[:, None, None]).float()
+
+
+def _of_pairs(tables: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Influence of a stimulus of a pair on its total information, shape (units, pairs, bins), and on what is invariant,
+    (units, pairs, 2, bins); their quotient and one over the total, zero where that is, (units, pairs, 1).
+    """
+    responses = over_responses(tables)
+    views = over_properties(responses)[..., None]
+    total = response_entropy(tables.transpose(-1, -2)).to(tables)[..., None]
+    of_total = (responses / views).clamp_min_(1e-30).log_().div_(-LN2).sub_(total).mul_(responses > 0)
     pointwise = pointwise_information(tables)
-    plugin = (pointwise * tables).sum((-2, -1), keepdim=True) * scale / stimuli
-    of_invariant = pointwise - plugin
-    ratio = plugin / total.clamp_min(1e-12)
-    of_ratio = torch.where(total > 0, (of_invariant - ratio * of_total) / total.clamp_min(1e-12), 0.0)
-    told = told[:, None, None]
-    return [of_total * scale, of_invariant * scale * told, of_ratio * scale * told]
+    plugin = over_properties(over_responses(pointwise * tables))[..., None] / views
+    per_total = torch.where(total > 0, 1 / total.clamp_min(1e-12), 0.0)
+    return of_total, pointwise.sub_(plugin[..., None]), plugin * per_total, per_total
