@@ -3,6 +3,7 @@
 `permutation` is the default: docs/information.md holds the table that chose it.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -70,6 +71,9 @@ def _possible_values(tables: Tables, columns: Tensor, met_by_chance: Tensor) -> 
 
 
 _STEP = 1 / 1024  # of a number of values met: finer makes no difference
+_LARGEST = 16  # logarithm of a number of values
+_FAR_FROM_ALL = 0.8  # share of the stimuli that meet values of their own
+_NEWTON_STEPS = 5  # to 1e-11; four leave as much
 
 
 def _support(stimuli: Int[Tensor, "*bins"], met: Float[Tensor, "*bins"]) -> Float[Tensor, "*bins"]:
@@ -77,15 +81,26 @@ def _support(stimuli: Int[Tensor, "*bins"], met: Float[Tensor, "*bins"]) -> Floa
     steps = (met / _STEP).round().long()
     every, of_steps = numbered(steps, int(steps.max()) + 1)
     distinct, which = numbered(stimuli * len(every) + of_steps, (int(stimuli.max()) + 1) * len(every))
-    count, wanted = (distinct // len(every)).double(), every[distinct % len(every)] * _STEP
-    low = wanted.clamp_min(1).log()
-    high = torch.full_like(low, 16.0)
-    for _ in range(28):  # bisection of log m, to 1e-7
-        middle = (low + high) / 2
-        m = middle.exp().clamp_min(1 + 1e-12)
-        too_few = -m * torch.expm1(count * torch.log1p(-1 / m)) < wanted
-        low, high = torch.where(too_few, middle, low), torch.where(too_few, high, middle)
-    return low.exp()[which]
+    count, wanted = (distinct // len(every)).double(), every[distinct % len(every)].double() * _STEP
+    return _values_met_by(count, wanted)[which]
+
+
+def _values_met_by(stimuli: Float[Tensor, " cases"], met: Float[Tensor, " cases"]) -> Float[Tensor, " cases"]:
+    """The m, at most e^16, of which so many are met: by Newton's method in 1/m, in which the number met is convex."""
+    met = met.clamp_min(1)
+    # of two starts below the solution the nearer one: the tangent, where m is large; m (1 - e^(-n/m)), where it is not
+    least = (2 * (stimuli - met) / (stimuli * (stimuli - 1)).clamp_min(1)).clamp(math.exp(-_LARGEST), 1)
+    share = (met / stimuli).clamp_max(1)
+    rate = 2 * (1 - share)
+    rate = torch.maximum(rate, -torch.expm1(-rate.clamp_min(1)) / share * (share < _FAR_FROM_ALL))
+    inverse = torch.maximum(least, rate / stimuli).clamp_max(1 - 1e-12)
+    for _ in range(_NEWTON_STEPS):
+        missed = stimuli * torch.log1p(-inverse)
+        found = -torch.expm1(missed) / inverse
+        slope = (stimuli * missed.exp() / (1 - inverse) - found) / inverse
+        inverse = inverse - (found - met) / slope.clamp_max(-1e-300)
+        inverse = torch.maximum(inverse, least).clamp_max(1 - 1e-12)
+    return torch.where(met <= 1, 1.0, 1 / inverse)
 
 
 def miller_madow_bias(tables: Tables) -> Float[Tensor, "*batch"]:

@@ -77,23 +77,23 @@ def half_differences_of_objects(
 def _influence(
     objects: Tensor, codes: Tensor, pairs: Tensor, weights: Tensor, fewest_views: int, memory_bytes: int
 ) -> Float[Tensor, "stimuli 3 sums"]:
-    counts = joint_counts(codes, objects[:, None])[:, 0].transpose(1, 2)  # (units, objects, bins)
-    views = counts[0].sum(-1)
+    counts = joint_counts(codes, objects[:, None])[:, 0].permute(2, 0, 1).contiguous()  # (objects, units, bins)
+    views = counts[:, 0].sum(-1)
     told = views[pairs].amin(1) >= fewest_views
-    total, invariant, ratio = torch.zeros(3, *counts.shape, device=counts.device)
-    step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[:, 0].numel()))
+    total, invariant, ratio = torch.zeros(3, len(views), counts[0].numel(), device=counts.device)
+    step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[0].numel()))
     for part, part_told in zip(pairs.split(step), told.split(step), strict=True):
-        of_total, of_invariant, quotient, per_total = _of_pairs(counts[:, part])
+        of_total, of_invariant, quotient, per_total = _of_pairs(counts[part].transpose(1, 2))
         scale = len(objects) / views[part].sum(1)  # of stimuli that are not of the pair
         either = _members(part, len(views)) * scale[:, None]
         each = either * part_told[:, None]
-        total += either.sum(2) @ of_total
-        invariant += each.flatten(1) @ of_invariant.flatten(1, 2)
-        ratio += each.flatten(1) @ (of_invariant * per_total[..., None]).flatten(1, 2)
-        ratio -= each.sum(2) @ (of_total * (quotient * per_total))
+        total += either.sum(2) @ of_total.flatten(1)
+        invariant += each.flatten(1) @ _by_member(of_invariant)
+        ratio += each.flatten(1) @ _by_member(of_invariant * per_total[..., None])
+        ratio -= each.sum(2) @ (of_total * (quotient * per_total)).flatten(1)
     known = max(int(told.sum()), 1)
-    cells = torch.stack([total / len(pairs), invariant / known, ratio / known])
-    weighted = torch.einsum("kuob,uks->ubkso", cells, weights).flatten(0, 1)
+    cells = torch.stack([total / len(pairs), invariant / known, ratio / known]).view(3, *counts.shape)
+    weighted = torch.einsum("koub,uks->ubkso", cells, weights).flatten(0, 1)
     met = torch.tensordot(indicators(codes), weighted, 1)
     return met.gather(3, objects[:, None, None, None].expand(-1, *met.shape[1:3], 1))[..., 0]
 
@@ -104,9 +104,14 @@ def _members(pairs: Tensor, objects: int) -> Float[Tensor, "objects pairs two"]:
     return (pairs == every[:, None, None]).float()
 
 
-def _of_pairs(tables: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Influence of a stimulus of a pair on its total information, shape (units, pairs, bins), and on what is invariant,
-    (units, pairs, 2, bins); their quotient and one over the total, zero where that is, (units, pairs, 1).
+def _by_member(influence: Float[Tensor, "pairs units two bins"]) -> Float[Tensor, "members cells"]:
+    """A line for each object of each pair: no copy, since that is how the tables lie in memory."""
+    return influence.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def _of_pairs(tables: Float[Tensor, "pairs units two bins"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Influence of a stimulus of a pair on its total information, shape (pairs, units, bins), and on what is invariant,
+    (pairs, units, 2, bins); their quotient and one over the total, zero where that is, (pairs, units, 1).
     """
     responses = over_responses(tables)
     views = over_properties(responses)[..., None]

@@ -135,7 +135,8 @@ def _is_readable(path: Path) -> bool:
 
 def _frame(point: ProbePoint, rows: Sequence[Row] | Sequence[UnitRow], kind: type) -> pd.DataFrame:
     names = list(COLUMNS[kind])
-    columns = zip(*map(attrgetter(*names), rows), strict=True)  # of many rows: much quicker than row by row
+    # of many rows: much quicker than row by row
+    columns = zip(*(rows if kind is UnitRow else map(attrgetter(*names), rows)), strict=True)
     frame = pd.DataFrame(dict(zip(names, columns, strict=False)), columns=names)
     frame.insert(0, "epoch", point.epoch)
     frame.insert(1, "step", point.step)
