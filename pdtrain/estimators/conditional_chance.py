@@ -26,7 +26,7 @@ _PER_DEVIATION = 50  # steps of the sum, at least, in its standard deviation
 _LEVELS = 4096
 _ACCURATE = 1e-10  # of probabilities from a Fourier transform
 _LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millisecond
-_MANY_WAYS = 8192  # to fill columns, from which on those that come to the same are merged
+_MANY_WAYS = 8192  # to fill columns with at most MOST stimuli: beyond, those that come to the same are merged
 _COUNTED = 0.1  # share of the variance that counted laws need to have
 _NEGLIGIBLE = 1e-6  # variance of a class, nats squared
 
@@ -226,7 +226,7 @@ def _law(stimuli: int, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray
         used = met[possible]
         levels = (levels[:, None] + statistic[size])[possible]
         probabilities = (probabilities[:, None] * _binomial(size, stimuli, share))[possible]
-        if len(used) > _MANY_WAYS:
+        if len(used) > _MANY_WAYS and len(columns) > 2:  # of two no ways come to the same, and any number is counted
             used, levels, probabilities = _merged(used, levels, probabilities, stimuli)
     levels = levels + statistic[columns[-1]][stimuli - used]
     probabilities = probabilities * _binomial(columns[-1], stimuli, share)[stimuli - used]

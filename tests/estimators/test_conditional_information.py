@@ -1,10 +1,13 @@
 """Information at fixed class; the decisive part of its truth grid (docs/conditional_information.md)."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
@@ -285,6 +288,17 @@ def test_p_values_of_shuffles_equal_the_law_and_keep_classes(paired: bool) -> No
     often = law.p_values > 0.02
     assert (law.p_values - shuffled.p_values)[often].abs().max() < 0.06
     assert (law.p_values - shuffled.p_values)[often].abs().mean() < 0.02
+
+
+def test_two_values_of_many_stimuli_are_counted_out() -> None:
+    table = torch.tensor([[15200.0, 14800.0], [14800.0, 15200.0]])  # of 60,000 stimuli in each of two classes
+    tables = torch.stack([table, table])
+    found = information_of_tables(tables)
+
+    p_value = float(conditional_p_values(tables, found.class_plugin_bits, found.law))
+
+    likelihood_ratio = 2 * 60_000 * float(found.class_plugin_bits.sum()) * math.log(2)
+    assert p_value == pytest.approx(float(chi2.sf(likelihood_ratio, 2)), rel=0.05)
 
 
 def test_the_law_of_rarely_firing_units_is_counted_out() -> None:
