@@ -252,8 +252,9 @@ class _Kept:
         self._places = torch.unravel_index(self._units, layer.shape)
         self._fold: SignedFold | None = None
         if features < layer.units:
-            # maps are read place by place, as they lie in memory where channels are last
-            period = layer.shape[0] if _is_map(layer) else layer.units // layer.shape[0]
+            # maps are read place by place, as they lie in memory where channels are last, so that a row, a column and
+            # a channel all come again after what has no common factor with the features
+            period = layer.units // layer.shape[1 if _is_map(layer) else 0]
             self._fold = SignedFold(layer.units, features, period=period, seed=recorder.seed)
             features = self._fold.features
         self._first = rows.start

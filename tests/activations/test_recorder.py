@@ -80,6 +80,22 @@ def test_maps_are_kept_alike_in_either_order_in_memory(memory_bytes: int) -> Non
     assert abs(float(distances.mean()) - 1) < 0.02
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("along", ["rows", "columns"])
+def test_projected_bars_keep_their_distances_whichever_way_they_lie(channels: int, along: str) -> None:
+    generator, pixels, features = torch.Generator().manual_seed(0), 64, 640  # ten rows: columns would meet themselves
+    bars = (torch.rand(60, 1, 1, pixels, generator=generator) < 0.05).float().expand(-1, channels, pixels, -1)
+    images = bars if along == "columns" else bars.transpose(2, 3)
+    network, memory_bytes = nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), 4 * 60 * (features + 1)
+
+    layers = trace_layers(network, images[:1])[:1]
+    found = Recorder(layers, 60, max_units=1, memory_bytes=memory_bytes).record(network, images)[0]
+
+    ratio = (torch.pdist(found.representation) / torch.pdist(images.flatten(1))).square()
+    assert found.projected and abs(float(ratio.mean()) - 1) < 0.02
+    assert float(ratio.std()) < 2 * (2 / features) ** 0.5  # the stated error, and what bars that lie alike share of it
+
+
 @pytest.mark.parametrize(("pixels", "expected"), [(16, 100), (224, 6), (2000, 1)])
 def test_as_many_stimuli_are_shown_at_once_as_stay_in_the_cache(pixels: int, expected: int) -> None:
     model = _Reshaping().eval()
