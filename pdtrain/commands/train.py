@@ -122,6 +122,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
             warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # some steps are logged then too
             warnings.filterwarnings("ignore", "The dirpath has changed")  # what was best in another run is that one's
+            gc.collect()  # an earlier job of the process, which would be kept as well
             gc.freeze()  # what is there lives as long as the run: not to be looked through at every collection
             try:
                 trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)

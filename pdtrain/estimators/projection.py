@@ -32,8 +32,8 @@ class SignedFold:
     inputs, features
         Numbers of features before and after; the latter is lowered until it has no common factor with `period`.
     period
-        After how many inputs the like comes again, so that it does not always fall on the same feature: of maps read
-        place by place columns times channels, of which a channel's own is a factor; of others an item of the first axis.
+        After how many inputs the like comes again, so that it does not always fall on the same feature: columns times
+        channels of maps that are read place by place, since a channel's own is a factor of it.
     seed
         Seed of the signs.
 

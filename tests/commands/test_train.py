@@ -1,12 +1,16 @@
+import gc
 import json
 import math
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pytest
+import pytorch_lightning as lightning
 import torch
 import wandb
 from hydra.utils import instantiate
@@ -69,6 +73,29 @@ def test_probing_leaves_the_weights_bit_identical(configure: Configure) -> None:
     bare = _weights(train(configure(*augmented, "callbacks=no_probes", run="bare")))
 
     assert all(torch.equal(probed[name], bare[name]) for name in bare)
+
+
+class Survivors(lightning.Callback):
+    """Notes which networks of all trainings so far are still in memory at the end of each."""
+
+    networks: ClassVar[list[weakref.ref]] = []
+    alive: ClassVar[list[list[bool]]] = []
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.networks.append(weakref.ref(pl_module.network))
+        gc.collect()
+        self.alive.append([network() is not None for network in self.networks])
+
+
+def test_no_earlier_job_of_a_process_is_kept_in_memory(configure: Configure) -> None:
+    for job in ("first", "second"):
+        config = configure("callbacks=no_probes", "trainer.max_epochs=1", run=job)
+        with open_dict(config):
+            config.callbacks.survivors = {"_target_": f"{__name__}.Survivors"}
+        train(config)
+
+    assert Survivors.alive == [[True], [False, True]]
+    assert gc.get_freeze_count() == 0
 
 
 def stillborn_network(num_classes: int, channels: int) -> nn.Module:
