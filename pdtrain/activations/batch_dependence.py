@@ -110,7 +110,7 @@ def _shown_again(recorder: Recorder, model: nn.Module, images: Tensor | Normaliz
             roundings.append(torch.finfo(output.dtype).eps)
         if (layer := by_call.get((name, call))) is not None:
             part = output.detach() if layer.reduction is None else layer.reduction(output.detach())
-            found[layer].append(part.flatten(1)[:, recorder.units[layer].to(part.device)].float().cpu())
+            found[layer].append(part.reshape(len(part), -1)[:, recorder.units[layer].to(part.device)].float().cpu())
 
     with listening(model, None, keep):
         for start in (0, at_once):

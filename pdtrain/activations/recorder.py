@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pdtrain.activations.channels_last import needs_order
 from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.sharding import Shards, current_shards
@@ -195,11 +194,11 @@ class Recorder:
                 try:
                     keep(INPUT, 1, batch)
                     model(batch.to(example, memory_format=order))
-                except RuntimeError as error:
+                except Exception as error:
                     if _is_out_of_memory(error):
                         self._halve_batches()
-                    elif order is torch.channels_last and needs_order(error):
-                        order = torch.contiguous_format
+                    elif order is torch.channels_last:
+                        order = torch.contiguous_format  # not every network takes the other
                     else:
                         raise
                 else:
@@ -229,7 +228,7 @@ def _fastest_batch(values: int, *, on_cpu: bool) -> int:
     return max(1, min(_AT_ONCE, _IN_CACHE // values)) if on_cpu else _AT_ONCE
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def _is_out_of_memory(error: Exception) -> bool:
     """The CPU's allocator has no error of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 

@@ -178,6 +178,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Pat
     """Load weights, which were read from `path`, into `network`."""
     import torch
 
+    from pdtrain.activations.channels_last import put_channels_last
     from pdtrain.training.state_dicts import wrapped_alike
 
     def has_channels_last(weights: Tensor) -> bool:
@@ -188,7 +189,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Any], path: str | Pat
     weights = wrapped_alike(weights, own)
     check_architecture(own, weights, path, key=key)
     if any(map(has_channels_last, weights.values())):  # as it was trained, so that it computes the same
-        network.to(memory_format=torch.channels_last)
+        put_channels_last(network)
     network.load_state_dict(weights)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pdtrain.activations.channels_last import takes_channels_last
+from pdtrain.activations.channels_last import put_channels_last, refusal_of_channels_last
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
 from pdtrain.results import logged
@@ -51,7 +51,7 @@ class Classifier(lightning.LightningModule):
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
     channels_last
         Keep weights and images with their channels last in memory; "auto": where convolutions are faster so, on CPUs
-        and in mixed precision, if the network takes them (`takes_channels_last`).
+        and in mixed precision, if the network takes them (`refusal_of_channels_last`).
     label_smoothing
         Share of each label that the training loss spreads over all classes (Szegedy et al. 2016).
     """
@@ -72,7 +72,9 @@ class Classifier(lightning.LightningModule):
         check_value("channels_last", channels_last)
         self._channels_last = channels_last
         self._memory_format = torch.channels_last if channels_last is True else torch.preserve_format
-        self.network = network.to(memory_format=self._memory_format)
+        self.network = network
+        if channels_last is True:
+            put_channels_last(network)
         self._label_smoothing = label_smoothing
         # kept out of the module tree, so that checkpoints have the plain network's names
         self._run: list[Callable[[Tensor], Tensor]] = [torch.compile(network) if compile else network]
@@ -99,19 +101,21 @@ class Classifier(lightning.LightningModule):
             return
         # a data module says what its images are, plain loaders do not
         shape = getattr(getattr(self.trainer, "datamodule", None), "shape", None)
-        self.network.to(memory_format=torch.channels_last)
-        if shape is None or takes_channels_last(self.network, shape):
+        put_channels_last(self.network)
+        if shape is None or refusal_of_channels_last(self.network, shape) is None:
             self._memory_format = torch.channels_last
         else:
             self.network.to(memory_format=torch.contiguous_format)
 
     def check_channels_last(self, shape: tuple[int, int, int]) -> None:
         """Raise InputError if channels are to be last, and the network takes no such images of this shape."""
-        if self._channels_last is True and not takes_channels_last(self.network, shape):
+        if self._channels_last is not True:
+            return
+        if (refusal := refusal_of_channels_last(self.network, shape)) is not None:
             raise InputError(
-                f"channels_last=true: {type(self.network).__name__} takes a view of maps, which needs their channels "
-                "first in memory; write flatten or reshape in its place, or give channels_last=auto"
-            )
+                f"channels_last=true: {type(self.network).__name__} does not take images with channels last: "
+                f"{str(refusal).partition(chr(10))[0].rstrip('.')}; give channels_last=auto"
+            ) from refusal
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch."""

@@ -41,6 +41,11 @@ class _Always(nn.BatchNorm2d):
         return functional.batch_norm(maps, None, None, self.weight, self.bias, training=True)
 
 
+class _Mean(nn.Module):
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits.mean(1)
+
+
 class _Noise(nn.Module):
     def __init__(self, size: float = 0.3) -> None:
         super().__init__()
@@ -63,6 +68,7 @@ _ORDINARY: dict[str, Callable[[], nn.Module]] = {
     "a large offset": lambda: _Then(lambda maps: maps + 1000),
     "tiny": lambda: _Then(lambda maps: maps * 1e-20),
     "all zero": lambda: _Then(lambda maps: maps * 0),
+    "a number for each image": lambda: nn.Sequential(_Then(lambda maps: maps), _Mean()),
 }
 _OF_THE_BATCH: dict[str, Callable[[], nn.Module]] = {
     "batch norm without statistics": lambda: _Then(nn.BatchNorm2d(8, track_running_stats=False)),

@@ -84,15 +84,39 @@ class _Viewing(nn.Module):
         return self.output(self.maps(images).view(len(images), -1))
 
 
-def test_a_network_that_takes_a_view_of_its_maps_keeps_its_channels_first() -> None:
-    automatic, asked = (Classifier(_Viewing(), 5, optimizer=_SGD, channels_last=value) for value in ("auto", True))
+class _ViewingInTraining(_Viewing):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images) if self.training else self.output(self.maps(images).flatten(1))
+
+
+class _InOrder(_Viewing):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.is_contiguous(), "images must be contiguous"
+        return self.output(self.maps(images).flatten(1))
+
+
+def test_weights_of_volumes_keep_their_order() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(5))
+    network(_BATCH[0])
+    network.register_parameter("volumes", nn.Parameter(torch.rand(2, 3, 2, 2, 2)))
+    asked = Classifier(network, 5, optimizer=_SGD, channels_last=True)
+
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert network.volumes.is_contiguous() and asked(_BATCH[0]).shape == (6, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [(_Viewing, "view size"), (_ViewingInTraining, "view size"), (_InOrder, "images must")]
+)
+def test_a_network_that_refuses_channels_last_keeps_them_first(kind: type[_Viewing], says: str) -> None:
+    automatic, asked = (Classifier(kind(), 5, optimizer=_SGD, channels_last=value) for value in ("auto", True))
     automatic._trainer = _trainer("cpu")
     automatic._trainer.datamodule = SimpleNamespace(shape=(3, 8, 8))
 
     automatic.setup("fit")
     automatic.check_channels_last((3, 8, 8))
     _classifier(channels_last=True).check_channels_last((3, 8, 8))
-    with pytest.raises(InputError, match=r"^channels_last=true: _Viewing takes a view of maps, .* channels_last=auto$"):
+    with pytest.raises(InputError, match=rf"^channels_last=true: {kind.__name__} does not take .*: {says} .*=auto$"):
         asked.check_channels_last((3, 8, 8))
 
     assert automatic(_BATCH[0]).shape == (6, 5)
