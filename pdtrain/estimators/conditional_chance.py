@@ -144,8 +144,8 @@ def _counted_out(row: bytes, columns: bytes) -> tuple[int, int, tuple[int, ...]]
     """Statistic of a rare row, in fine steps; how many stimuli it has, and the sizes of columns that give its law."""
     counts, sizes = np.frombuffer(row, np.int64).tolist(), np.frombuffer(columns, np.int64).tolist()
     filled = tuple(sorted(size for size in sizes if size))
-    met = np.array([(count, size) for count, size in zip(counts, sizes, strict=True) if size])
-    return int(_deviance(*met.T, sum(counts) / sum(filled)).sum()), sum(counts), filled
+    count, size = np.array([met for met in zip(counts, sizes, strict=True) if met[1]]).T
+    return int(_deviance(count, size, sum(counts) / sum(filled)).sum()), sum(counts), filled
 
 
 @dataclass(frozen=True)

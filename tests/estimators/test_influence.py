@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -204,3 +206,19 @@ def test_objects_are_measured_in_blocks_of_units_too() -> None:
     )
 
     torch.testing.assert_close(parts, whole)
+
+
+def test_many_objects_take_no_table_of_stimuli_by_objects() -> None:
+    objects, most = torch.arange(6000) % 500, 2**22
+
+    class Bound(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            assert not isinstance(result, Tensor) or result.untyped_storage().nbytes() <= most, func
+            return result
+
+    responses, halves = torch.randn(6000, 2, generator=torch.Generator().manual_seed(0)), half_samples(objects)
+    with Bound():
+        found = object_information(responses, objects, halves=halves, most_pairs=30, memory_bytes=most)
+
+    assert found.half_differences is not None and bool(found.half_differences.isfinite().all())
