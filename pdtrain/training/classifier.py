@@ -16,6 +16,7 @@ from pdtrain.limits import check_value
 from pdtrain.results import logged
 from pdtrain.training.checkpoints import place_in_data
 from pdtrain.training.finite_losses import FiniteLosses
+from pdtrain.training.memory_order import follow_weights
 from pdtrain.training.other_settings import check_same_kind, follow
 from pdtrain.training.schedules import step_decay, warmup_cosine
 from pdtrain.training.step_metrics import is_logged, log_completed, step_metrics
@@ -216,6 +217,7 @@ class Classifier(lightning.LightningModule):
             optimizer = self._optimizer(self.network.parameters(), **self._fused())
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer: {error}") from error
+        follow_weights(optimizer)
         if self._scheduler is None:
             return optimizer
         length = _LENGTH_ARGUMENTS.get(getattr(self._scheduler, "func", None))

@@ -102,6 +102,30 @@ def test_an_optimizer_without_such_a_kernel_is_left_alone() -> None:
     assert isinstance(_classifier(partial(torch.optim.RMSprop, lr=0.1))._build_optimizer(10), torch.optim.RMSprop)
 
 
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("optimizer", [partial(torch.optim.SGD, momentum=0.9), torch.optim.AdamW])
+def test_moments_of_weights_in_another_order_in_memory_go_on_as_they_were(optimizer, last: bool) -> None:
+    """Of a GPU's checkpoint on a CPU, or of a run with other `model.channels_last`."""
+    before, today, kept = (
+        _classifier(partial(optimizer, lr=0.1, fused=fused), channels_last=order)
+        for fused, order in ((None, not last), (None, last), (False, not last))
+    )
+    optimizers = [classifier._build_optimizer(10) for classifier in (before, today, kept)]
+    before._step(_BATCH, "fit", "train").backward()
+    optimizers[0].step()
+
+    for classifier, of in ((today, optimizers[1]), (kept, optimizers[2])):
+        fused = of.param_groups[0]["fused"]
+        classifier.network.load_state_dict(before.network.state_dict())
+        of.load_state_dict(deepcopy(optimizers[0].state_dict()))
+        of.param_groups[0]["fused"] = fused
+        classifier._step(_BATCH, "fit", "train").backward()
+        of.step()
+
+    for weights, expected in zip(today.network.parameters(), kept.network.parameters(), strict=True):
+        torch.testing.assert_close(weights, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_states_of_optimizers_that_were_not_fused_go_on_as_they_were() -> None:
     """Checkpoints of 0.1.0."""
     before, today = (_classifier(partial(torch.optim.AdamW, lr=0.1, fused=f)) for f in (False, None))
