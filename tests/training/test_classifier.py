@@ -105,7 +105,7 @@ def test_an_optimizer_without_such_a_kernel_is_left_alone() -> None:
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("optimizer", [partial(torch.optim.SGD, momentum=0.9), torch.optim.AdamW])
 def test_moments_of_weights_in_another_order_in_memory_go_on_as_they_were(optimizer, last: bool) -> None:
-    """Of a GPU's checkpoint on a CPU, or of a run with other `model.channels_last`."""
+    """Of a GPU's checkpoint on a CPU, or of a run with other `channels_last`."""
     before, today, kept = (
         _classifier(partial(optimizer, lr=0.1, fused=fused), channels_last=order)
         for fused, order in ((None, not last), (None, last), (False, not last))
