@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
+from pdtrain.activations.memory_order import needs_order
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError, RunError
 from pdtrain.estimators.discretization import discretize
@@ -28,6 +29,8 @@ from pdtrain.stimuli.stimulus_set import random_sample
 MOST_UNITS = 256  # sampled of a layer
 _log = logging.getLogger(__name__)
 _FEWEST_FEATURES = 256  # below this a projection says little
+_AT_ONCE = 100  # stimuli, at most
+_IN_CACHE = 2**20  # values of the stimuli shown at once on a CPU: what is computed of them stays near it
 _CHUNK_BYTES = 64 * 2**20  # outputs are converted and projected in portions of about this size
 _FLOAT_BYTES = 4
 
@@ -94,7 +97,7 @@ class Recorder:
     memory_bytes
         Budget for all that is kept.
     batch_size
-        Stimuli per forward pass; results do not depend on it beyond float tolerance.
+        Stimuli per forward pass; None takes as many as are fastest. Results do not depend on it beyond float tolerance.
     seed
         Seed of unit samples and projections. The sample of a layer depends on it and the layer's name alone, not on
         which other layers are recorded.
@@ -108,7 +111,7 @@ class Recorder:
     fields
         Receptive fields of those units by layer name, to be handed on with the responses; empty until set.
     batch_size
-        Stimuli per forward pass: fewer than asked for where the device's memory has been full.
+        Stimuli per forward pass, known once some were shown: fewer than asked for where the device's memory was full.
 
     Raises
     ------
@@ -123,7 +126,7 @@ class Recorder:
         *,
         max_units: int = MOST_UNITS,
         memory_bytes: int = 2**30,
-        batch_size: int = 100,
+        batch_size: int | None = None,
         seed: int = 0,
         given_units: Mapping[str, Int[Tensor, " units"]] = MappingProxyType({}),
     ) -> None:
@@ -135,7 +138,8 @@ class Recorder:
             for layer in self.layers
         }
         self.fields: Mapping[str, ReceptiveFields] = {}
-        self.stimuli, self.seed, self.batch_size = stimuli, seed, batch_size
+        self.stimuli, self.seed = stimuli, seed
+        self.batch_size = batch_size or 0
         self._features = self._plan(memory_bytes)
 
     def _plan(self, memory_bytes: int) -> dict[str, int]:
@@ -169,6 +173,9 @@ class Recorder:
         """
         model, shards = bare(model), current_shards()
         example = example_tensor(model)
+        on_cpu = example.device.type == "cpu"
+        order = torch.channels_last if on_cpu else torch.preserve_format  # CPUs convolve faster so
+        self.batch_size = self.batch_size or _fastest_batch(images.shape[1:].numel(), on_cpu=on_cpu)
         mine = shards.block(len(images))
         # the first process keeps what the others send; they keep their own share only
         rows = range(len(images)) if shards.rank == 0 else mine
@@ -187,11 +194,14 @@ class Recorder:
                 batch = images[start : min(start + self.batch_size, mine.stop)]
                 try:
                     keep(INPUT, 1, batch)
-                    model(batch.to(example))
+                    model(batch.to(example, memory_format=order))
                 except RuntimeError as error:
-                    if not _is_out_of_memory(error):
+                    if _is_out_of_memory(error):
+                        self._halve_batches()
+                    elif order is torch.channels_last and needs_order(error):
+                        order = torch.contiguous_format
+                    else:
                         raise
-                    self._halve_batches()
                 else:
                     start += len(batch)
                     progress(start - mine.start, len(mine))
@@ -214,6 +224,11 @@ class Recorder:
         _log.warning("the device's memory is full: probing with %d stimuli at once", self.batch_size)
 
 
+def _fastest_batch(values: int, *, on_cpu: bool) -> int:
+    """How many images of so many values are best shown at once."""
+    return max(1, min(_AT_ONCE, _IN_CACHE // values)) if on_cpu else _AT_ONCE
+
+
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """The CPU's allocator has no error of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
@@ -224,14 +239,22 @@ def _seed_of(layer: str, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{layer}".encode()).digest()[:8])
 
 
+def _is_map(layer: Layer) -> bool:
+    """Whether its responses are channels of rows and columns, in this order."""
+    return len(layer.shape) == 3 and not layer.channels_last
+
+
 class _Kept:
     """Rows of one layer, those of the stimuli `rows`, as they stream in."""
 
     def __init__(self, layer: Layer, recorder: Recorder, features: int, rows: range) -> None:
         self._layer, self._units = layer, recorder.units[layer]
+        self._places = torch.unravel_index(self._units, layer.shape)
         self._fold: SignedFold | None = None
         if features < layer.units:
-            self._fold = SignedFold(layer.units, features, period=layer.units // layer.shape[0], seed=recorder.seed)
+            # maps are read place by place, as they lie in memory where channels are last
+            period = layer.shape[0] if _is_map(layer) else layer.units // layer.shape[0]
+            self._fold = SignedFold(layer.units, features, period=period, seed=recorder.seed)
             features = self._fold.features
         self._first = rows.start
         self._responses = torch.empty(len(rows), features)
@@ -251,9 +274,10 @@ class _Kept:
                 kept.view(part.shape).copy_(part)
                 self._unit_rows[rows] = kept[:, self._units]
             else:
-                part = part.flatten(1).float()
-                self._unit_rows[rows] = part[:, self._units.to(part.device)].cpu()
-                self._responses[rows] = self._fold(part).cpu()
+                chosen: tuple[slice | Tensor, ...] = (slice(None), *(each.to(part.device) for each in self._places))
+                self._unit_rows[rows] = part[chosen].float().cpu()
+                placewise = part.movedim(1, -1) if _is_map(self._layer) else part
+                self._responses[rows] = self._fold(placewise.flatten(1)).cpu()
 
     def collect(self, shards: Shards) -> None:
         """Bring the rows of all processes together in the first."""

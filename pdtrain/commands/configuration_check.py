@@ -45,6 +45,7 @@ _WHEN_GIVEN: dict[str, Any] = {
     "data.resize": 256,
     "data.validation_labels": "a path",
     "layers.names": ["relu*"],
+    "layers.batch_size": 100,
     "probes.intrinsic_dimension.projected_features": 512,
     "callbacks.probing.schedule.log_spaced_steps": 1,
     "model.network.weights": "DEFAULT",

@@ -103,6 +103,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     probes, prober = build_probes(config), build_prober(config, data, ResultsStore(run_dir))
     callbacks = _callbacks(config, prober, probes)
     classifier.check_optimizer()
+    classifier.check_channels_last(data.shape)
     prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         classifier.begins_from_another_run = not start.resumes

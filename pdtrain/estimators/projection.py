@@ -32,8 +32,8 @@ class SignedFold:
     inputs, features
         Numbers of features before and after; the latter is lowered until it has no common factor with `period`.
     period
-        Size of the maps that repeat along the input (rows times columns), so that one place does not always fall on
-        the same feature.
+        After how many inputs the like comes again (a place of maps that follow each other, a channel where places do),
+        so that it does not always fall on the same feature.
     seed
         Seed of the signs.
 
@@ -50,15 +50,15 @@ class SignedFold:
             features -= 1
         self.inputs, self.features = inputs, features
         generator = torch.Generator().manual_seed(seed)
-        self._signs = torch.randint(2, (inputs,), generator=generator, dtype=torch.int8) * 2 - 1
+        self._signs = (torch.randint(2, (inputs,), generator=generator, dtype=torch.int8) * 2 - 1).float()
 
     def __call__(self, vectors: Float[Tensor, "vectors inputs"]) -> Float[Tensor, "vectors features"]:
         """Project each row; float32 out."""
+        self._signs = self._signs.to(vectors.device)
         folded = torch.zeros(len(vectors), self.features, device=vectors.device)
         for start in range(0, self.inputs, self.features):
             part = vectors[:, start : start + self.features]
-            signs = self._signs[start : start + self.features].to(vectors.device)
-            folded[:, : part.shape[1]].addcmul_(part.float(), signs.float())
+            folded[:, : part.shape[1]].addcmul_(part.float(), self._signs[start : start + self.features])
         return folded
 
 

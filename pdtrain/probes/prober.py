@@ -145,7 +145,7 @@ class Prober:
         reduce: str = "none",
         max_units: int = MOST_UNITS,
         memory_bytes: int = 2**30,
-        batch_size: int = 100,
+        batch_size: int | None = None,
         seed: int = 0,
         index_property: str = DEFAULT_PROPERTY,
         untrained_batch_norm: str = STATISTICS[0],

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from pdtrain.activations.memory_order import takes_channels_last
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
 from pdtrain.results import logged
 from pdtrain.training.checkpoints import place_in_data
 from pdtrain.training.finite_losses import FiniteLosses
-from pdtrain.training.memory_order import follow_weights
+from pdtrain.training.moments import follow_weights
 from pdtrain.training.other_settings import check_same_kind, follow
 from pdtrain.training.schedules import step_decay, warmup_cosine
 from pdtrain.training.step_metrics import is_logged, log_completed, step_metrics
@@ -51,7 +52,7 @@ class Classifier(lightning.LightningModule):
         Train through `torch.compile`; probing uses the plain network, which shares its weights.
     channels_last
         Keep weights and images with their channels last in memory; "auto": where convolutions are faster so, on CPUs
-        and in mixed precision.
+        and in mixed precision, if the network takes them (`takes_channels_last`).
     label_smoothing
         Share of each label that the training loss spreads over all classes (Szegedy et al. 2016).
     """
@@ -94,9 +95,24 @@ class Classifier(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         """Order weights and images as is fastest where the training is to run."""
         device, precision = self.trainer.strategy.root_device.type, str(self.trainer.precision)
-        if self._channels_last == "auto" and (device == "cpu" or (device == "cuda" and not precision.startswith("32"))):
+        faster = device == "cpu" or (device == "cuda" and not precision.startswith("32"))
+        if self._channels_last != "auto" or not faster:
+            return
+        # a data module says what its images are, plain loaders do not
+        shape = getattr(getattr(self.trainer, "datamodule", None), "shape", None)
+        self.network.to(memory_format=torch.channels_last)
+        if shape is None or takes_channels_last(self.network, shape):
             self._memory_format = torch.channels_last
-            self.network.to(memory_format=torch.channels_last)
+        else:
+            self.network.to(memory_format=torch.contiguous_format)
+
+    def check_channels_last(self, shape: tuple[int, int, int]) -> None:
+        """Raise InputError if channels are to be last, and the network takes no such images of this shape."""
+        if self._channels_last is True and not takes_channels_last(self.network, shape):
+            raise InputError(
+                f"channels_last=true: {type(self.network).__name__} takes a view of maps, which needs their channels "
+                "first in memory; write flatten or reshape in its place, or give channels_last=auto"
+            )
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one batch."""

@@ -7,7 +7,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pdtrain.activations.layers import Layer, reduce_layers, trace_layers
 from pdtrain.activations.recipes import select_layers
-from pdtrain.activations.recorder import LayerResponse, Recorder
+from pdtrain.activations.recorder import LayerResponse, Recorder, _fastest_batch
 from pdtrain.errors import InputError
 from pdtrain.training.models import small_vgg, torchvision_model
 
@@ -35,6 +35,62 @@ def test_responses_do_not_depend_on_the_batch_size(model: nn.Module, images: tor
         torch.testing.assert_close(a.representation, b.representation, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(small[2].representation, model(images).detach(), atol=1e-5, rtol=1e-5)
     assert torch.equal(small[0].representation, images.flatten(1))
+
+
+class _Viewing(nn.Module):
+    """A network that takes a view of its maps, which are to lie in order for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.relu, self.output = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(4 * 14 * 14, 5)
+        self.orders: list[tuple[int, bool]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.orders.append((len(images), images.is_contiguous()))
+        return self.output(self.relu(self.maps(images)).view(len(images), -1))
+
+
+class _Reshaping(_Viewing):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.orders.append((len(images), images.is_contiguous()))
+        return self.output(self.relu(self.maps(images)).flatten(1))
+
+
+@pytest.mark.parametrize("memory_bytes", [2**20, 60_000])
+def test_maps_are_kept_alike_in_either_order_in_memory(memory_bytes: int) -> None:
+    torch.manual_seed(0)
+    viewing, reshaping = _Viewing().eval(), _Reshaping().eval()
+    reshaping.load_state_dict(viewing.state_dict())
+    images = torch.rand(30, 3, 16, 16)
+    options = {"max_units": 9, "memory_bytes": memory_bytes, "batch_size": 20}
+
+    first, last = (_record(model, images, ["maps", "output"], **options) for model in (viewing, reshaping))
+
+    # after the trace, which shows one image or two: all in batches, and again in order where the other was refused
+    shown = [[of for of in model.orders if of[0] > 2] for model in (viewing, reshaping)]
+    assert shown == [[(20, False), (20, True), (10, True)], [(20, False), (10, False)]]
+    assert [response.projected for response in last] == [memory_bytes < 2**20, False]
+    for a, b in zip(first, last, strict=True):
+        torch.testing.assert_close(a.representation, b.representation)
+        torch.testing.assert_close(a.unit_responses, b.unit_responses)
+    with torch.no_grad():
+        exact = viewing.maps(images).flatten(1)
+    torch.testing.assert_close(last[0].unit_responses, exact[:, last[0].units])
+    distances = torch.pdist(last[0].representation) / torch.pdist(exact)
+    assert abs(float(distances.mean()) - 1) < 0.02
+
+
+@pytest.mark.parametrize(("pixels", "expected"), [(16, 100), (224, 6), (2000, 1)])
+def test_as_many_stimuli_are_shown_at_once_as_stay_in_the_cache(pixels: int, expected: int) -> None:
+    model = _Reshaping().eval()
+    layers = select_layers(trace_layers(model, torch.zeros(1, 3, 16, 16)), ["output"])
+    recorder, asked = (Recorder(layers, 3, batch_size=size) for size in (None, 2))
+    images = torch.zeros(3, 3, 16, 16)
+
+    assert _fastest_batch(3 * pixels**2, on_cpu=True) == expected and _fastest_batch(3 * pixels**2, on_cpu=False) == 100
+    for each in (recorder, asked):
+        each.record(model, images)
+    assert (recorder.batch_size, asked.batch_size) == (100, 2)
 
 
 def test_a_network_without_parameters_is_recorded_too(images: torch.Tensor) -> None:

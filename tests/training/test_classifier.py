@@ -75,6 +75,30 @@ def test_channels_are_last_where_that_is_faster(device: str, precision: str, fas
     assert last == [faster, False]
 
 
+class _Viewing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.output = nn.Conv2d(3, 4, 3), nn.Linear(4 * 6 * 6, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.output(self.maps(images).view(len(images), -1))
+
+
+def test_a_network_that_takes_a_view_of_its_maps_keeps_its_channels_first() -> None:
+    automatic, asked = (Classifier(_Viewing(), 5, optimizer=_SGD, channels_last=value) for value in ("auto", True))
+    automatic._trainer = _trainer("cpu")
+    automatic._trainer.datamodule = SimpleNamespace(shape=(3, 8, 8))
+
+    automatic.setup("fit")
+    automatic.check_channels_last((3, 8, 8))
+    _classifier(channels_last=True).check_channels_last((3, 8, 8))
+    with pytest.raises(InputError, match=r"^channels_last=true: _Viewing takes a view of maps, .* channels_last=auto$"):
+        asked.check_channels_last((3, 8, 8))
+
+    assert automatic(_BATCH[0]).shape == (6, 5)
+    assert not automatic.network.maps.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_weights_that_were_trained_with_channels_last_compute_the_same_when_they_are_loaded(tmp_path: Path) -> None:
     trained = _classifier(channels_last=True).network
     torch.save(trained.state_dict(), tmp_path / "weights.pth")
