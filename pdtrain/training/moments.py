@@ -1,7 +1,8 @@
 """Keeps what an optimiser remembers in the order in memory that its weights have, whatever order a checkpoint has.
 
 Kernels that step all weights at once go through memory and ask no element where it stands (torch 2.14, CPU): moments of
-weights that were trained with their channels elsewhere would silently be taken for those of other weights.
+weights that were trained with their channels elsewhere would silently be taken for those of other weights, and what
+lies between weights that are a part of something larger for weights.
 """
 
 import torch
@@ -24,6 +25,18 @@ def follow_weights(optimizer: Optimizer) -> None:
     """
     optimizer.register_load_state_dict_post_hook(_order)
     _order(optimizer)
+
+
+def one_kernel_steps(weights: Tensor) -> bool:
+    """Whether a kernel that steps all weights at once steps these: real numbers, without gaps in memory.
+
+    Examples
+    --------
+    >>> weights = torch.zeros(4, 8)
+    >>> one_kernel_steps(weights), one_kernel_steps(weights[:, ::2])
+    (True, False)
+    """
+    return weights.is_floating_point() and torch.empty_like(weights).stride() == weights.stride()
 
 
 def _order(optimizer: Optimizer) -> None:

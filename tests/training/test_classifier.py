@@ -122,6 +122,14 @@ def test_one_kernel_steps_all_weights_unless_it_is_told_not_to(optimizer) -> Non
     assert not fused("bf16-mixed", clip=1.0), "Lightning does not clip before it"
 
 
+def test_weights_with_gaps_in_memory_are_not_stepped_by_one_kernel() -> None:
+    classifier = _classifier()
+    weights = classifier.network.conv1.weight
+    classifier.network.conv1.weight = nn.Parameter(torch.cat([weights, weights], 3).detach()[..., ::2])
+
+    assert not classifier._build_optimizer(10).param_groups[0]["fused"]
+
+
 def test_an_optimizer_without_such_a_kernel_is_left_alone() -> None:
     assert isinstance(_classifier(partial(torch.optim.RMSprop, lr=0.1))._build_optimizer(10), torch.optim.RMSprop)
 
