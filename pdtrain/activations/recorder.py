@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pdtrain.activations.channels_last import needs_order
 from pdtrain.activations.hooks import bare, example_tensor, listening
 from pdtrain.activations.layers import INPUT, Layer
-from pdtrain.activations.memory_order import needs_order
 from pdtrain.activations.sharding import Shards, current_shards
 from pdtrain.errors import InputError, RunError
 from pdtrain.estimators.discretization import discretize

@@ -5,6 +5,7 @@ What takes long to import is imported when there is something to train, so that 
 
 from __future__ import annotations
 
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -121,7 +122,11 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
             warnings.filterwarnings("ignore", ".*dataloader is not resumable")  # the data begin where it was made
             warnings.filterwarnings("ignore", ".*smaller than the logging interval")  # some steps are logged then too
             warnings.filterwarnings("ignore", "The dirpath has changed")  # what was best in another run is that one's
-            trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+            gc.freeze()  # what is there lives as long as the run: not to be looked through at every collection
+            try:
+                trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+            finally:
+                gc.unfreeze()
 
     if process_rank():  # of a data-parallel run; the first process keeps the books
         torch.manual_seed(config.seed + _FAR_APART * process_rank())

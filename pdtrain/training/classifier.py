@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from pdtrain.activations.memory_order import takes_channels_last
+from pdtrain.activations.channels_last import takes_channels_last
 from pdtrain.errors import InputError
 from pdtrain.limits import check_value
 from pdtrain.results import logged
