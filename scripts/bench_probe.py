@@ -2,7 +2,7 @@
 
 EfficientNet-Lite0 of timm, 800 rendered stimuli, up to 256 units a layer. Each line is a process of its own, so that
 peak resident memory is its own; its ratios are to plain passes that take turns with its probe points, since a machine's
-speed may change. About ten minutes on 2 cores; `--stimuli 200` is a quick look.
+speed may change. A quarter of an hour on 2 cores; `--stimuli 200` is a quick look.
 """
 
 import argparse

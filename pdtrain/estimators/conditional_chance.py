@@ -144,9 +144,8 @@ def _counted_out(row: bytes, columns: bytes) -> tuple[int, int, tuple[int, ...]]
     """Statistic of a rare row, in fine steps; how many stimuli it has, and the sizes of columns that give its law."""
     counts, sizes = np.frombuffer(row, np.int64).tolist(), np.frombuffer(columns, np.int64).tolist()
     filled = tuple(sorted(size for size in sizes if size))
-    statistic = _deviance(sum(counts), sum(filled), tuple(sorted(set(filled))))
-    level = sum(int(statistic[size][count]) for size, count in zip(sizes, counts, strict=True) if size)
-    return level, sum(counts), filled
+    count, size = np.array([met for met in zip(counts, sizes, strict=True) if met[1]]).T
+    return int(_deviance(count, size, sum(counts) / sum(filled)).sum()), sum(counts), filled
 
 
 @dataclass(frozen=True)
@@ -197,45 +196,38 @@ def _rarer_of_two(tables: np.ndarray) -> _Rarer:
     return _Rarer(fewest, width, row, columns, two & (few | (width == 2)))
 
 
-@lru_cache(maxsize=4096)
-def _deviance(stimuli: int, total: int, sizes: tuple[int, ...]) -> dict[int, np.ndarray]:
-    """For a column of each size, what each count of the rare row there adds to the statistic, in fine steps."""
-    share, found = stimuli / total, {}
-    for size in sizes:
-        count = np.arange(min(stimuli, size) + 1)
-        rest = size - count
-        found[size] = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
-        found[size] = np.round(found[size] / _FINE).astype(np.int64)
-    return found
+def _deviance(count: np.ndarray, size: np.ndarray | int, share: float) -> np.ndarray:
+    """What so many stimuli of the rare row in columns of such sizes add to the statistic, in fine steps."""
+    rest = size - count
+    found: np.ndarray = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
+    return np.round(found / _FINE).astype(np.int64)
 
 
-@lru_cache(maxsize=4096)
 def _law(stimuli: int, columns: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Levels, in fine steps, and probabilities of the statistic of a rare row of so many stimuli on such columns.
 
     A level may come several times.
     """
     left = sum(columns)
-    statistic = _deviance(stimuli, left, tuple(sorted(set(columns))))
     share = stimuli / left  # any share gives the same law; this one keeps it away from underflow
     used, levels, probabilities = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones(1)
     for size in columns[:-1]:
         left -= size
-        met = used[:, None] + np.arange(min(stimuli, size) + 1)
+        count = np.arange(min(stimuli, size) + 1)
+        met = used[:, None] + count
         possible = (met <= stimuli) & (met + left >= stimuli)
         used = met[possible]
-        levels = (levels[:, None] + statistic[size])[possible]
-        probabilities = (probabilities[:, None] * _binomial(size, stimuli, share))[possible]
+        levels = (levels[:, None] + _deviance(count, size, share))[possible]
+        probabilities = (probabilities[:, None] * _binomial(count, size, share))[possible]
         if len(used) > _MANY_WAYS and len(columns) > 2:  # of two no ways come to the same, and any number is counted
             used, levels, probabilities = _merged(used, levels, probabilities, stimuli)
-    levels = levels + statistic[columns[-1]][stimuli - used]
-    probabilities = probabilities * _binomial(columns[-1], stimuli, share)[stimuli - used]
+    levels = levels + _deviance(stimuli - used, columns[-1], share)
+    probabilities = probabilities * _binomial(stimuli - used, columns[-1], share)
     return levels, probabilities / probabilities.sum()
 
 
-def _binomial(size: int, most: int, share: float) -> np.ndarray:
-    """Probability of each count up to `most` among so many."""
-    count = np.arange(min(most, size) + 1)
+def _binomial(count: np.ndarray, size: int, share: float) -> np.ndarray:
+    """Probability of each count among so many."""
     ways = gammaln(size + 1) - gammaln(count + 1) - gammaln(size - count + 1)
     found: np.ndarray = np.exp(ways + count * np.log(share) + (size - count) * np.log1p(-share))
     return found

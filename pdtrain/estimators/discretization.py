@@ -173,6 +173,8 @@ def check_kind(kind: str, period: float | None) -> None:
 
 
 def _discretize_block(values: Tensor, bins: int) -> Tensor:
+    if values.dtype in (torch.float16, torch.bfloat16):  # in which the sum of two values may overflow, and is rounded
+        values = values.float()
     ordered, order = _sorted(values.T.contiguous())
     defined = (~ordered.isnan()).sum(1, keepdim=True, dtype=torch.int32)
     place = torch.arange(ordered.shape[1], dtype=torch.int32, device=values.device).expand_as(ordered)

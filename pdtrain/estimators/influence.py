@@ -29,7 +29,7 @@ Stretches = tuple[Int[Tensor, "classes units rows"], Int[Tensor, "classes column
 
 MOVED = ("average", "edge")  # who crosses the edges of bins; the wider interval counts
 _RIDGE = 1e-9  # of the number of stimuli: makes margins that stand for the same thing share it
-_SMOOTHING = 0.5  # stimuli in each cell, so that an empty one can be moved into
+_SMOOTHING = 0.5  # stimuli in each cell of filled rows and columns, so that an empty one can be moved into
 _LEAST_SHARE = 0.5  # of the variance of the influence that is left when chance is taken off
 
 
@@ -297,7 +297,9 @@ def influence_of_cells(
     weights = tables if tables.is_floating_point() else tables.double()
     values = pointwise_information(weights)
     rows, columns = over_properties(weights), over_responses(weights)
-    smooth = pointwise_information(weights + _SMOOTHING) if "edge" in moved else values
+    # bins that other units, classes or properties alone have are none of this table
+    possible = (rows > 0)[..., None] & (columns > 0)[..., None, :]
+    smooth = pointwise_information(weights + _SMOOTHING * possible) if "edge" in moved else values
     effects = [
         (_potential(smooth, weights), _potential(smooth.mT, weights.mT)) if way == "edge" else _margins(values, weights)
         for way in moved

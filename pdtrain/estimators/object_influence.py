@@ -9,6 +9,7 @@ from pdtrain.estimators.contingency import (
     bins_of,
     indicators,
     joint_counts,
+    members_of,
     over_properties,
     over_responses,
     response_entropy,
@@ -93,9 +94,11 @@ def _influence(
         ratio -= each.sum(2) @ (of_total * (quotient * per_total)).flatten(1)
     known = max(int(told.sum()), 1)
     cells = torch.stack([total / len(pairs), invariant / known, ratio / known]).view(3, *counts.shape)
-    weighted = torch.einsum("koub,uks->ubkso", cells, weights).flatten(0, 1)
-    met = torch.tensordot(indicators(codes), weighted, 1)
-    return met.gather(3, objects[:, None, None, None].expand(-1, *met.shape[1:3], 1))[..., 0]
+    weighted = torch.einsum("koub,uks->oubks", cells, weights).flatten(1, 2)
+    met = torch.empty(len(codes), *weighted.shape[2:], device=codes.device)
+    for members, of_object in zip(members_of(objects), weighted[views > 0], strict=True):
+        met[members] = torch.tensordot(indicators(codes[members], counts.shape[2]), of_object, 1)
+    return met
 
 
 def _members(pairs: Tensor, objects: int) -> Float[Tensor, "objects pairs two"]:

@@ -83,13 +83,11 @@ def caveats_of(
     """
     found = [] if config is None else [*_memorising(rows, config, last_values(metrics)), *_averaged(config)]
     if rows is not None:
-        of_silence = pd.concat([measure.rows(rows) for measure in _SILENCE])
-        points = {
-            int(of_epoch["epoch"].iloc[0]): silent
-            for _, of_epoch in of_silence.groupby("epoch")
-            if (silent := silent_layers(of_epoch.itertuples()))
-        }
-        found += _dead(points)
+        of_epochs: dict[int, list[Any]] = {}
+        of_silence: Iterable[Any] = pd.concat([measure.rows(rows) for measure in _SILENCE]).itertuples()
+        for row in of_silence:
+            of_epochs.setdefault(row.epoch, []).append(row)
+        found += _dead({epoch: silent for epoch in sorted(of_epochs) if (silent := silent_layers(of_epochs[epoch]))})
         found += _unsteady(BATCH_DEPENDENCE.rows(rows).itertuples())
         found += mixes_in(rows)
     return found

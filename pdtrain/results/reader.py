@@ -75,7 +75,7 @@ def load(
     for file, run in found:
         frame = read_rows(file)
         frame.insert(0, "run", str(run.relative_to(root)))
-        frame.insert(list(frame).index("step") + 1, "weights", _weights(frame["step"], names[run]))
+        frame.insert(list(frame).index("step") + 1, "weights", names[run][point_of_name(file).step > 0])
         if not half_differences:
             frame = frame.drop(columns=HALF_DIFFERENCES, errors="ignore")
         frames.append(frame)
@@ -170,11 +170,6 @@ def _values_of(root: Path, runs: Sequence[str], key: str) -> dict[str, Any]:
 
 def _as_cell(value: Any) -> Any:
     return str(value) if isinstance(value, list | dict) else value
-
-
-def _weights(steps: pd.Series, names: tuple[str, str]) -> pd.Series:
-    """What the weights are called, before training and after."""
-    return steps.eq(0).map({True: names[0], False: names[1]})
 
 
 def epoch_ends(frame: pd.DataFrame) -> pd.DataFrame:

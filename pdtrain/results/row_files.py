@@ -47,7 +47,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def _printable(frame: pd.DataFrame) -> pd.DataFrame:
     """Without line breaks and the like in names, which would break figures, tables and terminals."""
-    for column in frame.columns.intersection(list(_TEXTS)):
+    for column in (text for text in _TEXTS if text in frame):
         odd = [text for text in frame[column].unique() if isinstance(text, str) and not text.isprintable()]
         if odd:
             frame[column] = frame[column].replace({text: one_line(text) for text in odd})

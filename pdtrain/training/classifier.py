@@ -17,6 +17,7 @@ from pdtrain.limits import check_value
 from pdtrain.results import logged
 from pdtrain.training.checkpoints import place_in_data
 from pdtrain.training.finite_losses import FiniteLosses
+from pdtrain.training.moments import follow_weights, one_kernel_steps
 from pdtrain.training.other_settings import check_same_kind, follow
 from pdtrain.training.schedules import step_decay, warmup_cosine
 from pdtrain.training.step_metrics import is_logged, log_completed, step_metrics
@@ -236,6 +237,7 @@ class Classifier(lightning.LightningModule):
             optimizer = self._optimizer(self.network.parameters(), **self._fused())
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer: {error}") from error
+        follow_weights(optimizer)
         if self._scheduler is None:
             return optimizer
         length = _LENGTH_ARGUMENTS.get(getattr(self._scheduler, "func", None))
@@ -253,4 +255,4 @@ class Classifier(lightning.LightningModule):
             return {}
         trainer = self._trainer
         clips = trainer is not None and trainer.gradient_clip_val and "mixed" in str(trainer.precision)
-        return {"fused": not clips and all(weights.is_floating_point() for weights in self.network.parameters())}
+        return {"fused": not clips and all(map(one_kernel_steps, self.network.parameters()))}

@@ -1,6 +1,7 @@
 """Information at fixed class; the decisive part of its truth grid (docs/conditional_information.md)."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -299,6 +300,19 @@ def test_two_values_of_many_stimuli_are_counted_out() -> None:
 
     likelihood_ratio = 2 * 60_000 * float(found.class_plugin_bits.sum()) * math.log(2)
     assert p_value == pytest.approx(float(chi2.sf(likelihood_ratio, 2)), rel=0.05)
+
+
+def test_laws_of_many_stimuli_are_not_kept_whole() -> None:
+    half = torch.arange(10_000.0, 10_040.0)  # of the rarer row of 100,000 stimuli, in each of two classes
+    tables = torch.stack([half, half, 50_000 - half, 50_000 - half], 1).view(-1, 1, 2, 2).repeat(1, 2, 1, 1)
+    found = information_of_tables(tables)
+
+    tracemalloc.start()
+    conditional_p_values(tables, found.law.mean_bits * 4, found.law)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert kept < 5e6  # laws of 20,000 counts would take 26 MB, and there may be thousands
 
 
 def test_the_law_of_rarely_firing_units_is_counted_out() -> None:

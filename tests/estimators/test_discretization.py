@@ -111,6 +111,13 @@ def test_equal_values_share_a_bin_also_in_half_precision() -> None:
         assert all(len(code[column == value].unique()) == 1 for value in column.unique())
 
 
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_large_values_in_half_precision_have_the_bins_of_the_same_ones_in_single(precision: torch.dtype) -> None:
+    values = (30_000 + 25_000 * torch.rand(39, 50, generator=torch.Generator().manual_seed(0))).to(precision)
+
+    assert torch.equal(discretize(values, 2), discretize(values.float(), 2))
+
+
 def test_a_constant_column_is_one_bin_and_any_other_is_more() -> None:
     varies = torch.zeros(1000, 1)
     varies[17] = 1e-30

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -193,6 +195,23 @@ def test_units_in_blocks_have_the_influence_of_all_at_once(paired: bool) -> None
     torch.testing.assert_close(parts, whole)
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_an_interval_does_not_depend_on_what_else_is_measured(classes: int) -> None:
+    labels, values = torch.arange(600) % classes, torch.rand(600, 2, generator=torch.Generator().manual_seed(0))
+    unit = (values.sum(1, keepdim=True) - 1).relu()
+    codes, luminance, halves = codes_within(unit, labels, bins=8), values[:, :1], half_samples(labels)
+    of_luminance, scene = codes_within(luminance, labels, bins=8), torch.arange(600)[:, None] % 150
+
+    def error(properties: Tensor, cut_from: Tensor) -> Tensor:
+        stretched, weights = stretches_of(codes, properties, labels, unit, cut_from), torch.ones(1, len(cut_from.T), 1)
+        found = half_differences_of_information(codes, properties, weights, halves, labels, stretched=stretched)
+        return standard_error(found)[0]
+
+    beside = error(torch.cat([of_luminance, scene], 1), torch.cat([luminance, scene], 1))
+
+    torch.testing.assert_close(beside, error(of_luminance, luminance), rtol=1e-5, atol=0)
+
+
 def test_objects_are_measured_in_blocks_of_units_too() -> None:
     generator = torch.Generator().manual_seed(0)
     objects = torch.arange(200) % 4
@@ -204,3 +223,19 @@ def test_objects_are_measured_in_blocks_of_units_too() -> None:
     )
 
     torch.testing.assert_close(parts, whole)
+
+
+def test_many_objects_take_no_table_of_stimuli_by_objects() -> None:
+    objects, most = torch.arange(6000) % 500, 2**22
+
+    class Bound(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            assert not isinstance(result, Tensor) or result.untyped_storage().nbytes() <= most, func
+            return result
+
+    responses, halves = torch.randn(6000, 2, generator=torch.Generator().manual_seed(0)), half_samples(objects)
+    with Bound():
+        found = object_information(responses, objects, halves=halves, most_pairs=30, memory_bytes=most)
+
+    assert found.half_differences is not None and bool(found.half_differences.isfinite().all())

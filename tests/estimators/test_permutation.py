@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import fisher_exact, random_table
+from scipy.stats import fisher_exact, hypergeom, random_table
 
 from pdtrain.estimators.contingency import plugin_information
 from pdtrain.estimators.permutation import permutation_law
@@ -120,3 +120,11 @@ def test_tables_of_other_totals_have_the_laws_that_they_have_alone() -> None:
         alone = permutation_law(table)
         for of in ("mean_bits", "deviation_bits", "values_met"):
             torch.testing.assert_close(getattr(together, of)[place], getattr(alone, of), rtol=1e-12, atol=1e-12)
+
+
+def test_two_bins_of_two_values_are_counted_out_of_very_many_stimuli_too() -> None:
+    row, column, stimuli, count = 30_000, 50_000, 100_000, 14_800
+    table = torch.tensor([[count, row - count], [column - count, stimuli - row - column + count]]).double()
+
+    # half of the stimuli have either value, so that either tail is as far
+    assert float(rare_row_p_values(table)) == pytest.approx(2 * hypergeom.cdf(count, stimuli, row, column), rel=1e-6)

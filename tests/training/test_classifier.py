@@ -146,8 +146,40 @@ def test_one_kernel_steps_all_weights_unless_it_is_told_not_to(optimizer) -> Non
     assert not fused("bf16-mixed", clip=1.0), "Lightning does not clip before it"
 
 
+def test_weights_with_gaps_in_memory_are_not_stepped_by_one_kernel() -> None:
+    classifier = _classifier()
+    weights = classifier.network.conv1.weight
+    classifier.network.conv1.weight = nn.Parameter(torch.cat([weights, weights], 3).detach()[..., ::2])
+
+    assert not classifier._build_optimizer(10).param_groups[0]["fused"]
+
+
 def test_an_optimizer_without_such_a_kernel_is_left_alone() -> None:
     assert isinstance(_classifier(partial(torch.optim.RMSprop, lr=0.1))._build_optimizer(10), torch.optim.RMSprop)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("optimizer", [partial(torch.optim.SGD, momentum=0.9), torch.optim.AdamW])
+def test_moments_of_weights_in_another_order_in_memory_go_on_as_they_were(optimizer, last: bool) -> None:
+    """Of a GPU's checkpoint on a CPU, or of a run with other `channels_last`."""
+    before, today, kept = (
+        _classifier(partial(optimizer, lr=0.1, fused=fused), channels_last=order)
+        for fused, order in ((None, not last), (None, last), (False, not last))
+    )
+    optimizers = [classifier._build_optimizer(10) for classifier in (before, today, kept)]
+    before._step(_BATCH, "fit", "train").backward()
+    optimizers[0].step()
+
+    for classifier, of in ((today, optimizers[1]), (kept, optimizers[2])):
+        fused = of.param_groups[0]["fused"]
+        classifier.network.load_state_dict(before.network.state_dict())
+        of.load_state_dict(deepcopy(optimizers[0].state_dict()))
+        of.param_groups[0]["fused"] = fused
+        classifier._step(_BATCH, "fit", "train").backward()
+        of.step()
+
+    for weights, expected in zip(today.network.parameters(), kept.network.parameters(), strict=True):
+        torch.testing.assert_close(weights, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_states_of_optimizers_that_were_not_fused_go_on_as_they_were() -> None:
