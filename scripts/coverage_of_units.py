@@ -31,7 +31,7 @@ def _of_units(units: Tensor, values: Tensor, *, given: Tensor | None = None, kin
     halved = half_differences_of_information(
         *codes, torch.full((_UNITS, 1, 1), 1 / _UNITS), halves, given, stretched=stretched
     )
-    return float(found.information_bits.mean()), float(standard_error(halved))
+    return float(found.information_bits.mean()), float(standard_error(halved[0]))
 
 
 def _noise(count: int, generator: torch.Generator) -> Tensor:

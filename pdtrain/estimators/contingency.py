@@ -1,4 +1,7 @@
-"""Joint histograms of binned responses and properties, and what they hold without any correction."""
+"""Joint histograms of binned responses and properties, and what they hold without any correction.
+
+In memory bins come first and units last, whatever the shape says: sums over a few bins are then sums of long rows.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 Tables = Float[Tensor, "*batch response_bins property_bins"]
+Planes = Float[Tensor, "response_bins property_bins *batch"]  # the same, bins first
 LN2 = math.log(2)
 
 
@@ -70,17 +74,17 @@ def _counted(
     rows, columns, units = bins_of(responses), max(map(bins_of, properties)), responses.shape[1]
     place = None if labels is None else torch.unique(labels, return_inverse=True)[1].int()
     classes = 1 if place is None else int(place.max()) + 1
-    cells = classes * rows * columns
-    cell = responses.int() * columns + torch.arange(units, dtype=torch.int32, device=responses.device) * cells
+    plane = classes * units  # cells that two bins meet in
+    cell = responses.int() * (columns * plane) + torch.arange(units, dtype=torch.int32, device=responses.device)
     if place is not None:
-        cell += place[:, None] * (rows * columns)
+        cell += place[:, None] * units
     all_known = bool(responses.min() >= 0)
-    tables = torch.empty(units, len(properties), cells, device=responses.device)
-    for table, of_one in zip(tables.unbind(1), properties, strict=True):
-        met, whole = cell + of_one, all_known and bool(of_one.min() >= 0)
+    planes = torch.empty(rows * columns, len(properties), plane, device=responses.device)
+    for table, of_one in zip(planes.unbind(1), properties, strict=True):
+        met, whole = cell + of_one.int() * plane, all_known and bool(of_one.min() >= 0)
         kept = met.flatten() if whole else met[(responses >= 0) & (of_one >= 0)]
-        table.copy_(torch.bincount(kept, minlength=units * cells).view(units, cells))
-    return tables.view(units, len(properties), classes, rows, columns)
+        table.copy_(torch.bincount(kept, minlength=table.numel()).view(table.shape))
+    return planes.view(rows, columns, len(properties), classes, units).permute(4, 2, 3, 0, 1)
 
 
 def members_of(labels: Int[Tensor, " stimuli"]) -> tuple[Int[Tensor, " members"], ...]:
@@ -108,17 +112,29 @@ def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
     return max(int(codes.max()), 0) + 1
 
 
-def indicators(codes: Int[Tensor, "stimuli columns"], bins: int | None = None) -> Float[Tensor, "stimuli columns_bins"]:
+def indicators(codes: Int[Tensor, "stimuli columns"], bins: int | None = None) -> Float[Tensor, "stimuli bins columns"]:
     """Which of `bins` each stimulus falls in, 0 or 1, float32; nothing where the code is negative.
 
     Examples
     --------
     >>> import torch
-    >>> indicators(torch.tensor([[0], [1], [-1]])).tolist()
+    >>> indicators(torch.tensor([[0], [1], [-1]]))[..., 0].tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
     """
     every = torch.arange(bins_of(codes) if bins is None else bins, dtype=codes.dtype, device=codes.device)
-    return (codes[..., None] == every).float().flatten(1)
+    return (codes[:, None] == every[:, None]).float()
+
+
+def bins_first(tables: Tables) -> Planes:
+    """Joint histograms, a plane of cells for each response bin and property bin: no copy.
+
+    Examples
+    --------
+    >>> import torch
+    >>> bins_first(torch.zeros(5, 2, 3)).shape
+    torch.Size([2, 3, 5])
+    """
+    return tables.movedim((-2, -1), (0, 1))
 
 
 def over_properties(tables: Tables) -> Float[Tensor, "*batch response_bins"]:

@@ -290,14 +290,14 @@ def _shared_exceeded(
     stimuli, (units, columns, response_bins, property_bins) = len(responses), counts.shape
     count_log_count = _CountLogCount(stimuli, counts.device)
     observed = count_log_count(counts).sum((-2, -1))
-    left, right = indicators(responses).T.contiguous(), indicators(properties)
+    left, right = indicators(responses).flatten(1).T.contiguous(), indicators(properties)
     exceeded = torch.zeros_like(observed)
     step = max(1, memory_bytes // (20 * columns * property_bins * (units * response_bins + stimuli)))
     for start in range(0, len(orders), step):
         part = orders[start : start + step]
         shuffled = right[part].transpose(0, 1).reshape(stimuli, -1)
-        tables = (left @ shuffled).view(units, response_bins, len(part), columns, property_bins)
-        null = count_log_count(tables).sum((1, 4))
+        tables = (left @ shuffled).view(response_bins, units, len(part), property_bins, columns)
+        null = count_log_count(tables).sum((0, 3))
         exceeded += (null >= observed[:, None] - _TIE_TOLERANCE).sum(1)
     return exceeded
 

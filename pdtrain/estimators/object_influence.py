@@ -4,18 +4,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pdtrain.estimators.cell_influence import pointwise_information
 from pdtrain.estimators.contingency import (
     LN2,
     bins_of,
     indicators,
     joint_counts,
     members_of,
-    over_properties,
-    over_responses,
     response_entropy,
 )
 from pdtrain.estimators.half_samples import half_differences_of_mean
-from pdtrain.estimators.influence import less_chance, pointwise_information
+from pdtrain.estimators.influence import less_chance
 
 KINDS = ("total", "view_invariant", "ratio")
 _CELL_BYTES = 40  # some ten float32 values for each cell of a pair's table
@@ -78,49 +77,44 @@ def half_differences_of_objects(
 def _influence(
     objects: Tensor, codes: Tensor, pairs: Tensor, weights: Tensor, fewest_views: int, memory_bytes: int
 ) -> Float[Tensor, "stimuli 3 sums"]:
-    counts = joint_counts(codes, objects[:, None])[:, 0].permute(2, 0, 1).contiguous()  # (objects, units, bins)
-    views = counts[:, 0].sum(-1)
+    counts = joint_counts(codes, objects[:, None])[:, 0].permute(1, 2, 0)  # (bins, objects, units), as they lie
+    views = counts[..., 0].sum(0)
     told = views[pairs].amin(1) >= fewest_views
-    total, invariant, ratio = torch.zeros(3, len(views), counts[0].numel(), device=counts.device)
-    step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[0].numel()))
+    total, invariant, ratio = torch.zeros(3, *counts.shape, device=counts.device)
+    step = max(1, memory_bytes // (_CELL_BYTES * 2 * counts[:, 0].numel()))
     for part, part_told in zip(pairs.split(step), told.split(step), strict=True):
-        of_total, of_invariant, quotient, per_total = _of_pairs(counts[part].transpose(1, 2))
+        of_total, of_invariant, quotient, per_total = _of_pairs(counts[:, part.T])
         scale = len(objects) / views[part].sum(1)  # of stimuli that are not of the pair
-        either = _members(part, len(views)) * scale[:, None]
-        each = either * part_told[:, None]
-        total += either.sum(2) @ of_total.flatten(1)
-        invariant += each.flatten(1) @ _by_member(of_invariant)
-        ratio += each.flatten(1) @ _by_member(of_invariant * per_total[..., None])
-        ratio -= each.sum(2) @ (of_total * (quotient * per_total)).flatten(1)
+        either = _members(part, len(views)) * scale
+        each = either * part_told
+        total += either.sum(1) @ of_total
+        invariant += each.flatten(1) @ of_invariant.flatten(1, 2)
+        ratio += each.flatten(1) @ (of_invariant * per_total).flatten(1, 2)
+        ratio -= each.sum(1) @ (of_total * (quotient * per_total))
     known = max(int(told.sum()), 1)
-    cells = torch.stack([total / len(pairs), invariant / known, ratio / known]).view(3, *counts.shape)
-    weighted = torch.einsum("koub,uks->oubks", cells, weights).flatten(1, 2)
-    met = torch.empty(len(codes), *weighted.shape[2:], device=codes.device)
+    cells = torch.stack([total / len(pairs), invariant / known, ratio / known])
+    weighted = torch.einsum("kbou,uks->oksbu", cells, weights).flatten(-2).flatten(1, 2)
+    met = torch.empty(weights[0].numel(), len(codes), device=codes.device)
     for members, of_object in zip(members_of(objects), weighted[views > 0], strict=True):
-        met[members] = torch.tensordot(indicators(codes[members], counts.shape[2]), of_object, 1)
-    return met
+        met[:, members] = of_object @ indicators(codes[members], len(counts)).flatten(1).T
+    return met.T.reshape(len(codes), *weights.shape[1:])
 
 
-def _members(pairs: Tensor, objects: int) -> Float[Tensor, "objects pairs two"]:
+def _members(pairs: Tensor, objects: int) -> Float[Tensor, "objects two pairs"]:
     """Which object is the first of each pair, and which the second, 0 or 1."""
     every = torch.arange(objects, device=pairs.device)
-    return (pairs == every[:, None, None]).float()
+    return (every[:, None, None] == pairs.T).float()
 
 
-def _by_member(influence: Float[Tensor, "pairs units two bins"]) -> Float[Tensor, "members cells"]:
-    """A line for each object of each pair: no copy, since that is how the tables lie in memory."""
-    return influence.transpose(1, 2).flatten(2).flatten(0, 1)
-
-
-def _of_pairs(tables: Float[Tensor, "pairs units two bins"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Influence of a stimulus of a pair on its total information, shape (pairs, units, bins), and on what is invariant,
-    (pairs, units, 2, bins); their quotient and one over the total, zero where that is, (pairs, units, 1).
+def _of_pairs(planes: Float[Tensor, "bins two pairs units"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Influence of a stimulus of a pair on its total information, shape (bins, pairs, units), and on what is invariant,
+    (bins, 2, pairs, units); their quotient and one over the total, zero where that is, (pairs, units).
     """
-    responses = over_responses(tables)
-    views = over_properties(responses)[..., None]
-    total = response_entropy(tables.transpose(-1, -2)).to(tables)[..., None]
+    responses = planes.sum(1)
+    views = responses.sum(0)
+    total = response_entropy(planes.movedim((0, 1), (-2, -1))).to(planes)
     of_total = (responses / views).clamp_min_(1e-30).log_().div_(-LN2).sub_(total).mul_(responses > 0)
-    pointwise = pointwise_information(tables)
-    plugin = over_properties(over_responses(pointwise * tables))[..., None] / views
+    pointwise = pointwise_information(planes)
+    plugin = (pointwise * planes).sum((0, 1)) / views
     per_total = torch.where(total > 0, 1 / total.clamp_min(1e-12), 0.0)
-    return of_total, pointwise.sub_(plugin[..., None]), plugin * per_total, per_total
+    return of_total, pointwise.sub_(plugin), plugin * per_total, per_total

@@ -257,7 +257,7 @@ def _half_differences(
     half_differences = half_differences_of_information(
         units.codes, properties.codes, weights if paired else weights[..., :1], stimuli.halves, units.labels,
         stretched=(units.stretches, properties.stretches), paired=paired,
-    )  # fmt: skip
+    )[0]  # fmt: skip
     if paired:
         return half_differences
     most = weights.amax(0)  # of a property that all units share: of one entropy, so that their share of it goes along

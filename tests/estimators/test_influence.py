@@ -22,7 +22,7 @@ def _influence(responses: Tensor, properties: Tensor, labels: Tensor | None = No
     units = responses.shape[1]
     paired = properties.shape[1] == units > 1
     each = torch.eye(units)[:, None]
-    return influence_on_sums(responses, properties, each, labels, paired=paired)[0, :, 0]
+    return influence_on_sums(responses, properties, each, labels, paired=paired)[0, 0, :, 0]
 
 
 def _units(values: Tensor, units: int, signal: float, generator: torch.Generator, active: float = 1.0) -> Tensor:
@@ -55,7 +55,7 @@ def test_the_standard_error_of_a_mean_over_units_is_its_deviation_over_sets_of_s
             stretched=stretches_of(*codes, None, units, values[:, None]),
         )  # fmt: skip
         means.append(float(found.information_bits.mean()))
-        errors.append(float(standard_error(halved)))
+        errors.append(float(standard_error(halved[0])))
 
     assert np.sqrt(np.mean(np.square(errors))) / np.std(means) == pytest.approx(1.05, abs=0.25)
 
@@ -84,7 +84,7 @@ def test_a_unit_that_equals_a_property_cut_at_ranks_is_certain_of_it() -> None:
     values = torch.rand(400, 1, generator=torch.Generator().manual_seed(0))
     codes, each = discretize(values), torch.ones(1, 1, 1)
 
-    certain = influence_on_sums(codes, codes, each, stretched=stretches_of(codes, codes, None, values, values))
+    (certain,) = influence_on_sums(codes, codes, each, stretched=stretches_of(codes, codes, None, values, values))
 
     assert certain.abs().max() < 1e-5
 
@@ -93,7 +93,7 @@ def test_how_many_stimuli_have_a_shared_value_depends_on_them() -> None:
     codes = (torch.rand(1000, 1, generator=torch.Generator().manual_seed(0)) < 0.1).long()
     share = float(codes.float().mean())
 
-    influence = influence_on_sums(codes, codes, torch.ones(1, 1, 1))
+    (influence,) = influence_on_sums(codes, codes, torch.ones(1, 1, 1))
 
     # of H(p) = -p log p - (1 - p) log(1 - p) the standard error is |log((1 - p) / p)| sqrt(p (1 - p) / N)
     known = abs(np.log2((1 - share) / share)) * (share * (1 - share)) ** 0.5
@@ -175,7 +175,7 @@ def test_the_standard_error_at_fixed_class_is_its_deviation_over_sets_of_stimuli
             stretched=stretches_of(*codes, labels, units, values[:, None]),
         )  # fmt: skip
         means.append(float(found.information_bits.mean()))
-        errors.append(float(standard_error(halved)))
+        errors.append(float(standard_error(halved[0])))
 
     assert np.sqrt(np.mean(np.square(errors))) / np.std(means) == pytest.approx(1.05, abs=0.25)
 
@@ -195,6 +195,26 @@ def test_units_in_blocks_have_the_influence_of_all_at_once(paired: bool) -> None
     torch.testing.assert_close(parts, whole)
 
 
+@pytest.mark.parametrize("memory_bytes", [2**28, 1])
+@pytest.mark.parametrize("paired", [False, True])
+def test_groups_of_units_have_the_influence_that_each_has_by_itself(paired: bool, memory_bytes: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    responses, labels = torch.randint(4, (300, 9), generator=generator), torch.arange(300) % 3
+    properties = torch.randint(3, (300, 9 if paired else 2), generator=generator)
+    weights, halves = torch.rand(9, 1 if paired else 2, 3, generator=generator), half_samples(labels)
+
+    together = half_differences_of_information(
+        responses, properties, weights, halves, labels, paired=paired, groups=[2, 4, 3], memory_bytes=memory_bytes
+    )
+
+    for found, of_group in zip(together, (slice(0, 2), slice(2, 6), slice(6, 9)), strict=True):
+        met = properties[:, of_group] if paired else properties
+        alone = half_differences_of_information(
+            responses[:, of_group], met, weights[of_group], halves, labels, paired=paired
+        )
+        torch.testing.assert_close(found, alone[0])
+
+
 @pytest.mark.parametrize("classes", [1, 3])
 def test_an_interval_does_not_depend_on_what_else_is_measured(classes: int) -> None:
     labels, values = torch.arange(600) % classes, torch.rand(600, 2, generator=torch.Generator().manual_seed(0))
@@ -205,7 +225,7 @@ def test_an_interval_does_not_depend_on_what_else_is_measured(classes: int) -> N
     def error(properties: Tensor, cut_from: Tensor) -> Tensor:
         stretched, weights = stretches_of(codes, properties, labels, unit, cut_from), torch.ones(1, len(cut_from.T), 1)
         found = half_differences_of_information(codes, properties, weights, halves, labels, stretched=stretched)
-        return standard_error(found)[0]
+        return standard_error(found[0])[0]
 
     beside = error(torch.cat([of_luminance, scene], 1), torch.cat([luminance, scene], 1))
 
