@@ -20,7 +20,6 @@ from pdtrain.estimators.conditional_information import (
     class_tables,
     codes_within,
     conditional_information,
-    information_of_tables,
 )
 from pdtrain.estimators.corrections import CORRECTIONS
 

@@ -7,36 +7,28 @@ information is the mean over classes, weighted by their stimuli. `information_ab
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pdtrain.estimators.conditional_chance import conditional_p_values
+from pdtrain.estimators.conditional_tables import information_of_tables
 from pdtrain.estimators.contingency import (
     bins_of,
     class_tables,
     members_of,
-    over_properties,
     over_responses,
-    plugin_information,
-    property_entropy,
 )
-from pdtrain.estimators.corrections import CORRECTIONS, corrected_information, permutation_bias
+from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import Kind, discretize, property_codes
-from pdtrain.estimators.information import UnitInformation
-from pdtrain.estimators.permutation import PermutationLaw, permutation_law
-from pdtrain.estimators.significance import benjamini_hochberg, with_shuffles
+from pdtrain.estimators.information import InformationTable, UnitInformation
+from pdtrain.estimators.significance import with_shuffles
 
 BINS = 4  # of responses and property: 25 stimuli each with 1,000 stimuli of ten classes
 FEWEST_PER_CLASS_AND_VALUE = 20  # stimuli, on average: docs/conditional_information.md shows what fewer would give
 _RARE = 10  # stimuli per value in one class
-_FEWER_THAN_CHANCE = 4.0  # standard deviations, as in `corrections`
-_PRIOR_CELLS = 0.1  # cells that are taken to be possible beside those seen: decides where hardly any could be seen
 _TIE_TOLERANCE = 1e-7
-
-ClassTables = Float[Tensor, "*batch classes response_bins property_bins"]
 
 
 def codes_within(
@@ -96,57 +88,6 @@ def _of_like_size(classes: Sequence[Tensor]) -> list[list[Tensor]]:
     for members in classes:
         groups.setdefault(len(members).bit_length(), []).append(members)
     return list(groups.values())
-
-
-@dataclass(frozen=True)
-class TableInformation:
-    """What joint histograms within classes hold.
-
-    Attributes
-    ----------
-    plugin_bits
-        Information at fixed class before correction, bits, shape (*batch).
-    corrected_bits
-        After correction, bits, shape (*batch).
-    entropy_bits
-        Of the binned property at fixed class, H(s | c), bits, shape (*batch).
-    class_plugin_bits
-        Information within each class, bits, shape (*batch, classes); zero where there are no stimuli.
-    law
-        Of the information within each class under permutation there, bits, shape (*batch, classes).
-    """
-
-    plugin_bits: Float[Tensor, "*batch"]
-    corrected_bits: Float[Tensor, "*batch"]
-    entropy_bits: Float[Tensor, "*batch"]
-    class_plugin_bits: Float[Tensor, "*batch classes"]
-    law: PermutationLaw
-
-
-def information_of_tables(tables: ClassTables, *, correction: str = "permutation") -> TableInformation:
-    """Information at fixed class of histograms within classes, shape (..., classes, response bins, property bins).
-
-    Neither plug-in nor corrected information is above the entropies at fixed class; with the default the corrected one
-    is never further below zero than four standard deviations of chance.
-
-    Examples
-    --------
-    >>> import torch
-    >>> tables = torch.tensor([[[50.0, 0.0], [0.0, 50.0]], [[25.0, 25.0], [25.0, 25.0]]])  # told in one of two classes
-    >>> found = information_of_tables(tables)
-    >>> round(float(found.plugin_bits), 3), round(float(found.corrected_bits), 3), float(found.entropy_bits)
-    (0.5, 0.499, 1.0)
-    """
-    weight = _weights(tables)
-    law, plugin = permutation_law(tables), plugin_information(tables).nan_to_num(0.0)
-    together = (weight * plugin).sum(-1)
-    if correction == "permutation":
-        deviation = (weight * law.deviation_bits).square().sum(-1).sqrt()
-        corrected = torch.maximum(together - _bias(tables, law, weight), -_FEWER_THAN_CHANCE * deviation)
-    else:
-        corrected = (weight * corrected_information(tables, law, correction=correction).nan_to_num(0.0)).sum(-1)
-    entropy = (weight * property_entropy(tables).nan_to_num(0.0)).sum(-1)
-    return TableInformation(together, corrected, entropy, plugin, law)
 
 
 def information_at_fixed_class(
@@ -239,6 +180,37 @@ def conditional_information(
     >>> [round(bits, 2) for bits in found.information_bits.tolist()]
     [2.0, 0.0]
     """
+    table = conditional_information_table(
+        responses, properties, labels, paired=paired, correction=correction, shuffles=shuffles, seed=seed,
+        silent=silent, memory_bytes=memory_bytes,
+    )  # fmt: skip
+    return [
+        table.about(place, false_discovery_rate=false_discovery_rate) for place in range(table.plugin_bits.shape[1])
+    ]
+
+
+def conditional_information_table(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli properties"],
+    labels: Int[Tensor, " stimuli"],
+    *,
+    paired: bool = False,
+    correction: str = "permutation",
+    shuffles: int = 0,
+    seed: int = 0,
+    silent: Bool[Tensor, " units"] | None = None,
+    memory_bytes: int = 2**28,
+) -> InformationTable:
+    """As `conditional_information`, of units that are not all tested together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> labels, position = torch.arange(800) // 400, torch.arange(800)[:, None] % 4
+    >>> table = conditional_information_table(position, position, labels)
+    >>> round(float(table.about(0).information_bits), 2)
+    2.0
+    """
     if correction not in CORRECTIONS:
         raise ValueError(f"correction={correction}: choose from {', '.join(CORRECTIONS)}")
     _check_labels(labels, len(responses))
@@ -255,53 +227,19 @@ def conditional_information(
     corrected, p_values = corrected.masked_fill(silent[:, None], 0.0), p_values.masked_fill(silent[:, None], 1.0)
     unknown = (stimuli < FEWEST_PER_CLASS_AND_VALUE * values) | (values == 0)
     corrected, p_values = corrected.masked_fill(unknown, torch.nan), p_values.masked_fill(unknown, torch.nan)
-    defined = (properties >= 0).any(0) if paired else (properties >= 0).any(0).expand(responses.shape[1], -1)
-    return [
-        UnitInformation(
-            information_bits=corrected[:, i],
-            plugin_bits=plugin[:, i],
-            entropy_bits=entropy[:, i],
-            p_values=p_values[:, i],
-            informative=benjamini_hochberg(p_values[:, i], false_discovery_rate) & ~silent,
-            silent=silent,
-            note=_note(unknown[:, i], defined.view(unknown.shape)[:, i], stimuli[:, i], values[:, i], rare[:, i]),
-        )
-        for i in range(plugin.shape[1])
-    ]
+    defined = (properties >= 0).any(0)
+    defined = defined[:, None] if paired else defined.expand(responses.shape[1], -1)
+
+    def note(units: slice, place: int) -> str:
+        return _note(*(of[units, place] for of in (unknown, defined, stimuli, values, rare)))
+
+    return InformationTable(corrected, plugin, entropy, p_values, silent, note)
 
 
 def _check_labels(labels: Tensor, stimuli: int) -> None:
     if labels.shape != (stimuli,) or labels.is_floating_point():
         shape = f"{tuple(labels.shape)} labels of {labels.dtype}"
         raise ValueError(f"given: {shape}: give one whole number for each of {stimuli} stimuli")
-
-
-def _weights(tables: Tensor) -> Tensor:
-    """Share of each class in the stimuli."""
-    stimuli = tables.sum((-2, -1)).double()
-    return stimuli / stimuli.sum(-1, keepdim=True).clamp_min(1)
-
-
-def _bias(tables: Tensor, law: PermutationLaw, weight: Tensor) -> Tensor:
-    """Expectation under permutation within classes, times the share of the degrees of freedom that are left to chance.
-
-    As `permutation_bias`, whose share is taken over all classes together where more than one varies: a class of few
-    stimuli shows little of it, and a mean of shares that err would leave a bias, as their effect is not linear. It is
-    the ratio of the cells that are filled, beyond what the marginals ask for, to those that chance would fill. This
-    counts each class by what it can show, and is right on average where there is nothing to tell.
-    """
-    rows, columns = (over_properties(tables) > 0).sum(-1), (over_responses(tables) > 0).sum(-1)
-    varies = (rows > 1) & (columns > 1)
-    forced = rows + columns - 1
-    filled = ((tables > 0).double().sum((-2, -1)) - forced).masked_fill(~varies, 0.0).sum(-1)
-    by_chance = (law.values_met.sum(-1) - forced).clamp_min(0)
-    by_chance = by_chance.masked_fill(~varies, 0.0).sum(-1)
-    share = ((filled + _PRIOR_CELLS) / (by_chance + _PRIOR_CELLS)).clamp(0, 1)
-    pooled = (weight * law.mean_bits).sum(-1) * (1 - (1 - share).square())
-    alone = varies.sum(-1) <= 1
-    if bool(alone.any()):
-        pooled[alone] = (weight[alone] * permutation_bias(tables[alone], law.of(alone))).sum(-1)
-    return pooled
 
 
 def _note(unknown: Tensor, defined: Tensor, stimuli: Tensor, values: Tensor, rare: Tensor) -> str:

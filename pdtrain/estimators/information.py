@@ -3,7 +3,7 @@
 `information_about` is the door: raw responses and values in. Blocks of units bound the memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,6 +61,43 @@ class UnitInformation:
     informative: Bool[Tensor, " units"]
     silent: Bool[Tensor, " units"]
     note: str = ""
+
+
+@dataclass(frozen=True)
+class InformationTable:
+    """Information of units about properties, before units are compared with each other.
+
+    Attributes
+    ----------
+    information_bits, plugin_bits, entropy_bits, p_values
+        As in `UnitInformation`, shape (units, properties).
+    silent
+        Shape (units,).
+    note
+        Of some units and a property.
+    """
+
+    information_bits: Float[Tensor, "units properties"]
+    plugin_bits: Float[Tensor, "units properties"]
+    entropy_bits: Float[Tensor, "units properties"]
+    p_values: Float[Tensor, "units properties"]
+    silent: Bool[Tensor, " units"]
+    note: Callable[[slice, int], str]
+
+    def about(
+        self, property: int, units: slice = slice(None), *, false_discovery_rate: float = 0.05
+    ) -> UnitInformation:
+        """Of a property, and of units that are tested together, such as those of a layer."""
+        p_values, silent = self.p_values[units, property], self.silent[units]
+        return UnitInformation(
+            information_bits=self.information_bits[units, property],
+            plugin_bits=self.plugin_bits[units, property],
+            entropy_bits=self.entropy_bits[units, property],
+            p_values=p_values,
+            informative=benjamini_hochberg(p_values, false_discovery_rate) & ~silent,
+            silent=silent,
+            note=self.note(units, property),
+        )
 
 
 def information_about(
@@ -196,6 +233,35 @@ def unit_information(
     >>> [round(float(about.information_bits), 2) for about in found]
     [2.0, 1.0]
     """
+    table = information_table(
+        responses, properties, paired=paired, correction=correction, shuffles=shuffles, seed=seed,
+        memory_bytes=memory_bytes,
+    )  # fmt: skip
+    return [
+        table.about(place, false_discovery_rate=false_discovery_rate) for place in range(table.plugin_bits.shape[1])
+    ]
+
+
+def information_table(
+    responses: Int[Tensor, "stimuli units"],
+    properties: Int[Tensor, "stimuli properties"],
+    *,
+    paired: bool = False,
+    correction: str = "permutation",
+    shuffles: int = 0,
+    seed: int = 0,
+    memory_bytes: int = 2**28,
+) -> InformationTable:
+    """As `unit_information`, of units that are not all tested together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> codes = torch.arange(800)[:, None] % torch.tensor([4, 2])  # two units, of a layer each
+    >>> table = information_table(codes, codes[:, :1])
+    >>> [round(float(table.about(0, slice(unit, unit + 1)).information_bits), 2) for unit in (0, 1)]
+    [2.0, 1.0]
+    """
     if correction not in CORRECTIONS:
         raise ValueError(f"correction={correction}: choose from {', '.join(CORRECTIONS)}")
     orders = _shuffled_orders(len(responses), shuffles, seed, responses.device)
@@ -206,18 +272,10 @@ def unit_information(
     corrected, p_values = corrected.masked_fill(silent[:, None], 0.0), p_values.masked_fill(silent[:, None], 1.0)
     unknown = (per_value < FEWEST_PER_VALUE) | ~(entropy > 0)
     corrected, p_values = corrected.masked_fill(unknown, torch.nan), p_values.masked_fill(unknown, torch.nan)
-    return [
-        UnitInformation(
-            information_bits=corrected[:, i],
-            plugin_bits=plugin[:, i],
-            entropy_bits=entropy[:, i],
-            p_values=p_values[:, i],
-            informative=benjamini_hochberg(p_values[:, i], false_discovery_rate) & ~silent,
-            silent=silent,
-            note=_note(entropy[:, i], per_value[:, i], rare[:, i]),
-        )
-        for i in range(plugin.shape[1])
-    ]
+    return InformationTable(
+        corrected, plugin, entropy, p_values, silent,
+        note=lambda units, place: _note(entropy[units, place], per_value[units, place], rare[units, place]),
+    )  # fmt: skip
 
 
 def _note(entropy: Tensor, per_value: Tensor, rare: Tensor) -> str:

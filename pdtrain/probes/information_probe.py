@@ -1,14 +1,13 @@
 """Information of single units about image properties, over the whole image or the unit's receptive field."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.activations.recorder import LayerResponse
@@ -17,17 +16,19 @@ from pdtrain.estimators.conditional_information import (
     BINS,
     FEWEST_PER_CLASS_AND_VALUE,
     codes_within,
-    conditional_information,
+    conditional_information_table,
 )
-from pdtrain.estimators.discretization import UNDEFINED, property_codes
+from pdtrain.estimators.discretization import property_codes
 from pdtrain.estimators.finite import refuse_non_finite
-from pdtrain.estimators.influence import half_differences_of_information
-from pdtrain.estimators.information import FEWEST_PER_VALUE, UnitInformation, unit_information
+from pdtrain.estimators.information import FEWEST_PER_VALUE, InformationTable, information_table
 from pdtrain.estimators.nearest_neighbor_information import nearest_neighbor_information
 from pdtrain.limits import check_value
-from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, Told, nothing_known, weights_of_means
-from pdtrain.probes.layer_by_layer import LayerByLayer
-from pdtrain.probes.local_codes import Cut, FieldCodes, LocalCodes, cut_from
+from pdtrain.probes.cut import Cut
+from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, nothing_known
+from pdtrain.probes.joined_layers import JoinedLayers, joined
+from pdtrain.probes.layer_by_layer import OnceOfInput, side_by_side, together
+from pdtrain.probes.local_codes import LocalCodes
+from pdtrain.probes.met_properties import Met, classes_of, local_met, shared_met, told_by
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
@@ -92,7 +93,8 @@ class InformationProbe:
         self._options: dict[str, Any] = {"correction": correction, "shuffles": shuffles, "seed": seed}
         self._local_codes = LocalCodes(bins)
         self._told: set[str] = set()
-        self._layers = LayerByLayer()
+        self._overall: OnceOfInput[list[Measurement]] = OnceOfInput()
+        self._within: OnceOfInput[list[Measurement]] = OnceOfInput()
         self.needs_fields = bool(self._local)
         self.estimator = f"{self.name} 2 {correction}, {bins} bins"
 
@@ -119,154 +121,111 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
-        shared = self._shared(stimuli)
-        seen = [fields for response in responses[:] if (fields := response.fields) is not None]
-        within = shared.within is not None
-        of_layers = self._local_codes.of(seen, self._local, stimuli, within=within) if self._local else repeat({})
-        tasks = (
-            (response, partial(self._of_layer, response, index, stimuli, shared, local))
-            for index, (response, local) in enumerate(zip(responses, of_layers, strict=False))
-        )
-        found = self._layers.measure(stimuli, tasks)
+        overall, within, too_few = self._shared(stimuli)
+        found = list(side_by_side(self._tasks(responses, stimuli, overall, within, too_few)))
+        of_layers = [
+            part
+            for both in zip(found[::2], found[1::2], strict=True)
+            for pair in zip(*both, strict=True)
+            for part in pair
+        ]
+        measured = together(of_layers)
         if not self._nearest_neighbors:
-            return found
+            return measured
         without_bins = _without_bins(responses, {name: stimuli.property(name) for name in self._whole})
-        return Measurement(found.rows + without_bins, found.unit_rows)
+        return Measurement(measured.rows + without_bins, measured.unit_rows)
 
-    def _shared(self, stimuli: StimulusSet) -> "_Shared":
-        """Bins of the properties that all units share."""
+    def _tasks(
+        self, responses: Sequence[LayerResponse], stimuli: StimulusSet, overall: Met | None, within: Met | None,
+        too_few: str,
+    ) -> Iterator[Callable[[], list[Measurement]]]:  # fmt: skip
+        """Of some layers after others: what is to be measured of each among all stimuli, and then within classes."""
+        seen = [fields for response in responses[:] if (fields := response.fields) is not None]
+        asked = within is not None
+        of_layers = self._local_codes.of(seen, self._local, stimuli, within=asked) if self._local else repeat({})
+        for layers in joined(responses):
+            for response in layers.responses:
+                _refuse_non_finite(response)
+            local = list(islice(of_layers, len(layers.responses)))
+            of_all = local_met(layers, local, self._local, lambda codes: codes.overall)
+            of_classes = local_met(layers, local, self._local, lambda codes: codes.within) if asked else []
+            for once, task in (
+                (self._overall, partial(self._among_all, layers, stimuli, [*filter(None, [overall]), *of_all])),
+                (
+                    self._within,
+                    partial(self._within_classes, layers, stimuli, [*filter(None, [within]), *of_classes], too_few),
+                ),
+            ):
+                yield partial(once.found, stimuli, layers.responses[0], task)
+
+    def _shared(self, stimuli: StimulusSet) -> tuple[Met | None, Met | None, str]:
+        """Properties that all units share, cut among all stimuli and within classes; why they are not cut there."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        overall = {name: self._codes(property) for name, property in properties.items()}
-        too_few, labels = _too_few_for_classes(stimuli), _classes(stimuli)
+        overall = shared_met(properties, {name: self._codes(property) for name, property in properties.items()})
+        too_few, labels = _too_few_for_classes(stimuli), classes_of(stimuli)
         if too_few or not labels.any():
-            return _Shared(_Together.of(properties, overall), None, too_few if labels.any() else "")
+            return overall, None, too_few if labels.any() else ""
         within = {name: _codes_within(stimuli, property) for name, property in properties.items() if name != IDENTITY}
-        return _Shared(_Together.of(properties, overall), _Together.of(properties, within, labels), "")
+        return overall, shared_met(properties, within, labels), ""
 
-    def _of_layer(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Shared",
-        local: Mapping[str, FieldCodes],
-    ) -> Measurement:  # fmt: skip
-        _refuse_non_finite(response)
-        rows, of_units = [], []
-        for told in self._overall(response, index, stimuli, shared.overall, {n: of.overall for n, of in local.items()}):
-            rows += told.rows()
-            of_units += told.unit_rows()
+    def _among_all(self, layers: JoinedLayers, stimuli: StimulusSet, met: Sequence[Met]) -> list[Measurement]:
+        units = Cut.of(layers.unit_codes(self._bins), layers.unit_responses)
+
+        def tell(of: Cut, seen: Met) -> InformationTable:
+            return information_table(of.codes, seen.cut.codes, paired=seen.paired, **self._options)
+
+        def note(name: str, shown: str) -> str:
+            return "; ".join([shown, f"{stimuli.label_kind} labels"] if name == IDENTITY else [shown])
+
+        told = told_by(layers, units, met, stimuli, tell=tell, note=note, estimator=self.estimator)
+        return [together(Measurement(each.rows(), each.unit_rows()) for each in of_layer) for of_layer in told]
+
+    def _within_classes(
+        self, layers: JoinedLayers, stimuli: StimulusSet, met: Sequence[Met], too_few: str
+    ) -> list[Measurement]:
         made_by = f"{self.estimator}, {BINS} within classes"
-        if shared.too_few_within:
-            for name in self._whole + self._local:
-                if name != IDENTITY:
-                    rows += nothing_known(
-                        response, index, name, AT_FIXED_IDENTITY, note=shared.too_few_within, estimator=made_by
-                    )
-        elif shared.within is not None:
-            in_fields = {name: of.within for name, of in local.items() if of.within is not None}
-            for told in self._beyond_class(response, index, stimuli, shared.within, in_fields, made_by):
-                rows += told.rows_at_fixed_identity()
-                of_units += told.unit_rows_at_fixed_identity()
-        return Measurement(rows, of_units)
+        if too_few:
+            names = [name for name in self._whole + self._local if name != IDENTITY]
+            return [
+                Measurement(
+                    [
+                        row
+                        for name in names
+                        for row in nothing_known(
+                            response, index, name, AT_FIXED_IDENTITY, note=too_few, estimator=made_by
+                        )
+                    ],
+                    [],
+                )
+                for index, response in enumerate(layers.responses, layers.first)
+            ]
+        if not met:
+            return [Measurement([], []) for _ in layers.responses]
+        labels = classes_of(stimuli)
+        units = Cut.of(codes_within(layers.unit_responses, labels), layers.unit_responses, labels)
+        silent = (layers.unit_responses == layers.unit_responses[:1]).all(0)
 
-    def _overall(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut]
-    ) -> Iterator[Told]:
-        units = Cut.of(response.unit_codes(self._bins), response.unit_responses)
-        for names, cut, paired in _met(shared, local):
-            found = unit_information(units.codes, cut.codes, paired=paired, **self._options)
-            half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
-            for place, (name, information) in enumerate(zip(names, found, strict=True)):
-                notes = [_shown(cut, place, paired), _of_labels(name, stimuli), information.note]
-                note = "; ".join(filter(None, notes))
-                yield Told(response, index, name, information, half_differences[:, place], note, self.estimator)
-
-    def _beyond_class(
-        self, response: LayerResponse, index: int, stimuli: StimulusSet, shared: "_Together", local: Mapping[str, Cut],
-        made_by: str,
-    ) -> Iterator[Told]:  # fmt: skip
-        labels = _classes(stimuli)
-        units = Cut.of(codes_within(response.unit_responses, labels), response.unit_responses, labels)
-        silent = (response.unit_responses == response.unit_responses[:1]).all(0)
-        for names, cut, paired in _met(shared, local):
-            found = conditional_information(
-                units.codes, cut.codes, labels, paired=paired, silent=silent, **self._options
+        def tell(of: Cut, seen: Met) -> InformationTable:
+            times = of.codes.shape[1] // len(silent)
+            return conditional_information_table(
+                of.codes, seen.cut.codes, labels, paired=seen.paired, silent=silent.repeat(times), **self._options
             )
-            half_differences = _half_differences(units, cut, found, stimuli, paired=paired)
-            for place, (name, information) in enumerate(zip(names, found, strict=True)):
-                notes = [f"{len(stimuli)} stimuli", f"{stimuli.label_kind} labels", information.note]
-                note = "; ".join(filter(None, notes))
-                yield Told(response, index, name, information, half_differences[:, place], note, made_by)
+
+        def note(name: str, shown: str) -> str:
+            return f"{len(stimuli)} stimuli; {stimuli.label_kind} labels"
+
+        told = told_by(layers, units, met, stimuli, tell=tell, note=note, estimator=made_by)
+        return [
+            together(
+                Measurement(each.rows_at_fixed_identity(), each.unit_rows_at_fixed_identity()) for each in of_layer
+            )
+            for of_layer in told
+        ]
 
     def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:
         """Bins of a property, shape (stimuli, 1)."""
         values = property.values.double()[:, None]
         return property_codes(values, kind=property.kind, period=property.period, bins=self._bins)
-
-
-def _shown(properties: Cut, place: int, paired: bool) -> str:
-    """How many stimuli there are, and of how many of them a property is known."""
-    count = len(properties.codes)
-    known = count if paired else int((properties.codes[:, place] != UNDEFINED).sum())
-    return f"{count} stimuli" if known == count else f"{known} of {count} stimuli"
-
-
-def _of_labels(name: str, stimuli: StimulusSet) -> str:
-    return f"{stimuli.label_kind} labels" if name == IDENTITY else ""
-
-
-@dataclass(frozen=True)
-class _Together:
-    """Names and bins of properties that all units share; no bins where there are none."""
-
-    names: list[str]
-    cut: Cut | None
-
-    @classmethod
-    def of(
-        cls,
-        properties: Mapping[str, PropertyValues],
-        codes: Mapping[str, Int[Tensor, "stimuli 1"]],
-        labels: Int[Tensor, " stimuli"] | None = None,
-    ) -> "_Together":
-        """Of properties, from the bins of each."""
-        if not codes:
-            return cls([], None)
-        values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
-        return cls(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels))
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """Properties that all units share, among all stimuli and, where it can be measured, within classes."""
-
-    overall: _Together
-    within: _Together | None
-    too_few_within: str
-
-
-def _met(shared: _Together, local: Mapping[str, Cut]) -> Iterator[tuple[list[str], Cut, bool]]:
-    """Names and bins of properties: those that all units share together, then each that units have of their own."""
-    if shared.cut is not None:
-        yield shared.names, shared.cut, False
-    for name, cut in local.items():
-        yield [name], cut, True
-
-
-def _half_differences(
-    units: Cut, properties: Cut, found: Sequence[UnitInformation], stimuli: StimulusSet, *, paired: bool
-) -> Float[Tensor, "splits properties 2"]:
-    weights = torch.stack([weights_of_means(information) for information in found], 1)
-    half_differences = half_differences_of_information(
-        units.codes, properties.codes, weights if paired else weights[..., :1], stimuli.halves, units.labels,
-        stretched=(units.stretches, properties.stretches), paired=paired,
-    )[0]  # fmt: skip
-    if paired:
-        return half_differences
-    most = weights.amax(0)  # of a property that all units share: of one entropy, so that their share of it goes along
-    return torch.cat([half_differences, half_differences * (most[:, 1:] / most[:, :1]).nan_to_num(0, 0, 0)], 2)
-
-
-def _classes(stimuli: StimulusSet) -> Int[Tensor, " stimuli"]:
-    """Class of each stimulus, from 0."""
-    return stimuli.labels.unique(return_inverse=True)[1]
 
 
 def _too_few_for_classes(stimuli: StimulusSet) -> str:

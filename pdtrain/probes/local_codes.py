@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from pdtrain.estimators.conditional_information import codes_within
-from pdtrain.estimators.contingency import bins_of
-from pdtrain.estimators.discretization import property_codes, stretches
+from pdtrain.estimators.discretization import property_codes
+from pdtrain.probes.cut import Cut, cut_from
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
@@ -21,40 +21,6 @@ from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 _KEPT_BYTES = 256 * 2**20  # at 2 a value: 35 layers of 256 units, no two seeing the same, 1,000 stimuli, 14 properties
 _MOST_VALUES = 2**23  # of a property at a time, stimuli times fields
 _PORTION_BYTES = 4 * 2**20  # of intensities, and of what is read of a map in all fields; small maps are quicker
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Bins, and which of them share a stretch.
-
-    Attributes
-    ----------
-    codes
-        Of the bins.
-    stretches
-        See `pdtrain.estimators.discretization.stretches`.
-    labels
-        Class of each stimulus, from 0, where bins are those within it.
-    """
-
-    codes: Int[Tensor, "stimuli columns"]
-    stretches: Int[Tensor, "classes columns bins"]
-    labels: Int[Tensor, " stimuli"] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        codes: Int[Tensor, "stimuli columns"],
-        values: Float[Tensor, "stimuli columns"],
-        labels: Int[Tensor, " stimuli"] | None = None,
-    ) -> "Cut":
-        """From the values that were cut."""
-        return cls(codes, stretches(values, codes, bins_of(codes), labels), labels)
-
-
-def cut_from(property: PropertyValues, codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns"]:
-    """Values of a property that was cut at ranks; of one that was not, the codes themselves."""
-    return (property.values.view(codes.shape) if property.kind == "continuous" else codes).float()
 
 
 @dataclass(frozen=True)

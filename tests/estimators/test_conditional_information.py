@@ -18,8 +18,8 @@ from pdtrain.estimators.conditional_information import (
     class_tables,
     codes_within,
     conditional_information,
-    information_of_tables,
 )
+from pdtrain.estimators.conditional_tables import information_of_tables
 from pdtrain.estimators.contingency import response_entropy
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.information import UnitInformation, information_about
