@@ -9,13 +9,15 @@ import math
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Kind = Literal["continuous", "circular", "discrete"]
 KINDS: tuple[str, ...] = get_args(Kind)
 UNDEFINED = -1  # code of a value that is NaN: its stimulus is left out
 _BLOCK_VALUES = 2**20  # values sorted at a time
+_ALL_BUT_SIGN = 2**31 - 1
+_PLACE_BITS = 32
 
 
 def discretize(values: Float[Tensor, "stimuli columns"], bins: int = 8) -> Int[Tensor, "stimuli columns"]:
@@ -183,7 +185,12 @@ def _discretize_block(values: Tensor, bins: int) -> Tensor:
     start = torch.where(shared, high, 0).cummax(1).values  # of the stretch between two shared values
     end = torch.where(shared, low, defined).flip(1).cummin(1).values.flip(1)
     parts = (2 * (end - start) * bins + defined).div(2 * defined.clamp_min(1), rounding_mode="floor")
-    part = _part_of(low + high - 2 * start, parts, end - start, _leans_up(ordered, start, end, defined))
+    part = _part_of(low + high - 2 * start, parts, end - start)
+    on_middle_cut = (low + high == start + end) & ~shared & (parts & 1 == 0)
+    row, column = on_middle_cut.nonzero().T
+    if len(row):
+        leans_up = _leans_up(ordered, row, start[row, column], end[row, column], defined[row, 0])
+        part[row, column] -= (~leans_up).to(part)
     rare = ~shared & (parts == 0)
     bin_start = torch.where(shared, low, start) * (2 * bins + 2) + torch.where(shared, 0, 1 + part)
     begins = (bin_start.diff(dim=1, prepend=bin_start[:, :1] - 1) != 0) & ~rare & (place < defined)
@@ -196,9 +203,15 @@ def _discretize_block(values: Tensor, bins: int) -> Tensor:
 
 def _sorted(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Each row in order, NaN last, and the order: which of equal values comes first does not matter."""
-    if rows.device.type != "cpu" or rows.dtype not in (torch.float32, torch.float64):
+    if rows.device.type != "cpu" or rows.dtype != torch.float32 or not len(rows):
         return rows.sort(1)
-    order = torch.from_numpy(rows.numpy().argsort(1))  # two to three times as fast
+    # numbers of one kind are sorted several times as fast as places by value: the value's bits, whose order as whole
+    # numbers is that of the values, above the place
+    bits = rows.masked_fill(rows.isnan(), torch.nan).view(torch.int32)
+    keys = torch.where(bits < 0, bits ^ _ALL_BUT_SIGN, bits).long().bitwise_left_shift_(_PLACE_BITS)
+    keys += torch.arange(rows.shape[1])
+    keys.numpy().sort(1)
+    order = keys.bitwise_and_(2**_PLACE_BITS - 1)
     return rows.gather(1, order), order
 
 
@@ -212,26 +225,28 @@ def _tied_ranks(ordered: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-def _part_of(twice_rank: Tensor, parts: Tensor, size: Tensor, leans_up: Tensor) -> Tensor:
+def _part_of(twice_rank: Tensor, parts: Tensor, size: Tensor) -> Tensor:
     """Which of `parts` equal parts of a stretch a mid-rank (times two) falls in.
 
-    A rank on a cut goes towards the middle, from either end, so that turning the values round turns the parts round;
-    on the middle cut, to the side that `leans_up` tells.
+    A rank on a cut goes towards the middle, from either end, so that turning the values round turns the parts round; on
+    the middle cut, to the upper part.
     """
     scaled, unit = twice_rank * parts, (2 * size).clamp_min(1)
-    down = scaled.div(unit, rounding_mode="floor")
-    up = -((-scaled).div(unit, rounding_mode="floor")) - 1
-    upwards = (twice_rank < size) | ((twice_rank == size) & leans_up)
-    return torch.where(upwards, down, up)
+    part = scaled.div(unit, rounding_mode="floor")
+    return part.sub_(((part * unit == scaled) & (twice_rank > size)).to(part))
 
 
-def _leans_up(ordered: Tensor, start: Tensor, end: Tensor, defined: Tensor) -> Tensor:
+def _leans_up(
+    ordered: Float[Tensor, "rows stimuli"],
+    row: Int[Tensor, " cases"],
+    start: Int[Tensor, " cases"],
+    end: Int[Tensor, " cases"],
+    defined: Int[Tensor, " cases"],
+) -> Bool[Tensor, " cases"]:
     """Whether the middle value of a stretch joins those above: where more stimuli lie above the stretch than below.
 
     Where as many do, where its middle value is nearer to its top. Either turns round with the values.
     """
     below, above = start, defined - end
-    last = ordered.shape[1] - 1
-    middle = ordered.gather(1, ((start + end) // 2).clamp(0, last).long())
-    ends = ordered.gather(1, start.clamp_max(last).long()) + ordered.gather(1, (end - 1).clamp(0, last).long())
-    return (above > below) | ((above == below) & (2 * middle > ends))
+    lowest, middle, highest = (ordered[row, place] for place in (start, (start + end) // 2, end - 1))
+    return (above > below) | ((above == below) & (2 * middle > lowest + highest))

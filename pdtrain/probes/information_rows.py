@@ -1,6 +1,6 @@
 """What a layer's units tell about a property, as rows: means, shares and quantiles over units, and each unit's own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +27,15 @@ from pdtrain.results.measures import (
 )
 from pdtrain.results.rows import Row, UnitRow
 
-STATISTICS: dict[Measure, Callable[[Tensor], Tensor]] = {
-    INFORMATION.of("median", interval=""): lambda v: v.quantile(0.5),
-    INFORMATION.of("quartile_1", interval=""): lambda v: v.quantile(0.25),
-    INFORMATION.of("quartile_3", interval=""): lambda v: v.quantile(0.75),
-    INFORMATION.of("percentile_90", interval=""): lambda v: v.quantile(0.9),
-    INFORMATION.of("percentile_99", interval=""): lambda v: v.quantile(0.99),
-    INFORMATION.of("total", interval="", unit="bit"): lambda v: v.sum(),
+QUANTILES: dict[Measure, float] = {
+    INFORMATION.of("median", interval=""): 0.5,
+    INFORMATION.of("quartile_1", interval=""): 0.25,
+    INFORMATION.of("quartile_3", interval=""): 0.75,
+    INFORMATION.of("percentile_90", interval=""): 0.9,
+    INFORMATION.of("percentile_99", interval=""): 0.99,
 }
+TOTAL = INFORMATION.of("total", interval="", unit="bit")
+STATISTICS = (*QUANTILES, TOTAL)
 AT_FIXED_IDENTITY = (INFORMATION_AT_FIXED_IDENTITY, NORMALIZED_AT_FIXED_IDENTITY, INFORMATIVE_AT_FIXED_IDENTITY)
 _NAN = float("nan")
 
@@ -88,8 +89,8 @@ class Told:
             *self._means(INFORMATION, NORMALIZED_INFORMATION),
             self._mean(INFORMATION_OF_ACTIVE, active, of_active),
             *(
-                self._row(measure, float(statistic(bits)) if len(bits) else _NAN, n=len(bits))
-                for measure, statistic in STATISTICS.items()
+                self._row(measure, value, n=len(bits))
+                for measure, value in zip(STATISTICS, _statistics(bits), strict=True)
             ),
             self._share(INFORMATIVE_FRACTION, self.information.informative[known]),
             self._share(SILENT_FRACTION, silent),
@@ -139,6 +140,13 @@ class Told:
             plugin_bits=of_units.plugin_bits, normalized=normalized_information(of_units), p_value=of_units.p_values,
             informative=of_units.informative, silent=of_units.silent,
         )  # fmt: skip
+
+
+def _statistics(bits: Float[Tensor, " units"]) -> list[float]:
+    if not len(bits):
+        return [_NAN] * len(STATISTICS)
+    quantiles = bits.quantile(torch.tensor(list(QUANTILES.values()), dtype=bits.dtype, device=bits.device))
+    return [*quantiles.tolist(), float(bits.sum())]
 
 
 def nothing_known(

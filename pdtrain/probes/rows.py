@@ -1,6 +1,7 @@
 """How probes make rows: every value by keyword, with the layer it is of and the measure it is of."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -105,4 +106,5 @@ def unit_rows(
     }
     defaults = UnitRow._field_defaults
     in_order = [given[name] if name in given else repeat(defaults[name]) for name in UnitRow._fields]
-    return list(map(UnitRow, *in_order))
+    make = partial(tuple.__new__, UnitRow)  # as `UnitRow` itself does, in a fraction of the time: there are many
+    return list(map(make, zip(*in_order, strict=False)))
