@@ -56,6 +56,19 @@ def test_saturated_values_keep_a_bin_of_their_own(respond: object) -> None:
 
 
 @settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(2, 100), st.sampled_from([0.0, 0.3]), st.integers(2, 9))
+def test_single_precision_has_the_bins_of_double_whatever_the_signs(
+    seed: int, stimuli: int, undefined: float, bins: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = _gaussian(stimuli, 6, seed=seed) * torch.tensor([1.0, 1e-42, 1e30, 1.0, 1.0, 1.0])
+    values[:, 3], values[:, 4] = values[:, 3].relu() * -1.0, values[:, 4].round()  # zeros of either sign
+    values[torch.rand(values.shape, generator=generator) < undefined] = -torch.nan
+
+    assert torch.equal(discretize(values, bins), discretize(values.double(), bins))
+
+
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.integers(17, 400), st.sampled_from(["relu", "sparse", "clamp", "round", "raw"]))
 def test_negation_changes_no_bin(seed: int, stimuli: int, kind: str) -> None:
     values = _gaussian(stimuli, 1, seed=seed)
