@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 import torch
@@ -121,25 +121,19 @@ class InformationProbe:
 
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
-        overall, within, too_few = self._shared(stimuli)
-        found = list(side_by_side(self._tasks(responses, stimuli, overall, within, too_few)))
-        of_layers = [
-            part
-            for both in zip(found[::2], found[1::2], strict=True)
-            for pair in zip(*both, strict=True)
-            for part in pair
-        ]
-        measured = together(of_layers)
+        found = list(side_by_side(self._tasks(responses, stimuli)))
+        among_all, within_classes = chain(*found[::2]), chain(*found[1::2])
+        measured = together(chain.from_iterable(zip(among_all, within_classes, strict=True)))
         if not self._nearest_neighbors:
             return measured
         without_bins = _without_bins(responses, {name: stimuli.property(name) for name in self._whole})
         return Measurement(measured.rows + without_bins, measured.unit_rows)
 
     def _tasks(
-        self, responses: Sequence[LayerResponse], stimuli: StimulusSet, overall: Met | None, within: Met | None,
-        too_few: str,
-    ) -> Iterator[Callable[[], list[Measurement]]]:  # fmt: skip
+        self, responses: Sequence[LayerResponse], stimuli: StimulusSet
+    ) -> Iterator[Callable[[], list[Measurement]]]:
         """Of some layers after others: what is to be measured of each among all stimuli, and then within classes."""
+        overall, within, too_few = self._shared(stimuli)
         seen = [fields for response in responses[:] if (fields := response.fields) is not None]
         asked = within is not None
         of_layers = self._local_codes.of(seen, self._local, stimuli, within=asked) if self._local else repeat({})
@@ -147,19 +141,18 @@ class InformationProbe:
             for response in layers.responses:
                 _refuse_non_finite(response)
             local = list(islice(of_layers, len(layers.responses)))
-            of_all = local_met(layers, local, self._local, lambda codes: codes.overall)
-            of_classes = local_met(layers, local, self._local, lambda codes: codes.within) if asked else []
+            of_all = [*overall, *local_met(layers, local, self._local, lambda codes: codes.overall)]
+            of_classes = []
+            if within is not None:
+                of_classes = [*within, *local_met(layers, local, self._local, lambda codes: codes.within)]
             for once, task in (
-                (self._overall, partial(self._among_all, layers, stimuli, [*filter(None, [overall]), *of_all])),
-                (
-                    self._within,
-                    partial(self._within_classes, layers, stimuli, [*filter(None, [within]), *of_classes], too_few),
-                ),
+                (self._overall, partial(self._among_all, layers, stimuli, of_all)),
+                (self._within, partial(self._within_classes, layers, stimuli, of_classes, too_few)),
             ):
                 yield partial(once.found, stimuli, layers.responses[0], task)
 
-    def _shared(self, stimuli: StimulusSet) -> tuple[Met | None, Met | None, str]:
-        """Properties that all units share, cut among all stimuli and within classes; why they are not cut there."""
+    def _shared(self, stimuli: StimulusSet) -> tuple[list[Met], list[Met] | None, str]:
+        """Properties that all units share, cut among all stimuli and within classes; or why they are not cut there."""
         properties = {name: stimuli.property(name) for name in self._whole}
         overall = shared_met(properties, {name: self._codes(property) for name, property in properties.items()})
         too_few, labels = _too_few_for_classes(stimuli), classes_of(stimuli)
@@ -184,23 +177,11 @@ class InformationProbe:
         self, layers: JoinedLayers, stimuli: StimulusSet, met: Sequence[Met], too_few: str
     ) -> list[Measurement]:
         made_by = f"{self.estimator}, {BINS} within classes"
-        if too_few:
-            names = [name for name in self._whole + self._local if name != IDENTITY]
+        if not met:
             return [
-                Measurement(
-                    [
-                        row
-                        for name in names
-                        for row in nothing_known(
-                            response, index, name, AT_FIXED_IDENTITY, note=too_few, estimator=made_by
-                        )
-                    ],
-                    [],
-                )
+                Measurement(self._nothing_within(response, index, too_few, made_by), [])
                 for index, response in enumerate(layers.responses, layers.first)
             ]
-        if not met:
-            return [Measurement([], []) for _ in layers.responses]
         labels = classes_of(stimuli)
         units = Cut.of(codes_within(layers.unit_responses, labels), layers.unit_responses, labels)
         silent = (layers.unit_responses == layers.unit_responses[:1]).all(0)
@@ -220,6 +201,14 @@ class InformationProbe:
                 Measurement(each.rows_at_fixed_identity(), each.unit_rows_at_fixed_identity()) for each in of_layer
             )
             for of_layer in told
+        ]
+
+    def _nothing_within(self, response: LayerResponse, index: int, too_few: str, made_by: str) -> list[Row]:
+        names = [name for name in self._whole + self._local if name != IDENTITY and too_few]
+        return [
+            row
+            for name in names
+            for row in nothing_known(response, index, name, AT_FIXED_IDENTITY, note=too_few, estimator=made_by)
         ]
 
     def _codes(self, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:

@@ -40,12 +40,12 @@ def shared_met(
     properties: Mapping[str, PropertyValues],
     codes: Mapping[str, Int[Tensor, "stimuli 1"]],
     labels: Int[Tensor, " stimuli"] | None = None,
-) -> Met | None:
-    """Properties that all units share, from the bins of each; none where there are none."""
+) -> list[Met]:
+    """Properties that all units share, together, from the bins of each; none where there are none."""
     if not codes:
-        return None
+        return []
     values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
-    return Met(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels), paired=False)
+    return [Met(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels), paired=False)]
 
 
 def local_met(

@@ -174,3 +174,15 @@ def test_a_recorded_property_is_not_taken_for_its_namesake_of_images() -> None:
 
     # as an angle of period pi it would be noise: below 0.1 bit
     assert found[0] > 0.7 and found[1] > 0.7
+
+
+def test_local_properties_alone_are_measured_at_fixed_identity_too() -> None:
+    stimuli = _stimuli()
+    luminance = stimuli.values("luminance")[:, None]
+
+    probe = InformationProbe(["identity", "luminance@receptive_field"])
+    found = probe.measure([_response(luminance, _whole_image(1))], stimuli).rows
+
+    within = [row for row in found if row.quantity == "mean_at_fixed_identity"]
+    assert [row.property for row in within] == ["luminance@receptive_field"]
+    assert within[0].value == pytest.approx(2, abs=0.02)
