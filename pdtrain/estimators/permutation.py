@@ -59,7 +59,7 @@ def permutation_law(tables: Tables) -> PermutationLaw:
     rows = over_properties(tables).reshape(-1, tables.shape[-2])
     columns = over_responses(tables).reshape(-1, tables.shape[-1])
     chosen, which = _distinct_tables(torch.cat([rows, columns], 1).long())
-    law = _law_of_marginals(rows[chosen].double(), columns[chosen].double())
+    law = _law_of_marginals(rows[chosen].double().T.contiguous(), columns[chosen].double().T.contiguous())
     return law.of(which.view(tables.shape[:-2]))
 
 
@@ -74,15 +74,16 @@ def _distinct_tables(marginals: Int[Tensor, "tables bins"]) -> tuple[Int[Tensor,
     return (chosen, which) if torch.equal(marginals[chosen[which]], marginals) else (everyone, everyone)
 
 
-def _law_of_marginals(rows: Float[Tensor, "tables rows"], columns: Float[Tensor, "tables columns"]) -> PermutationLaw:
-    total = rows.sum(-1).clamp_min(1)
+def _law_of_marginals(rows: Float[Tensor, "rows tables"], columns: Float[Tensor, "columns tables"]) -> PermutationLaw:
+    """Of tables with these marginals; bins first, as sums over few of them are then sums of long rows."""
+    total = rows.sum(0).clamp_min(1)
     mean, residual, slope, met = _cell_moments(total, rows, columns)
-    known = _x_log_x(total) - _x_log_x(rows).sum(-1) - _x_log_x(columns).sum(-1)
-    p, q = (rows / total[..., None])[..., :, None], (columns / total[..., None])[..., None, :]
+    known = _x_log_x(total) - _x_log_x(rows).sum(0) - _x_log_x(columns).sum(0)
+    p, q = (rows / total)[:, None], (columns / total)[None]
     variance = _of_residuals(residual, p, q) + _of_slopes(slope, p, q, total)
     scale = total * LN2
     deviation = variance.clamp_min(0).sqrt() / scale
-    return PermutationLaw((mean.sum((-2, -1)) + known) / scale, deviation, over_properties(met))
+    return PermutationLaw((mean.sum((0, 1)) + known) / scale, deviation, met.sum(1).T)
 
 
 def _x_log_x(x: Tensor) -> Tensor:
@@ -97,17 +98,17 @@ def _of_residuals(variance: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """
     deviation = variance.sqrt()
     across = deviation
-    for share, dim, total in ((q, -1, over_properties), (p, -2, over_responses)):
+    for share, dim in ((q, 1), (p, 0)):
         odds = share / (1 - share).clamp_min(1e-12)
-        across = odds * total(across * odds).unsqueeze(dim) + (1 - odds.square()) * across
-    return (deviation * across).sum((-2, -1))
+        across = odds * (across * odds).sum(dim, keepdim=True) + (1 - odds.square()) * across
+    return (deviation * across).sum((0, 1))
 
 
 def _of_slopes(slope: Tensor, p: Tensor, q: Tensor, total: Tensor) -> Tensor:
     """Variance of the sum of slope x count over the cells: marginals are fixed, so only what is not additive counts."""
-    slope = slope - over_responses(slope * p)[..., None, :]
-    slope = slope - over_properties(slope * q)[..., None]
-    return total.square() / (total - 1).clamp_min(1) * (slope.square() * p * q).sum((-2, -1))
+    slope = slope - (slope * p).sum(0)
+    slope = slope - (slope * q).sum(1, keepdim=True)
+    return total.square() / (total - 1).clamp_min(1) * (slope.square() * p * q).sum((0, 1))
 
 
 def _cell_moments(total: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -133,9 +134,9 @@ def _distinct_marginals(
 ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Total, row and column of cells that differ in them, float64, and which of these each cell is."""
     totals, of_total = numbered(total, largest)
-    pairs, of_row = numbered(of_total[..., None] * largest + rows, len(totals) * largest)
+    pairs, of_row = numbered(of_total * largest + rows, len(totals) * largest)
     sizes, of_column = numbered(columns, largest)
-    cells, which = numbered(of_row[..., :, None] * len(sizes) + of_column[..., None, :], len(pairs) * len(sizes))
+    cells, which = numbered(of_row[:, None] * len(sizes) + of_column, len(pairs) * len(sizes))
     pair, size = pairs[cells // len(sizes)], sizes[cells % len(sizes)]
     return (totals[pair // largest].double(), (pair % largest).double(), size.double()), which
 
