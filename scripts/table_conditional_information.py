@@ -21,6 +21,7 @@ from pdtrain.estimators.conditional_information import (
     codes_within,
     conditional_information,
 )
+from pdtrain.estimators.conditional_tables import information_of_tables
 from pdtrain.estimators.corrections import CORRECTIONS
 
 _BLOCK = 1_000_000  # responses drawn at a time
