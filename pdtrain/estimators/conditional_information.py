@@ -335,7 +335,14 @@ def _exceeded(
 
 def _shuffled_within(properties: Tensor, labels: Tensor, key: Tensor) -> Tensor:
     """Stimuli of each class in the order of `key`; those without the property stay where they are."""
-    classes, place = torch.unique(labels, return_inverse=True)
-    group = torch.where(properties >= 0, place[:, None], len(classes)).double()
-    to, source = group.argsort(dim=0, stable=True), (group + key[:, None]).argsort(dim=0)
-    return torch.empty_like(properties).scatter_(0, to, properties.gather(0, source))
+    place = torch.unique(labels, return_inverse=True)[1]
+    to, source = place.argsort(stable=True), (place + key).argsort()
+    taken, shuffled = properties[source], torch.empty_like(properties)
+    if bool(properties.min() >= 0):
+        shuffled[to] = taken
+        return shuffled
+    # in either order each class has as many that know a column's property
+    known = (properties >= 0).T
+    taken = taken.T[known[:, source]]
+    shuffled[to] = properties[to].T.masked_scatter(known[:, to], taken).T
+    return shuffled

@@ -291,6 +291,19 @@ def test_p_values_of_shuffles_equal_the_law_and_keep_classes(paired: bool) -> No
     assert (law.p_values - shuffled.p_values)[often].abs().mean() < 0.02
 
 
+def test_shuffles_of_a_column_do_not_depend_on_where_others_are_undefined() -> None:
+    labels = torch.arange(300) % 3
+    holes = _gaussian(300, 1, seed=1).masked_fill(torch.arange(300)[:, None] % 7 == 0, torch.nan)
+    columns = codes_within(torch.cat([holes, _gaussian(300, 1, seed=2)], 1), labels)
+    responses = codes_within(columns + 9 * _gaussian(300, 2), labels)
+
+    together = conditional_information(responses, columns, labels, paired=True, shuffles=100)[0]
+
+    for unit in (0, 1):
+        alone = conditional_information(responses[:, [unit]], columns[:, [unit]], labels, shuffles=100)[0]
+        assert 0.01 < float(together.p_values[unit]) == pytest.approx(float(alone.p_values[0]), rel=1e-12)
+
+
 def test_two_values_of_many_stimuli_are_counted_out() -> None:
     table = torch.tensor([[15200.0, 14800.0], [14800.0, 15200.0]])  # of 60,000 stimuli in each of two classes
     tables = torch.stack([table, table])
