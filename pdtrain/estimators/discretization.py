@@ -100,12 +100,12 @@ def stretches(
     bins
         How many there are, over all columns.
     labels
-        Class of each stimulus, from 0, where bins are those within it; None where all are of one.
+        Class of each stimulus, any numbers, where bins are those within it; None where all are of one.
 
     Returns
     -------
     Tensor
-        Number of each bin's stretch, from 0 in each class and column.
+        Number of each bin's stretch, from 0 in each class, in the order of the labels, and column.
 
     Examples
     --------
@@ -117,10 +117,10 @@ def stretches(
     """
     columns = values.shape[1]
     values = values if values.is_floating_point() else values.double()
-    classes = 1 if labels is None else int(labels.max()) + 1
-    place = torch.arange(columns, device=codes.device) * bins + codes
+    place, classes = torch.arange(columns, device=codes.device) * bins + codes, 1
     if labels is not None:
-        place = place + labels[:, None] * (columns * bins)
+        which = labels.unique(return_inverse=True)[1]
+        place, classes = place + which[:, None] * (columns * bins), int(which.max()) + 1
     known = codes >= 0
     place, values = (place, values) if bool(known.all()) else (place[known], values[known])
     low, high = (

@@ -47,15 +47,21 @@ def half_differences_of_information(
     halves
         From `half_samples`.
     labels
-        Class of each stimulus, from 0, where the information is that at fixed class and codes are those within it.
+        Class of each stimulus, any numbers, where the information is that at fixed class and codes are those within it.
     stretched
         Which bins share a stretch, from `stretches_of`; None takes each bin for a stretch of its own.
     groups
-        How many consecutive units are summed together, such as those of a layer; None sums all.
+        How many consecutive units are summed together, such as those of a layer: all of them, each in one group. None
+        sums all.
     seed
         Of the shuffle (within classes, at fixed class).
     memory_bytes
         Bound on the working memory.
+
+    Raises
+    ------
+    ValueError
+        If the groups have more or fewer units than there are.
 
     Examples
     --------
@@ -69,7 +75,7 @@ def half_differences_of_information(
     True
     """
     order = _shuffle(len(responses), labels, seed).to(properties.device)
-    groups = [responses.shape[1]] if groups is None else groups
+    groups = _checked(groups, responses.shape[1])
     if stretched is None:
         stretched = stretches_of(responses, properties, labels)
     # as shown and shuffled side by side, in one pass; an order changes no stretch
@@ -174,7 +180,7 @@ def influence_on_sums(
     """
     rows, columns = stretches_of(responses, properties, labels) if stretched is None else stretched
     labels = torch.zeros(len(responses), dtype=torch.long, device=responses.device) if labels is None else labels
-    groups = [responses.shape[1]] if groups is None else groups
+    groups = _checked(groups, responses.shape[1])
     shape = len(groups), len(moved), len(responses), *weights.shape[1:]
     found = torch.zeros(shape, device=responses.device)
     share = len(properties) / (properties >= 0).sum(0).clamp_min(1)  # of a mean over those that have a property
@@ -195,6 +201,15 @@ def influence_on_sums(
             of_part = cells[..., part.start - units.start : part.stop - units.start]
             found[group] += (_paired if paired else _shared)(of_part, weights[part], *seen)
     return found
+
+
+def _checked(groups: Sequence[int] | None, units: int) -> Sequence[int]:
+    """Groups of units, in which each has its place; None is one of all."""
+    if groups is None:
+        return [units]
+    if sum(groups) != units or min(groups, default=0) < 0:
+        raise ValueError(f"groups={list(groups)}: {sum(groups)} units, and there are {units}; give each one group")
+    return groups
 
 
 def _blocks(groups: Sequence[int], most: int) -> Iterator[list[tuple[int, slice]]]:

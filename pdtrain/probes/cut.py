@@ -24,7 +24,7 @@ class Cut:
     stretches
         See `pdtrain.estimators.discretization.stretches`.
     labels
-        Class of each stimulus, from 0, where bins are those within it.
+        Class of each stimulus, where bins are those within it.
     """
 
     codes: Int[Tensor, "stimuli columns"]

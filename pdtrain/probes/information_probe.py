@@ -28,7 +28,7 @@ from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, nothi
 from pdtrain.probes.joined_layers import JoinedLayers, joined
 from pdtrain.probes.layer_by_layer import OnceOfInput, side_by_side, together
 from pdtrain.probes.local_codes import LocalCodes
-from pdtrain.probes.met_properties import Met, classes_of, local_met, shared_met, told_by
+from pdtrain.probes.met_properties import Met, local_met, shared_met, told_by
 from pdtrain.probes.rows import mean_row
 from pdtrain.results.measures import (
     INFORMATION,
@@ -155,11 +155,13 @@ class InformationProbe:
         """Properties that all units share, cut among all stimuli and within classes; or why they are not cut there."""
         properties = {name: stimuli.property(name) for name in self._whole}
         overall = shared_met(properties, {name: self._codes(property) for name, property in properties.items()})
-        too_few, labels = _too_few_for_classes(stimuli), classes_of(stimuli)
-        if too_few or not labels.any():
-            return overall, None, too_few if labels.any() else ""
+        classes = len(stimuli.labels.unique())
+        if classes == 1:  # as of stimuli without labels
+            return overall, None, ""
+        if too_few := _too_few_for_classes(len(stimuli), classes):
+            return overall, None, too_few
         within = {name: _codes_within(stimuli, property) for name, property in properties.items() if name != IDENTITY}
-        return overall, shared_met(properties, within, labels), ""
+        return overall, shared_met(properties, within, stimuli.labels), ""
 
     def _among_all(self, layers: JoinedLayers, stimuli: StimulusSet, met: Sequence[Met]) -> list[Measurement]:
         units = Cut.of(layers.unit_codes(self._bins), layers.unit_responses)
@@ -182,7 +184,7 @@ class InformationProbe:
                 Measurement(self._nothing_within(response, index, too_few, made_by), [])
                 for index, response in enumerate(layers.responses, layers.first)
             ]
-        labels = classes_of(stimuli)
+        labels = stimuli.labels
         units = Cut.of(codes_within(layers.unit_responses, labels), layers.unit_responses, labels)
         silent = (layers.unit_responses == layers.unit_responses[:1]).all(0)
 
@@ -217,15 +219,12 @@ class InformationProbe:
         return property_codes(values, kind=property.kind, period=property.period, bins=self._bins)
 
 
-def _too_few_for_classes(stimuli: StimulusSet) -> str:
+def _too_few_for_classes(stimuli: int, classes: int) -> str:
     """Why information at fixed identity cannot be measured, or nothing."""
-    if not stimuli.labelled:
-        return f"{len(stimuli)} stimuli without labels: no identity to be fixed"
-    classes = len(stimuli.labels.unique())
     needed = FEWEST_PER_CLASS_AND_VALUE * BINS * classes
-    if len(stimuli) >= needed:
+    if stimuli >= needed:
         return ""
-    return f"{len(stimuli)} stimuli of {classes} classes, too few at fixed identity: it needs {needed:,}"
+    return f"{stimuli} stimuli of {classes} classes, too few at fixed identity: it needs {needed:,}"
 
 
 def _codes_within(stimuli: StimulusSet, property: PropertyValues) -> Int[Tensor, "stimuli 1"]:

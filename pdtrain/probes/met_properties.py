@@ -62,11 +62,6 @@ def local_met(
         yield Met(some, Cut.beside(cuts), paired=True)
 
 
-def classes_of(stimuli: StimulusSet) -> Int[Tensor, " stimuli"]:
-    """Class of each stimulus, from 0."""
-    return stimuli.labels.unique(return_inverse=True)[1]
-
-
 def told_by(
     layers: JoinedLayers,
     units: Cut,

@@ -215,6 +215,27 @@ def test_groups_of_units_have_the_influence_that_each_has_by_itself(paired: bool
         torch.testing.assert_close(found, alone[0])
 
 
+@pytest.mark.parametrize("groups", [[2, 3], [2, 4, 4], [10, -1], []])
+def test_groups_that_are_not_all_units_are_refused(groups: list[int]) -> None:
+    codes, halves = torch.arange(90)[:, None] % torch.arange(2, 11), half_samples(torch.zeros(90, dtype=torch.long))
+
+    with pytest.raises(ValueError, match="and there are 9; give each one group"):
+        half_differences_of_information(codes, codes, torch.ones(9, 1, 1), halves, paired=True, groups=groups)
+
+
+def test_classes_are_any_numbers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels, values = torch.arange(300) % 3, torch.rand(300, 4, generator=generator)
+    halves, weights = half_samples(labels), torch.rand(4, 1, 1, generator=generator)
+
+    def halved(labels: Tensor) -> Tensor:
+        codes = codes_within(values, labels)
+        stretched = stretches_of(codes, codes[:, :1], labels, values, values[:, :1])
+        return half_differences_of_information(codes, codes[:, :1], weights, halves, labels, stretched=stretched)
+
+    torch.testing.assert_close(halved(5 * labels - 7), halved(labels))
+
+
 @pytest.mark.parametrize("classes", [1, 3])
 def test_an_interval_does_not_depend_on_what_else_is_measured(classes: int) -> None:
     labels, values = torch.arange(600) % classes, torch.rand(600, 2, generator=torch.Generator().manual_seed(0))
