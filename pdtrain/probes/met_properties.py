@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pdtrain.estimators.contingency import bins_of
 from pdtrain.estimators.discretization import UNDEFINED
 from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import InformationTable, UnitInformation
@@ -16,6 +18,7 @@ from pdtrain.probes.joined_layers import JoinedLayers
 from pdtrain.probes.local_codes import FieldCodes
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
+_FEW_BINS = 31  # up to which properties are met together, however many each has
 _MOST_VALUES = 2**21  # of local properties that are met at a time, stimuli times units
 
 
@@ -40,12 +43,16 @@ def shared_met(
     properties: Mapping[str, PropertyValues],
     codes: Mapping[str, Int[Tensor, "stimuli 1"]],
     labels: Int[Tensor, " stimuli"] | None = None,
-) -> list[Met]:
-    """Properties that all units share, together, from the bins of each; none where there are none."""
-    if not codes:
-        return []
-    values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
-    return [Met(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels), paired=False)]
+) -> Iterator[Met]:
+    """Properties that all units share, from the bins of each: consecutive ones together where their bins are as many.
+
+    Tables of all have the bins of the one that has most: a thousand classes would be counted of the luminance too.
+    """
+    for _, names in groupby(codes, lambda name: max(_FEW_BINS, bins_of(codes[name])).bit_length()):
+        some = list(names)
+        values = [cut_from(properties[name], codes[name]) for name in some]
+        of_all = torch.cat([codes[name] for name in some], 1)
+        yield Met(some, Cut.of(of_all, torch.cat(values, 1), labels), paired=False)
 
 
 def local_met(
