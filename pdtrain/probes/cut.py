@@ -55,4 +55,4 @@ class Cut:
 
 def cut_from(property: PropertyValues, codes: Int[Tensor, "stimuli columns"]) -> Float[Tensor, "stimuli columns"]:
     """Values of a property that was cut at ranks; of one that was not, the codes themselves."""
-    return (property.values.view(codes.shape) if property.kind == "continuous" else codes).float()
+    return property.values.view(codes.shape) if property.kind == "continuous" else codes.float()
