@@ -122,7 +122,7 @@ class InformationProbe:
     def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
         found = list(side_by_side(self._tasks(responses, stimuli)))
-        among_all, within_classes = chain(*found[::2]), chain(*found[1::2])
+        among_all, within_classes = chain(*found[::2]), chain(*found[1::2])  # of each layer; tasks alternate
         measured = together(chain.from_iterable(zip(among_all, within_classes, strict=True)))
         if not self._nearest_neighbors:
             return measured
