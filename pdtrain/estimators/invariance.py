@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pdtrain.estimators.contingency import joint_counts, response_entropy
+from pdtrain.estimators.contingency import bins_first, joint_counts, response_entropy
 from pdtrain.estimators.corrections import corrected_information
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.finite import refuse_non_finite
@@ -66,7 +66,7 @@ def object_information(
     seed: int = 0,
     halves: Bool[Tensor, "splits stimuli"] | None = None,
     cut: Callable[[int], Int[Tensor, "stimuli units"]] | None = None,
-    memory_bytes: int = 2**27,
+    memory_bytes: int = 2**26,
 ) -> ObjectInformation:
     """Total and view-invariant information of every unit about pairs of objects.
 
@@ -113,11 +113,11 @@ def object_information(
     bins = possible_bins(objects, bins)
     pairs, possible = _pairs(len(labels), most_pairs, seed)
     codes = discretize(responses, bins) if cut is None else cut(bins)
-    per_object = joint_counts(codes, objects[:, None])[:, 0]
-    step = max(1, memory_bytes // (8 * 2 * 40 * per_object[..., 0].numel()))  # some forty float64 values per cell
+    per_object = bins_first(joint_counts(codes, objects[:, None])[:, 0])
+    step = max(1, memory_bytes // (8 * 2 * 40 * per_object[:, 0].numel()))  # some forty float64 values per cell
     fewest = max(FEWEST_VIEWS, int(_VIEWS_PER_BIN * bins))
-    found = [_of_pairs(per_object[..., part], fewest) for part in pairs.split(step)]
-    total, invariant = (torch.cat(parts, 1) for parts in zip(*found, strict=True))
+    found = [_of_pairs(per_object[:, part.T], fewest) for part in pairs.split(step)]
+    total, invariant = (torch.cat(parts).T.contiguous() for parts in zip(*found, strict=True))
     ratio = torch.where((total > 0) | invariant.isnan(), invariant / total.clamp_min(1e-12), 0.0)
     named = [(int(a), int(b)) for a, b in labels[pairs].tolist()]
     silent = (responses == responses[:1]).all(0)
@@ -155,9 +155,9 @@ def _pairs(objects: int, most: int, seed: int) -> tuple[Int[Tensor, "pairs 2"], 
     )
 
 
-def _of_pairs(counts: Float[Tensor, "units bins pairs 2"], fewest_views: int) -> tuple[Tensor, Tensor]:
-    """Total and view-invariant information, shape (units, pairs)."""
-    tables = counts.transpose(1, 2)
+def _of_pairs(planes: Float[Tensor, "bins two pairs units"], fewest_views: int) -> tuple[Tensor, Tensor]:
+    """Total and view-invariant information, shape (pairs, units)."""
+    tables = planes.permute(2, 3, 0, 1)
     total = response_entropy(tables)
     invariant = torch.where(total > 0, corrected_information(tables, permutation_law(tables)), 0.0)
     return total, invariant.masked_fill(tables.sum(-2).amin(-1) < fewest_views, torch.nan)
