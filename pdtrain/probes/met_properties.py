@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pdtrain.estimators.contingency import bins_of
 from pdtrain.estimators.discretization import UNDEFINED
 from pdtrain.estimators.influence import half_differences_of_information
 from pdtrain.estimators.information import InformationTable, UnitInformation
@@ -41,11 +43,14 @@ def shared_met(
     codes: Mapping[str, Int[Tensor, "stimuli 1"]],
     labels: Int[Tensor, " stimuli"] | None = None,
 ) -> list[Met]:
-    """Properties that all units share, together, from the bins of each; none where there are none."""
-    if not codes:
-        return []
-    values = [cut_from(properties[name], of_one) for name, of_one in codes.items()]
-    return [Met(list(codes), Cut.of(torch.cat(list(codes.values()), 1), torch.cat(values, 1), labels), paired=False)]
+    """Properties that all units share, from the bins of each: together as long as they have about as many."""
+    found = []
+    # a table has as many columns as the property of most bins: beside hundreds of classes eight would cost as much
+    for _, group in groupby(codes, key=lambda name: (bins_of(codes[name]) - 1).bit_length()):
+        names = list(group)
+        values = torch.cat([cut_from(properties[name], codes[name]) for name in names], 1)
+        found.append(Met(names, Cut.of(torch.cat([codes[name] for name in names], 1), values, labels), paired=False))
+    return found
 
 
 def local_met(
