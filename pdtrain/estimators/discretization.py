@@ -105,7 +105,7 @@ def stretches(
     Returns
     -------
     Tensor
-        Number of each bin's stretch, from 0 in each class, in the order of the labels, and column.
+        Number of each bin's stretch, from 0 in each class and column; classes in the order of the labels.
 
     Examples
     --------

@@ -29,7 +29,7 @@ class _Law:
     """Probability of each level of the statistic, or more, by the size of the rare row; and each count's level."""
 
     at_least: np.ndarray  # by size of the rare row, and level
-    level_of: dict[int, list[int]]  # by the column's size: level of each count
+    level_of: dict[int, np.ndarray]  # by the column's size: level of each count
 
 
 def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
@@ -58,23 +58,37 @@ def rare_row_p_values(tables: Tables) -> Float[Tensor, "*batch"]:
         chosen = ((sizes > 0).sum(-1) == 2) & (few | fourfold) & p_values.isnan().to(flat.device)
         rare = torch.where(sizes > 0, sizes, torch.inf)[chosen].argmin(-1)
         rows = turned[chosen].gather(1, rare[:, None, None].expand(-1, 1, turned.shape[-1]))[:, 0]
-        pairs = zip(rows.long().tolist(), turned[chosen].sum(-2).long().tolist(), strict=True)
-        found = [_p_value(row, columns) for row, columns in pairs]
-        p_values[chosen.cpu()] = torch.tensor(found, dtype=torch.float64)
+        found = _p_values(rows.long().cpu().numpy(), columns[chosen].long().cpu().numpy())
+        p_values[chosen.cpu()] = torch.from_numpy(found)
     return p_values.view(tables.shape[:-2]).to(tables.device)
 
 
-def _p_value(row: list[int], columns: list[int]) -> float:
-    """Of one rare row, given the sizes of the columns it falls on."""
-    stimuli = sum(row)
-    if sum(size > 0 for size in columns) == 2:
-        first = next(place for place, size in enumerate(columns) if size)
-        fewest, p_values = _fourfold_law(sum(columns), stimuli, columns[first])
-        return float(p_values[row[first] - fewest])
-    law = _law(_sizes(tuple(columns)), _round_up(stimuli))
-    level = sum(law.level_of[size][count] for size, count in zip(columns, row, strict=True) if size)
+def _p_values(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Of rare rows, given the sizes of the columns that each falls on: those of the same law together."""
+    stimuli, found = rows.sum(1), np.empty(len(rows))
+    laws = np.column_stack([columns, [_round_up(number) for number in stimuli.tolist()]])
+    distinct, which, counts = np.unique(laws, axis=0, return_inverse=True, return_counts=True)
+    members, last = which.argsort(kind="stable"), counts.cumsum()
+    for (*sizes, most), number, end in zip(distinct.tolist(), counts, last, strict=True):
+        alike = members[end - number : end]
+        of = _p_values_by_two if sum(size > 0 for size in sizes) == 2 else _p_values_by_many
+        found[alike] = of(rows[alike], stimuli[alike], tuple(sizes), most)
+    return found
+
+
+def _p_values_by_two(rows: np.ndarray, stimuli: np.ndarray, sizes: tuple[int, ...], most: int) -> np.ndarray:
+    first = next(place for place, size in enumerate(sizes) if size)
+    laws = [_fourfold_law(sum(sizes), number, sizes[first]) for number in stimuli.tolist()]
+    return np.array(
+        [p_values[count - fewest] for count, (fewest, p_values) in zip(rows[:, first].tolist(), laws, strict=True)]
+    )
+
+
+def _p_values_by_many(rows: np.ndarray, stimuli: np.ndarray, sizes: tuple[int, ...], most: int) -> np.ndarray:
+    law = _law(_sizes(sizes), most)
+    level = sum(law.level_of[size][rows[:, place]] for place, size in enumerate(sizes) if size)
     beyond = law.at_least.shape[1] - 1
-    return float(law.at_least[stimuli, level]) if level < beyond else float("nan")
+    return np.where(level < beyond, law.at_least[stimuli, np.minimum(level, beyond)], np.nan)
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +139,7 @@ def _law(columns: tuple[tuple[int, int], ...], most: int) -> _Law:
             joint = _with_column(joint, likely, level_of[size])
     at_least = joint[:, ::-1].cumsum(1)[:, ::-1]
     at_least = np.minimum(at_least / np.maximum(at_least[:, :1], 1e-300), 1.0)
-    return _Law(at_least, {size: levels.tolist() for size, levels in level_of.items()})
+    return _Law(at_least, level_of)
 
 
 def _with_column(joint: np.ndarray, likely: list[tuple[int, float]], level_of: np.ndarray) -> np.ndarray:

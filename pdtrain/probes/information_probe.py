@@ -154,15 +154,14 @@ class InformationProbe:
     def _shared(self, stimuli: StimulusSet) -> tuple[list[Met], list[Met] | None, str]:
         """Properties that all units share, cut among all stimuli and within classes; or why they are not cut there."""
         properties = {name: stimuli.property(name) for name in self._whole}
-        codes = {name: self._codes(property) for name, property in properties.items()}
-        overall = list(shared_met(properties, codes))
+        overall = shared_met(properties, {name: self._codes(property) for name, property in properties.items()})
         classes = len(stimuli.labels.unique())
         if classes == 1:  # as of stimuli without labels
             return overall, None, ""
         if too_few := _too_few_for_classes(len(stimuli), classes):
             return overall, None, too_few
         within = {name: _codes_within(stimuli, property) for name, property in properties.items() if name != IDENTITY}
-        return overall, list(shared_met(properties, within, stimuli.labels)), ""
+        return overall, shared_met(properties, within, stimuli.labels), ""
 
     def _among_all(self, layers: JoinedLayers, stimuli: StimulusSet, met: Sequence[Met]) -> list[Measurement]:
         units = Cut.of(layers.unit_codes(self._bins), layers.unit_responses)

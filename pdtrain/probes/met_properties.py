@@ -18,7 +18,6 @@ from pdtrain.probes.joined_layers import JoinedLayers
 from pdtrain.probes.local_codes import FieldCodes
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
-_FEW_BINS = 31  # up to which properties are met together, however many each has
 _MOST_VALUES = 2**21  # of local properties that are met at a time, stimuli times units
 
 
@@ -43,16 +42,15 @@ def shared_met(
     properties: Mapping[str, PropertyValues],
     codes: Mapping[str, Int[Tensor, "stimuli 1"]],
     labels: Int[Tensor, " stimuli"] | None = None,
-) -> Iterator[Met]:
-    """Properties that all units share, from the bins of each: consecutive ones together where their bins are as many.
-
-    Tables of all have the bins of the one that has most: a thousand classes would be counted of the luminance too.
-    """
-    for _, names in groupby(codes, lambda name: max(_FEW_BINS, bins_of(codes[name])).bit_length()):
-        some = list(names)
-        values = [cut_from(properties[name], codes[name]) for name in some]
-        of_all = torch.cat([codes[name] for name in some], 1)
-        yield Met(some, Cut.of(of_all, torch.cat(values, 1), labels), paired=False)
+) -> list[Met]:
+    """Properties that all units share, from the bins of each: together as long as they have about as many."""
+    found = []
+    # a table has as many columns as the property of most bins: beside hundreds of classes eight would cost as much
+    for _, group in groupby(codes, key=lambda name: (bins_of(codes[name]) - 1).bit_length()):
+        names = list(group)
+        values = torch.cat([cut_from(properties[name], codes[name]) for name in names], 1)
+        found.append(Met(names, Cut.of(torch.cat([codes[name] for name in names], 1), values, labels), paired=False))
+    return found
 
 
 def local_met(

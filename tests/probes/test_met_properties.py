@@ -9,19 +9,20 @@ from pdtrain.probes.met_properties import shared_met
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
 
-def test_properties_of_many_bins_are_met_apart_and_all_in_their_order() -> None:
-    bins = {"luminance": 8, "contrast": 10, "identity": 300, "level": 5}
-    codes = {name: torch.arange(600)[:, None] % number for name, number in bins.items()}
-    properties = {name: PropertyValues(of_one[:, 0], "discrete") for name, of_one in codes.items()}
+def test_properties_share_tables_as_long_as_they_have_about_as_many_bins() -> None:
+    stimuli = torch.arange(400)
+    codes = {name: (stimuli % bins)[:, None] for name, bins in (("a", 8), ("b", 5), ("class", 100), ("c", 8))}
+    properties = {name: PropertyValues(of_one[:, 0], "discrete", None) for name, of_one in codes.items()}
 
-    found = list(shared_met(properties, codes))
+    found = shared_met(properties, codes)
 
-    assert [met.names for met in found] == [["luminance", "contrast"], ["identity"], ["level"]]
-    assert [met.cut.stretches.shape[2] for met in found] == [10, 300, 5]
-    assert torch.equal(found[0].cut.codes[:, [1]], codes["contrast"])
+    assert [met.names for met in found] == [["a", "b"], ["class"], ["c"]]  # in their order
+    assert [met.cut.stretches.shape[2] for met in found] == [8, 100, 8]
+    assert torch.equal(torch.cat([met.cut.codes for met in found], 1), torch.cat(list(codes.values()), 1))
+    assert shared_met({}, {}) == []
 
 
-def test_rows_do_not_depend_on_which_properties_are_met_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_do_not_depend_on_which_properties_share_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     images, labels = torch.rand(800, 1, 6, 6, generator=generator), torch.arange(800) % 40
     stimuli = StimulusSet(images, labels, {"level": torch.arange(800) % 3})
@@ -31,7 +32,7 @@ def test_rows_do_not_depend_on_which_properties_are_met_together(monkeypatch: py
     probe = InformationProbe(["luminance", "identity", "level"])
 
     apart = probe.measure([response], stimuli)
-    monkeypatch.setattr(met_properties, "_FEW_BINS", 1000)
+    monkeypatch.setattr(met_properties, "bins_of", lambda codes: 1)
     together = probe.measure([response], stimuli)
 
     for row, other in zip(apart.rows, together.rows, strict=True):
