@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pdtrain.estimators.contingency import LN2, Planes
 
-MOVED = ("average", "edge")  # who crosses the edges of bins; the wider interval counts
+MOVED = ("average", "edge")  # who crosses the edges of bins (`_EFFECTS`); the wider interval counts
 _RIDGE = 1e-9  # of the number of stimuli: makes margins that stand for the same thing share it
 _SMOOTHING = 0.5  # stimuli in each cell of filled rows and columns, so that an empty one can be moved into
 
@@ -63,7 +63,7 @@ def influence_of_cells(
     True
     """
     values, rows, columns = pointwise_information(planes), planes.sum(1), planes.sum(0)
-    effects = [(_edges if way == "edge" else _margins)(values, planes, rows, columns) for way in moved]
+    effects = [_EFFECTS[way](values, planes, rows, columns) for way in moved]
     row_effect, column_effect = (torch.stack(of_ways) for of_ways in zip(*effects, strict=True))
     influence = values - _within(row_effect, rows, same_rows)[:, :, None]
     influence -= _within(column_effect, columns, same_columns)[:, None]
@@ -120,6 +120,9 @@ def _margins(values: Planes, weights: Planes, rows: Tensor, columns: Tensor) -> 
     row_effect = _solved(normal, of_rows - (shares * of_columns).sum(1))
     column_effect = (of_columns - (weights * row_effect[:, None]).sum(0)) / columns.clamp_min(1)
     return row_effect.to(precision), column_effect.to(precision)
+
+
+_EFFECTS = dict(zip(MOVED, (_margins, _edges), strict=True))
 
 
 def _solved(

@@ -4,6 +4,7 @@ The information is a sum over classes, which are shuffled apart: means and varia
 that hardly ever fire, leave it few values, the laws of the classes are convolved.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,8 +30,6 @@ _LIKELY = 0.3  # matched p-value that is left as it is: counting takes a millise
 _MANY_WAYS = 8192  # to fill columns with at most MOST stimuli: beyond, those that come to the same are merged
 _COUNTED = 0.1  # share of the variance that counted laws need to have
 _NEGLIGIBLE = 1e-6  # variance of a class, nats squared
-
-_RareRow = tuple[bytes, bytes]  # its counts, and the sizes of the columns they are in, int64: quicker to look up
 
 
 def conditional_p_values(
@@ -88,11 +87,10 @@ def conditional_p_values(
     arrays = [t[places].cpu().numpy() for t in (observed, mean, variance, varying)]
     rare_rows = _RareRows.of(flat[places].cpu().numpy().astype(np.int64))
     of_classes = arrays[2] * arrays[3]
-    enough = (of_classes * rare_rows.countable).sum(-1) >= _COUNTED * of_classes.sum(-1)
-    for item in enough.nonzero()[0].tolist():
-        exact = _convolved(rare_rows.of_classes(item), *(array[item] for array in arrays))
-        if exact is not None:
-            p_values[places[item]] = exact
+    enough = ((of_classes * rare_rows.countable).sum(-1) >= _COUNTED * of_classes.sum(-1)).nonzero()[0]
+    exact = torch.from_numpy(_convolved(rare_rows.of_items(enough), *(array[enough] for array in arrays)))
+    chosen, exact = places[torch.from_numpy(enough).to(places.device)], exact.to(places.device)
+    p_values[chosen] = torch.where(exact.isnan(), p_values[chosen], exact)
     return p_values.view(tables.shape[:-3])
 
 
@@ -112,66 +110,65 @@ def _cells_by_chance(tables: Tensor, values_met: Tensor, varying: Tensor) -> Ten
 
 
 def _convolved(
-    rare_rows: list[_RareRow | None],
-    observed: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
-    varying: np.ndarray,
-) -> float | None:
-    """P-value of one unit and property; None where it is too small to be told."""
-    found = {c: rare_rows[c] for c in varying.nonzero()[0].tolist()}
-    total = float(variance[varying].sum())
-    power = max(0, int(np.floor(np.log2(np.sqrt(total) / _PER_DEVIATION / _FINE))))
-    level, transform = 0, np.ones(_LEVELS // 2 + 1, dtype=complex)
-    for rows in found.values():
-        if rows is not None:
-            fine_level, stimuli, columns = _counted_out(*rows)
-            level += (fine_level + (1 << power >> 1)) >> power
-            transform *= _transform(stimuli, columns, power)
-    smooth = [c for c, rows in found.items() if rows is None]
-    if smooth:
-        step = _FINE * 2**power
-        level += round(float(observed[smooth].sum()) / step)
-        transform *= _smooth_transform(float(mean[smooth].sum()), float(variance[smooth].sum()), step)
-    if level >= _LEVELS:
-        return None
-    p_value = float(np.fft.irfft(transform, _LEVELS)[level:].sum())
-    return min(p_value, 1.0) if p_value > _ACCURATE else None
-
-
-@lru_cache(maxsize=16384)
-def _counted_out(row: bytes, columns: bytes) -> tuple[int, int, tuple[int, ...]]:
-    """Statistic of a rare row, in fine steps; how many stimuli it has, and the sizes of columns that give its law."""
-    counts, sizes = np.frombuffer(row, np.int64).tolist(), np.frombuffer(columns, np.int64).tolist()
-    filled = tuple(sorted(size for size in sizes if size))
-    count, size = np.array([met for met in zip(counts, sizes, strict=True) if met[1]]).T
-    return int(_deviance(count, size, sum(counts) / sum(filled)).sum()), sum(counts), filled
+    rare_rows: "_RareRows", observed: np.ndarray, mean: np.ndarray, variance: np.ndarray, varying: np.ndarray
+) -> np.ndarray:
+    """P-values of units and properties, shape (items,), from what they have in each class; NaN where too small to be
+    told.
+    """
+    deviation = np.sqrt((variance * varying).sum(1))
+    power = np.floor(np.log2(deviation / _PER_DEVIATION / _FINE)).clip(min=0).astype(np.int64)
+    step = _FINE * 2.0**power
+    counted, smooth = varying & rare_rows.countable, varying & ~rare_rows.countable
+    observed, mean, variance = ((of * smooth).sum(1) for of in (observed, mean, variance))
+    levels = np.where(counted, _coarse(rare_rows.level, power[:, None]), 0).sum(1)
+    levels += np.round(observed / step).astype(np.int64)
+    found = np.full(len(levels), np.nan)
+    for item in (levels < _LEVELS).nonzero()[0].tolist():
+        transform = np.ones(_LEVELS // 2 + 1, dtype=complex)
+        for law in rare_rows.laws(item, counted[item]):
+            transform *= _transform(*law, int(power[item]))
+        if variance[item] > 0:
+            transform *= _smooth_transform(mean[item], variance[item], step[item])
+        p_value = np.fft.irfft(transform, _LEVELS)[levels[item] :].sum()
+        if p_value > _ACCURATE:
+            found[item] = min(p_value, 1.0)
+    return found
 
 
 @dataclass(frozen=True)
 class _RareRows:
-    """The rarer of two rows, or of two columns, of tables whose law can be counted out, by batch and class."""
+    """The rarer of two rows, or of two columns, of tables whose law can be counted out, by item and class.
 
-    of_rows: "_Rarer"
-    of_columns: "_Rarer"
-    turned: np.ndarray
+    Its statistic in fine steps, how many stimuli it has, and the sizes of the columns they may fall in, zeros first.
+    """
+
     countable: np.ndarray
+    level: np.ndarray
+    stimuli: np.ndarray
+    columns: np.ndarray
 
     @classmethod
     def of(cls, tables: np.ndarray) -> "_RareRows":
-        """Of tables of shape (batch, classes, response bins, property bins)."""
+        """Of tables of shape (items, classes, response bins, property bins)."""
         rows, columns = _rarer_of_two(tables), _rarer_of_two(tables.swapaxes(-1, -2))
         turned = (columns.size < rows.size) | ((columns.size == rows.size) & (columns.width < rows.width))
-        return cls(rows, columns, turned, np.where(turned, columns.countable, rows.countable))
+        countable = np.where(turned, columns.countable, rows.countable)
+        level, stimuli = np.zeros((2, *countable.shape), dtype=np.int64)
+        sizes = np.zeros((*countable.shape, max(tables.shape[-2:])), dtype=np.int64)
+        for of, chosen in ((rows, countable & ~turned), (columns, countable & turned)):
+            counts, filled = of.row[chosen], of.columns[chosen]
+            level[chosen], stimuli[chosen] = _statistic(counts, filled), counts.sum(-1)
+            sizes[chosen, : filled.shape[-1]] = filled
+        return cls(countable, level, stimuli, np.sort(sizes, -1))
 
-    def of_classes(self, item: int) -> list[_RareRow | None]:
-        """Of each class; None where it cannot be counted out."""
-        countable = self.countable[item].tolist()
-        return [self._of_class((item, place)) if known else None for place, known in enumerate(countable)]
+    def of_items(self, chosen: np.ndarray) -> "_RareRows":
+        """Those of some items."""
+        return _RareRows(self.countable[chosen], self.level[chosen], self.stimuli[chosen], self.columns[chosen])
 
-    def _of_class(self, place: tuple[int, int]) -> _RareRow:
-        of = self.of_columns if self.turned[place] else self.of_rows
-        return of.row[place].tobytes(), of.columns[place].tobytes()
+    def laws(self, item: int, classes: np.ndarray) -> Iterator[tuple[int, bytes]]:
+        """What the law of each of some classes follows from, for `_transform`: bytes are quick to look up."""
+        for stimuli, columns in zip(self.stimuli[item, classes].tolist(), self.columns[item, classes], strict=True):
+            yield stimuli, columns.tobytes()
 
 
 @dataclass(frozen=True)
@@ -196,7 +193,19 @@ def _rarer_of_two(tables: np.ndarray) -> _Rarer:
     return _Rarer(fewest, width, row, columns, two & (few | (width == 2)))
 
 
-def _deviance(count: np.ndarray, size: np.ndarray | int, share: float) -> np.ndarray:
+def _statistic(row: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Of rare rows, given the sizes of their columns, in fine steps."""
+    share = (row.sum(-1) / columns.sum(-1))[:, None]
+    of_columns = _deviance(row, np.maximum(columns, 1), share)
+    return np.where(columns > 0, of_columns, 0).sum(-1)
+
+
+def _coarse(levels: np.ndarray, power: np.ndarray | int) -> np.ndarray:
+    """Levels on a grid of 2^power fine steps."""
+    return (levels + (1 << power >> 1)) >> power
+
+
+def _deviance(count: np.ndarray, size: np.ndarray | int, share: np.ndarray | float) -> np.ndarray:
     """What so many stimuli of the rare row in columns of such sizes add to the statistic, in fine steps."""
     rest = size - count
     found: np.ndarray = xlogy(count, count / (size * share)) + xlogy(rest, rest / (size * (1 - share)))
@@ -245,11 +254,10 @@ def _merged(
 
 
 @lru_cache(maxsize=2048)
-def _transform(stimuli: int, columns: tuple[int, ...], power: int) -> np.ndarray:
+def _transform(stimuli: int, columns: bytes, power: int) -> np.ndarray:
     """Fourier transform of a counted law on the grid of the sum, whose steps are 2^power fine ones."""
-    levels, probabilities = _law(stimuli, columns)
-    levels = (levels + (1 << power >> 1)) >> power
-    return np.fft.rfft(np.bincount(levels % _LEVELS, probabilities, minlength=_LEVELS))
+    levels, probabilities = _law(stimuli, tuple(size for size in np.frombuffer(columns, np.int64).tolist() if size))
+    return np.fft.rfft(np.bincount(_coarse(levels, power) % _LEVELS, probabilities, minlength=_LEVELS))
 
 
 def _smooth_transform(mean: float, variance: float, step: float) -> np.ndarray:

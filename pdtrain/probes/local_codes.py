@@ -19,6 +19,7 @@ from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
 
 _KEPT_BYTES = 256 * 2**20  # at 2 a value: 35 layers of 256 units, no two seeing the same, 1,000 stimuli, 14 properties
+_MOST_OF_INT8 = 2**7  # bins
 _MOST_VALUES = 2**23  # of a property at a time, stimuli times fields
 _PORTION_BYTES = 4 * 2**20  # of intensities, and of what is read of a map in all fields; small maps are quicker
 
@@ -112,7 +113,8 @@ class _Compact:
     @staticmethod
     def _narrow(property: PropertyValues, codes: Tensor, labels: Tensor | None = None) -> Cut:
         cut = Cut.of(codes, cut_from(property, codes), labels)
-        return Cut(codes.char(), cut.stretches.char(), labels)
+        narrow = torch.int8 if cut.stretches.shape[2] <= _MOST_OF_INT8 else torch.int16
+        return Cut(codes.to(narrow), cut.stretches.to(narrow), labels)
 
     @property
     def bytes(self) -> int:

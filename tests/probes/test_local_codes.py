@@ -71,3 +71,19 @@ def test_what_fields_show_is_measured_once_for_all_layers_and_points(
 
     corners = torch.cat([torch.stack([f.top, f.bottom, f.left, f.right], 1) for f in _LAYERS])
     assert measured == [len(corners.unique(dim=0))] * points
+
+
+def test_more_bins_than_a_byte_holds_are_kept() -> None:
+    # shared values, each a bin of its own, and what lies between two of them another
+    luminance = torch.tensor(
+        [v / 100 + (0.1 + i / 100) / 100 * (i > 0) for v in range(66) for i in [0] * 22 + [*range(1, 12)]]
+    )
+    stimuli = StimulusSet(
+        luminance[:, None, None, None].expand(-1, 1, 4, 4).contiguous(), torch.zeros(len(luminance)).long()
+    )
+    fields = ReceptiveFields(*torch.tensor([[0], [4], [0], [4]]))
+
+    ((codes,),) = (found.values() for found in LocalCodes(100).of([fields], _LOCAL[:1], stimuli, within=False))
+
+    assert _LOCAL[0] == "luminance@receptive_field" and int(codes.overall.codes.max()) > 128
+    assert torch.equal(codes.overall.codes, property_codes(local_luminance(stimuli.pixels, fields), bins=100))
