@@ -6,6 +6,7 @@ bins once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Int
@@ -14,6 +15,7 @@ from torch import Tensor
 from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.discretization import property_codes
 from pdtrain.probes.cut import Cut, cut_from
+from pdtrain.probes.layer_by_layer import side_by_side
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
@@ -86,11 +88,16 @@ class LocalCodes:
     ) -> dict[str, "_Compact"]:
         key = corners.numpy().tobytes()
         found = {name: self._kept[name, key] for name in names if (name, key) in self._kept}
-        for name, property in _measured(corners, [name for name in names if name not in found], stimuli).items():
-            found[name] = _Compact.cut(property, self._bins, stimuli.labels if within else None)
+        new = [name for name in names if name not in found]
+        tasks = (partial(self._cut, corners, name, stimuli, within) for name in new)
+        for name, cut in zip(new, side_by_side(tasks), strict=True):
+            found[name] = cut
             if sum(kept.bytes for kept in self._kept.values()) + found[name].bytes <= _KEPT_BYTES:
                 self._kept[name, key] = found[name]
         return found
+
+    def _cut(self, corners: Int[Tensor, "fields 4"], name: str, stimuli: StimulusSet, within: bool) -> "_Compact":
+        return _Compact.cut(_measured(corners, name, stimuli), self._bins, stimuli.labels if within else None)
 
 
 @dataclass(frozen=True)
@@ -145,18 +152,14 @@ def _groups(layers: Sequence[ReceptiveFields], stimuli: int) -> Iterator[list[In
         yield group
 
 
-def _measured(
-    corners: Int[Tensor, "fields 4"], names: Sequence[str], stimuli: StimulusSet
-) -> dict[str, PropertyValues]:
-    """Values of local properties in fields, of a few stimuli at a time."""
-    fields = ReceptiveFields(*corners.unbind(1))
-    known = {name: PROPERTIES[name.partition("@")[0]] for name in names}
-    values = {name: torch.empty(len(stimuli), len(corners)) for name in names}
+def _measured(corners: Int[Tensor, "fields 4"], name: str, stimuli: StimulusSet) -> PropertyValues:
+    """Values of a local property in fields, of a few stimuli at a time."""
+    fields, property = ReceptiveFields(*corners.unbind(1)), PROPERTIES[name.partition("@")[0]]
+    assert property.local is not None
+    values = torch.empty(len(stimuli), len(corners))
     number = max(1, _PORTION_BYTES // (4 * stimuli.pixels.shape[1:].numel() + 8 * len(corners)))
     start = 0
-    for portion in stimuli.portions(number) if names else ():
-        rows = slice(start, start := start + len(portion))
-        for name, property in known.items():
-            assert property.local is not None
-            values[name][rows] = property.local(portion, fields)
-    return {name: PropertyValues(values[name], of.kind, of.period) for name, of in known.items()}
+    for portion in stimuli.portions(number):
+        values[start : start + len(portion)] = property.local(portion, fields)
+        start += len(portion)
+    return PropertyValues(values, property.kind, property.period)
