@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,7 @@ from pdtrain.estimators.dimension import (
 from pdtrain.estimators.lower_bounds import lower_bound_in
 from pdtrain.estimators.ratios import RATIO_ESTIMATORS
 from pdtrain.limits import check_value
-from pdtrain.probes.layer_by_layer import InParts, LayerByLayer
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.rows import layer_row
 from pdtrain.results.measures import DIMENSION
 from pdtrain.results.rows import Measurement, Row
@@ -47,7 +47,7 @@ def _title(estimator: str) -> str:
     return _TITLES.get(estimator, f"intrinsic dimension ({estimator.replace('_', ' ')})")
 
 
-class DimensionProbe(InParts):
+class DimensionProbe:
     """Measures intrinsic dimension, in dimensions.
 
     Parameters
@@ -133,14 +133,14 @@ class DimensionProbe(InParts):
                 f"({stimuli.number_key}) or resamplings=0"
             )
 
-    def parts(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Iterator[Callable[[], Measurement]]:
+    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Estimate the dimension of each layer's representation of the stimuli."""
         labels = stimuli.labels if self._per_class else None
         tasks = (
             (response, partial(self._of_layer, response, index, labels, stimuli.halves))
             for index, response in enumerate(responses)
         )
-        return self._layers.parts(stimuli, tasks)
+        return self._layers.measure(stimuli, tasks)
 
     def _of_layer(
         self,

@@ -26,7 +26,7 @@ from pdtrain.limits import check_value
 from pdtrain.probes.cut import Cut
 from pdtrain.probes.information_rows import AT_FIXED_IDENTITY, STATISTICS, nothing_known
 from pdtrain.probes.joined_layers import JoinedLayers, joined
-from pdtrain.probes.layer_by_layer import InParts, OnceOfInput, together
+from pdtrain.probes.layer_by_layer import OnceOfInput, side_by_side, together
 from pdtrain.probes.local_codes import LocalCodes
 from pdtrain.probes.met_properties import Met, local_met, shared_met, told_by
 from pdtrain.probes.rows import mean_row
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 _CHECKED_UNITS = 32  # of a layer, by nearest neighbours: some milliseconds each
 
 
-class InformationProbe(InParts):
+class InformationProbe:
     """Measures mutual information between unit responses and properties, in bits.
 
     Parameters
@@ -119,18 +119,17 @@ class InformationProbe(InParts):
                     name, values, len(stimuli), FEWEST_PER_VALUE * values, stimuli.number_key,
                 )  # fmt: skip
 
-    def whole(
-        self, found: Sequence[list[Measurement]], responses: Sequence[LayerResponse], stimuli: StimulusSet
-    ) -> Measurement:
-        """The rows of each layer, among all stimuli and then within classes; and without bins."""
-        among_all, within_classes = chain(*found[::2]), chain(*found[1::2])  # of each layer; parts alternate
+    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
+        """Measure every sampled unit of every layer about every property; and beyond the class, where known."""
+        found = list(side_by_side(self._tasks(responses, stimuli)))
+        among_all, within_classes = chain(*found[::2]), chain(*found[1::2])  # of each layer; tasks alternate
         measured = together(chain.from_iterable(zip(among_all, within_classes, strict=True)))
         if not self._nearest_neighbors:
             return measured
         without_bins = _without_bins(responses, {name: stimuli.property(name) for name in self._whole})
         return Measurement(measured.rows + without_bins, measured.unit_rows)
 
-    def parts(
+    def _tasks(
         self, responses: Sequence[LayerResponse], stimuli: StimulusSet
     ) -> Iterator[Callable[[], list[Measurement]]]:
         """Of some layers after others: what is to be measured of each among all stimuli, and then within classes."""

@@ -1,11 +1,11 @@
 """How probes go through layers: some side by side, and the input, which training does not change, once.
 
 What is measured of one layer does not depend on the others. Most of it is too little at a time for all cores to share,
-so that they take a layer each; and while the last layers of one probe are measured, the first of the next can be.
+so that they take a layer each.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -21,38 +21,18 @@ _MOST = 4  # layers at once: each takes working memory of its own
 Found = TypeVar("Found")
 
 
-class InParts:
-    """A probe whose measurement is made of parts that do not depend on each other, such as layers."""
-
-    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
-        """Measure all parts, side by side."""
-        return self.whole(list(side_by_side(self.parts(responses, stimuli))), responses, stimuli)
-
-    def parts(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Iterator[Callable[[], Any]]:
-        """What is to be done."""
-        raise NotImplementedError
-
-    def whole(self, found: Sequence[Any], responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
-        """The measurement, from what the parts gave, in their order: their rows, unless it says otherwise."""
-        return together(found)
-
-
-def is_in_parts(probe: object) -> bool:
-    """Whether a probe's parts are all that it measures: one that is built on another may add to them."""
-    return isinstance(probe, InParts) and type(probe).measure is InParts.measure
-
-
 class LayerByLayer:
-    """A probe's parts where each is a layer; what was measured of the input is kept."""
+    """Measures layers, and keeps what was measured of the input."""
 
     def __init__(self) -> None:
         self._input: OnceOfInput[Measurement] = OnceOfInput()
 
-    def parts(
+    def measure(
         self, stimuli: StimulusSet, tasks: Iterable[tuple[LayerResponse, Callable[[], Measurement]]]
-    ) -> Iterator[Callable[[], Measurement]]:
-        """The task of each layer."""
-        return (partial(self._input.found, stimuli, response, task) for response, task in tasks)
+    ) -> Measurement:
+        """What the task of each layer finds, in their order."""
+        once = self._input.found
+        return together(side_by_side(partial(once, stimuli, response, task) for response, task in tasks))
 
 
 class OnceOfInput(Generic[Found]):
@@ -89,7 +69,6 @@ def side_by_side(tasks: Iterable[Callable[[], Found]]) -> Iterator[Found]:
     due: deque[Future[Found]] = deque()
     try:
         with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(threads // at_once,)) as pool:
-            torch.set_num_threads(threads // at_once)  # where tasks are made, too: more would wait for each other
             for task in tasks:
                 due.append(pool.submit(task))
                 if len(due) > at_once:

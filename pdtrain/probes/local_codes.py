@@ -6,6 +6,7 @@ bins once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Int
@@ -14,6 +15,7 @@ from torch import Tensor
 from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.discretization import property_codes
 from pdtrain.probes.cut import Cut, cut_from
+from pdtrain.probes.layer_by_layer import side_by_side
 from pdtrain.stimuli.properties import PROPERTIES
 from pdtrain.stimuli.receptive_field import ReceptiveFields
 from pdtrain.stimuli.stimulus_set import PropertyValues, StimulusSet
@@ -86,13 +88,16 @@ class LocalCodes:
     ) -> dict[str, "_Compact"]:
         key = corners.numpy().tobytes()
         found = {name: self._kept[name, key] for name in names if (name, key) in self._kept}
-        for name in (name for name in names if name not in found):
-            found[name] = _Compact.cut(
-                _measured(corners, name, stimuli), self._bins, stimuli.labels if within else None
-            )
+        new = [name for name in names if name not in found]
+        tasks = (partial(self._cut, corners, name, stimuli, within) for name in new)
+        for name, cut in zip(new, side_by_side(tasks), strict=True):
+            found[name] = cut
             if sum(kept.bytes for kept in self._kept.values()) + found[name].bytes <= _KEPT_BYTES:
                 self._kept[name, key] = found[name]
         return found
+
+    def _cut(self, corners: Int[Tensor, "fields 4"], name: str, stimuli: StimulusSet, within: bool) -> "_Compact":
+        return _Compact.cut(_measured(corners, name, stimuli), self._bins, stimuli.labels if within else None)
 
 
 @dataclass(frozen=True)

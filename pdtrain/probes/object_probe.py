@@ -1,7 +1,7 @@
 """View-invariant object information: of single units about pairs of objects, and of each layer's population."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from pdtrain.estimators.invariance import (
     random_parts,
 )
 from pdtrain.limits import check_value
-from pdtrain.probes.layer_by_layer import InParts, LayerByLayer
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.probes.rows import layer_row, mean_row, unit_rows
 from pdtrain.results.measures import (
     ACCURACY,
@@ -46,7 +46,7 @@ OF_ACTIVE = {
 }
 
 
-class ObjectInformationProbe(InParts):
+class ObjectInformationProbe:
     """Measures total and view-invariant object information of single units, in bits, over pairs of objects.
 
     Parameters
@@ -86,12 +86,12 @@ class ObjectInformationProbe(InParts):
             self.name, bins, views, possible, nothing, stimuli.number_key,
         )  # fmt: skip
 
-    def parts(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Iterator[Callable[[], Measurement]]:
+    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Mean over pairs and units, with and without silent ones; per unit, the mean over pairs."""
         tasks = (
             (response, partial(self._of_layer, response, index, stimuli)) for index, response in enumerate(responses)
         )
-        return self._layers.parts(stimuli, tasks)
+        return self._layers.measure(stimuli, tasks)
 
     def _of_layer(self, response: LayerResponse, index: int, stimuli: StimulusSet) -> Measurement:
         try:
@@ -134,7 +134,7 @@ def _note(found: ObjectInformation, stimuli: StimulusSet) -> str:
     return "; ".join(notes)
 
 
-class DiscriminabilityProbe(InParts):
+class DiscriminabilityProbe:
     """Measures how well a linear classifier of a layer's sampled units tells objects apart on held-out views.
 
     Parameters
@@ -178,7 +178,7 @@ class DiscriminabilityProbe(InParts):
                     f"({stimuli.number_key})"
                 )
 
-    def parts(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Iterator[Callable[[], Measurement]]:
+    def measure(self, responses: Sequence[LayerResponse], stimuli: StimulusSet) -> Measurement:
         """Accuracy on all held-out stimuli together, its interval, and chance."""
         parts, note = self._parts(stimuli)
         note = f"{note}; {stimuli.label_kind} labels"
@@ -186,7 +186,7 @@ class DiscriminabilityProbe(InParts):
             (response, partial(self._of_layer, response, index, stimuli, parts, note))
             for index, response in enumerate(responses)
         )
-        return self._layers.parts(stimuli, tasks)
+        return self._layers.measure(stimuli, tasks)
 
     def _of_layer(
         self, response: LayerResponse, index: int, stimuli: StimulusSet, parts: Int[Tensor, " stimuli"], note: str

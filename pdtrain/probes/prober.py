@@ -4,9 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
@@ -23,7 +20,6 @@ from pdtrain.activations.unchanged import unchanged
 from pdtrain.limits import STATISTICS, check_value
 from pdtrain.probes.activity import batch_dependence_rows, silent_unit_rows
 from pdtrain.probes.indices import DEFAULT_PROPERTY, MEASURES, indices, pruned_fraction
-from pdtrain.probes.layer_by_layer import is_in_parts, side_by_side
 from pdtrain.probes.stored_units import units_of_first_version
 from pdtrain.results.catalogue import Catalogue
 from pdtrain.results.dissimilarities import Dissimilarities
@@ -77,10 +73,6 @@ Progress = Callable[[str, int, int], None]
 
 def _say_nothing(stage: str, done: int, total: int) -> None:
     pass
-
-
-def _named(place: int, part: Callable[[], Any]) -> tuple[int, Any]:
-    return place, part()
 
 
 class _Watched(list[LayerResponse]):
@@ -218,7 +210,10 @@ class Prober:
             if current_shards().rank:
                 return []
             unsteady = batch_dependence(self._recorder, model, self.stimuli.images, responses)
-            found = self._found(probes, point, responses, progress)
+            found = [
+                self._timed(probe, point, _Watched(responses, probe.name.replace("_", " "), progress))
+                for probe in probes
+            ]
         rows, unit_rows = self._said(
             [
                 *silent_unit_rows(responses),
@@ -238,49 +233,13 @@ class Prober:
         self.seconds.append(time.perf_counter() - started)
         return rows
 
-    def _found(
-        self, probes: Sequence[Probe], point: ProbePoint, responses: Sequence[LayerResponse], progress: Progress
-    ) -> list[Measurement]:
-        """What each probe finds; of consecutive ones the first parts begin while the last of the one before go on."""
-        found: list[Measurement] = []
-        watched = [_Watched(responses, probe.name.replace("_", " "), progress) for probe in probes]
-        for in_parts, group in groupby(zip(probes, watched, strict=True), lambda each: is_in_parts(each[0])):
-            found += (self._by_parts if in_parts else self._one_by_one)(list(group))
-        return [self._compared(*each, point) for each in zip(probes, watched, found, strict=True)]
-
-    def _one_by_one(self, probes: Sequence[tuple[Probe, Sequence[LayerResponse]]]) -> Iterator[Measurement]:
-        for probe, responses in probes:
-            started = time.perf_counter()
-            yield probe.measure(responses, self.stimuli)
-            self.seconds_by_probe[probe.name] = time.perf_counter() - started
-
-    def _by_parts(self, probes: Sequence[tuple[Any, Sequence[LayerResponse]]]) -> Iterator[Measurement]:
-        parts = (
-            partial(_named, place, part)
-            for place, (probe, responses) in enumerate(probes)
-            for part in probe.parts(responses, self.stimuli)
-        )
+    def _timed(self, probe: Probe, point: ProbePoint, responses: Sequence[LayerResponse]) -> Measurement:
         started = time.perf_counter()
-        done = groupby(side_by_side(parts), itemgetter(0))
-        by_place = {}
-        for place, found in done:
-            by_place[place] = [part for _, part in found]
-            # of parts that overlap with those of another probe, to the end of its last
-            self.seconds_by_probe[probes[place][0].name] = time.perf_counter() - started
-            started = time.perf_counter()
-        for place, (probe, responses) in enumerate(probes):
-            yield probe.whole(by_place.get(place, []), responses, self.stimuli)
-
-    def _compared(
-        self, probe: Probe, responses: Sequence[LayerResponse], found: Measurement, point: ProbePoint
-    ) -> Measurement:
-        """With the rows of a probe that looks back."""
-        if not isinstance(probe, LooksBack) or (now := found.dissimilarities) is None:
-            return found
-        started = time.perf_counter()
-        rows = [*found.rows, *probe.compare(responses, now, self._past(point, now))]
-        self.seconds_by_probe[probe.name] += time.perf_counter() - started
-        return replace(found, rows=rows)
+        found = probe.measure(responses, self.stimuli)
+        if isinstance(probe, LooksBack) and (now := found.dissimilarities) is not None:
+            found = replace(found, rows=[*found.rows, *probe.compare(responses, now, self._past(point, now))])
+        self.seconds_by_probe[probe.name] = time.perf_counter() - started
+        return found
 
     def _past(self, point: ProbePoint, now: Dissimilarities) -> dict[str, tuple[ProbePoint, Dissimilarities | None]]:
         """What the store kept of the points that this one is compared with; the first has none before it."""

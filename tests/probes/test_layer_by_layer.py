@@ -9,7 +9,7 @@ from pdtrain.activations.layers import INPUT, Layer
 from pdtrain.activations.recorder import LayerResponse
 from pdtrain.probes.dimension_probe import DimensionProbe
 from pdtrain.probes.information_probe import InformationProbe
-from pdtrain.probes.layer_by_layer import LayerByLayer, side_by_side
+from pdtrain.probes.layer_by_layer import LayerByLayer
 from pdtrain.results.rows import Measurement
 from pdtrain.stimuli.objects import render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet
@@ -57,7 +57,7 @@ def test_an_error_in_one_layer_is_raised_and_threads_are_as_before(two_threads: 
 
     tasks = [(_response(f"layer{i}", torch.zeros(len(stimuli), 1)), fail) for i in range(9)]
     with pytest.raises(ValueError, match="no such thing"):
-        list(side_by_side(LayerByLayer().parts(stimuli, tasks)))
+        LayerByLayer().measure(stimuli, tasks)
     assert torch.get_num_threads() == 2
 
 
@@ -72,7 +72,7 @@ def test_the_input_is_measured_again_only_for_other_stimuli_or_units() -> None:
             calls.append(response)
             return Measurement([], [])
 
-        list(side_by_side(layers.parts(of, [(response, task)])))
+        layers.measure(of, [(response, task)])
         return len(calls)
 
     assert [measured(same, stimuli), measured(same, stimuli), measured(less, stimuli), measured(less, other)] == [
