@@ -52,6 +52,11 @@ def influence_of_cells(
         Who crosses the edges of bins when those move to keep their shares: of each bin's "average", or those at its
         "edge"; one way or both. The first is right for few and coarse bins, the other for fine ones.
 
+    Raises
+    ------
+    ValueError
+        If `moved` has another name.
+
     Examples
     --------
     >>> import torch
@@ -62,6 +67,8 @@ def influence_of_cells(
     >>> bool(influence_of_cells(table, together, together)[0].diag().abs().max() < 1e-6)
     True
     """
+    if unknown := set(moved) - set(MOVED):
+        raise ValueError(f"moved={', '.join(sorted(unknown))}: choose from {', '.join(MOVED)}")
     values, rows, columns = pointwise_information(planes), planes.sum(1), planes.sum(0)
     effects = [_EFFECTS[way](values, planes, rows, columns) for way in moved]
     row_effect, column_effect = (torch.stack(of_ways) for of_ways in zip(*effects, strict=True))
@@ -122,9 +129,6 @@ def _margins(values: Planes, weights: Planes, rows: Tensor, columns: Tensor) -> 
     return row_effect.to(precision), column_effect.to(precision)
 
 
-_EFFECTS = dict(zip(MOVED, (_margins, _edges), strict=True))
-
-
 def _solved(
     matrices: Float[Tensor, "rows rows *batch"], right: Float[Tensor, "rows *batch"]
 ) -> Float[Tensor, "rows *batch"]:
@@ -140,3 +144,6 @@ def _solved(
         right[row] /= matrices[row, row]
         right[:row].addcmul_(matrices[:row, row], right[row], value=-1)
     return right
+
+
+_EFFECTS = dict(zip(MOVED, (_margins, _edges), strict=True))

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
+from pdtrain.estimators.cell_influence import influence_of_cells
 from pdtrain.estimators.conditional_information import codes_within
 from pdtrain.estimators.contingency import joint_counts, plugin_information
 from pdtrain.estimators.discretization import discretize, property_codes
@@ -280,3 +281,10 @@ def test_many_objects_take_no_table_of_stimuli_by_objects() -> None:
         found = object_information(responses, objects, halves=halves, most_pairs=30, memory_bytes=most)
 
     assert found.half_differences is not None and bool(found.half_differences.isfinite().all())
+
+
+def test_a_way_that_edges_cannot_move_is_refused() -> None:
+    table, apart = torch.tensor([[6.0, 0.0], [0.0, 2.0]]), torch.tensor([False])
+
+    with pytest.raises(ValueError, match="moved=edges: choose from average, edge"):
+        influence_of_cells(table, apart, apart, moved=["average", "edges"])
