@@ -66,7 +66,7 @@ def object_information(
     seed: int = 0,
     halves: Bool[Tensor, "splits stimuli"] | None = None,
     cut: Callable[[int], Int[Tensor, "stimuli units"]] | None = None,
-    memory_bytes: int = 2**26,
+    memory_bytes: int = 2**27,
 ) -> ObjectInformation:
     """Total and view-invariant information of every unit about pairs of objects.
 

@@ -29,7 +29,7 @@ def half_differences_of_objects(
     *,
     fewest_views: int,
     seed: int = 0,
-    memory_bytes: int = 2**26,
+    memory_bytes: int = 2**27,
 ) -> Float[Tensor, "splits 3 sums"]:
     """Half differences of weighted sums over units of total, view-invariant information and their ratio, over pairs.
 
