@@ -76,5 +76,7 @@ def abandon_wandb(error: Exception) -> None:
 
     _log.warning("logger=wandb: W&B died (%s); nothing more is sent there", first_line(error))
     with suppress(Exception):
+        wandb.run._restore()  # type: ignore[union-attr]  # or all that is printed later fails at W&B, as its log says
+    with suppress(Exception):
         wandb.teardown(1)
     wandb.run = None

@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import signal
@@ -134,15 +135,24 @@ def test_wandb_that_dies_is_said_once_and_ends_nothing(
     logger.log_metrics({"loss": 0.0}, 0)
     processes = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
     (service,) = [line for line in processes.splitlines() if "wandb-core" in line and f"--pid {os.getpid()}" in line]
-    os.kill(int(service.split()[0]), signal.SIGKILL)
+    process_id = int(service.split()[0])
+    os.kill(process_id, signal.SIGKILL)
+    for process in gc.get_objects():
+        if type(process) is subprocess.Popen and process.pid == process_id:
+            process.wait()  # W&B does not, and Python would warn of it
     time.sleep(0.5)
 
     with caplog.at_level(logging.WARNING):
         for step in range(1, 4):
             logger.log_metrics({"loss": 0.0}, step)
         at_wandb(close_run, "finished")
+        time.sleep(0.5)
+        said = len(caplog.records)
+        print("what is printed later is not sent there either")
+        time.sleep(0.5)
 
     assert len([r for r in caplog.records if "W&B died" in r.message]) == 1
+    assert caplog.records[said:] == []
     assert logger.logged == 4
 
 
