@@ -1,33 +1,35 @@
 """What a training takes beside loops written by hand, and a folder of JPEGs beside torchvision's.
 
 `python scripts/bench_training.py` prints the tables of docs/scale.md; `--check` fails where a ratio is above what is
-promised. All that is compared takes turns within one process, so that other work on the machine hits all alike;
-`--threads 1` counts processor time of trainings, which it hardly changes.
+promised. All that is compared takes turns, so that other work on the machine hits all alike, and each training has a
+process of its own, with the memory that it would have alone; `--threads 1` counts processor time, which other work
+hardly changes.
 """
 
 import argparse
-import copy
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 import torchvision
 from hydra import compose, initialize_config_module
+from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.transforms import v2
 
 from bench_imagenet import write_images
+from loops_by_hand import LOOPS, Given, InItsProcess
 from pdtrain.commands.train import train
-from pdtrain.training.data import ImageData
 from pdtrain.training.image_sets import ImageFolderData
 from pdtrain.training.labelled_images import LabelledImages
 from pdtrain.training.objects_data import ObjectsData
@@ -78,21 +80,10 @@ class ColouredObjects(ObjectsData):
         return coloured[0], coloured[1]
 
 
-class OneByOne(Dataset[tuple[Tensor, int]]):
-    """Images in memory, made ready one by one, as one would write it."""
-
-    def __init__(self, images: Tensor, labels: Tensor, augment: Callable[[Tensor], Tensor]) -> None:
-        self._images, self._labels, self._augment = images, labels, augment
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return (self._augment(self._images[index]).float() / 255 - 0.5) / 0.25, int(self._labels[index])
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-
 class Beside(lightning.Callback):
-    """Trains the same network by loops of their own, in turns with Lightning's; `seconds` of each, and of all.
+    """Has the same network trained by loops of their own, in turns with Lightning's.
+
+    `seconds` and `batches` of each are kept when the training ends.
 
     Parameters
     ----------
@@ -103,11 +94,12 @@ class Beside(lightning.Callback):
     """
 
     seconds: dict[str, float]
+    batches: dict[str, int]
 
     def __init__(self, task: str, threads: int) -> None:
-        self._task, self._now = TASKS[task], time.process_time if threads == 1 else time.perf_counter
-        self._loops: dict[str, Iterator[None]] = {}
-        Beside.seconds = {"plain": 0.0, "tuned": 0.0}
+        self._task, self._threads = TASKS[task], threads
+        self._now = time.process_time if threads == 1 else time.perf_counter
+        self._loops: dict[str, InItsProcess] = {}
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Begin."""
@@ -118,11 +110,12 @@ class Beside(lightning.Callback):
         began = self._now()
         network, data = pl_module.network, trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(network, nn.Module)
-        epochs = int(trainer.max_epochs or 0)
-        self._loops = {
-            "plain": plain_loop(copy.deepcopy(network), data, self._task.augment, epochs=epochs),
-            "tuned": tuned_loop(copy.deepcopy(network), data, self._task.augment, epochs=epochs),
-        }
+        given = Given(
+            network=network, training=images_in_memory(data.training_set), batch_size=data.batch_size,
+            validation=images_in_memory(data.validation_set), augment=self._task.augment,
+            epochs=int(trainer.max_epochs or 0),
+        )  # fmt: skip
+        self._loops = {name: InItsProcess(loop, given, threads=self._threads) for name, loop in LOOPS.items()}
         self._began += self._now() - began
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -136,77 +129,23 @@ class Beside(lightning.Callback):
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """All is done and written."""
-        others = sum(Beside.seconds.values())
-        Beside.seconds |= {"ours": self._now() - self._began - others}
+        Beside.seconds = {name: loop.seconds for name, loop in self._loops.items()}
+        Beside.seconds |= {"ours": self._now() - self._began}
+        Beside.batches = {name: loop.batches for name, loop in self._loops.items()}
+        for loop in self._loops.values():
+            loop.close()
 
     def _advance(self, batches: int) -> None:
-        for name, loop in self._loops.items():
-            began = self._now()
-            for _ in range(batches):
-                next(loop, None)
-            Beside.seconds[name] += self._now() - began
+        began = self._now()
+        for loop in self._loops.values():
+            loop.advance(batches)
+        self._began += self._now() - began
 
 
-def plain_loop(network: nn.Module, data: ImageData, augment: tuple[nn.Module, ...], *, epochs: int) -> Iterator[None]:
-    """A training as a person would write it; it stops after each batch."""
-    network.to(memory_format=torch.contiguous_format)
-    training, validation = (images_in_memory(part) for part in (data.training_set, data.validation_set))
-    shown = DataLoader(OneByOne(*training, v2.Compose([*augment, v2.Identity()])), data.batch_size, shuffle=True)
-    held_out = DataLoader(OneByOne(*validation, v2.Identity()), 250)
-    optimizer = torch.optim.AdamW(network.parameters(), 0.003, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=epochs * len(shown))
-    for _ in range(epochs):
-        network.train()
-        loss_sum, right = 0.0, 0
-        for images, labels in shown:
-            optimizer.zero_grad()
-            logits = network(images)
-            loss = nn.functional.cross_entropy(logits, labels)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            loss_sum += loss.item() * len(labels)
-            right += int((logits.argmax(1) == labels).sum())
-            yield
-        network.eval()
-        with torch.no_grad():
-            for images, labels in held_out:
-                logits = network(images)
-                loss_sum += nn.functional.cross_entropy(logits, labels).item() * len(labels)
-                right += int((logits.argmax(1) == labels).sum())
-
-
-def tuned_loop(network: nn.Module, data: ImageData, augment: tuple[nn.Module, ...], *, epochs: int) -> Iterator[None]:
-    """The same with channels last, one kernel for all weights, and no look at what comes out."""
-    network.to(memory_format=torch.channels_last)
-    (images, labels), (seen, taught) = (images_in_memory(part) for part in (data.training_set, data.validation_set))
-    optimizer = torch.optim.AdamW(network.parameters(), 0.003, weight_decay=0.01, fused=True)
-    steps = -(-len(images) // data.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=epochs * steps)
-    change = v2.Compose([*augment, v2.Identity()])
-
-    def shown(chosen: Tensor) -> Tensor:
-        batch = torch.stack([change(images[i]) for i in chosen]) if augment else images[chosen]
-        return batch.contiguous(memory_format=torch.channels_last).float().div_(255).sub_(0.5).div_(0.25)
-
-    for _ in range(epochs):
-        network.train()
-        for chosen in torch.randperm(len(images)).split(data.batch_size):
-            nn.functional.cross_entropy(network(shown(chosen)), labels[chosen]).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-            yield
-        network.eval()
-        with torch.no_grad():
-            for some, of_some in zip(seen.split(250), taught.split(250), strict=True):
-                nn.functional.cross_entropy(network((some.float() / 255 - 0.5) / 0.25), of_some)
-
-
-def images_in_memory(images: LabelledImages | None) -> tuple[Tensor, Tensor]:
+def images_in_memory(images: LabelledImages | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All images as bytes, and their labels."""
     assert images is not None
-    return stack(images), images.labels
+    return stack(images).numpy(), images.labels.numpy()
 
 
 def stack(images: LabelledImages) -> Tensor:

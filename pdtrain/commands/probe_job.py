@@ -19,6 +19,7 @@ from pdtrain.results.reader import epoch_ends, load
 from pdtrain.results.rows import ProbePoint
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.store import ResultsStore
+from pdtrain.training.freed_memory import keep_freed_memory
 
 FINGERPRINT = "fingerprint"  # of weights from elsewhere: added, no key to be given
 _MEASURED_WITH = (*FROM_RUN, "match", "preprocessing", "untrained")  # what rows depend on
@@ -46,6 +47,7 @@ class ProbeJob:
     """
 
     def __init__(self, config: DictConfig, folder: Path, data: Any, network: nn.Module, console: Console) -> None:
+        keep_freed_memory()
         self._config, self._folder, self._console = config, folder, console
         self._probes = build_probes(config)
         self._store = ResultsStore(folder, probe_set=config.probe_set)

@@ -30,6 +30,7 @@ from pdtrain.report.console import plain_console
 from pdtrain.results.configuration import run_name, save_configuration
 from pdtrain.results.run_folder import RunFolder, files_of_rows
 from pdtrain.results.status import write_status
+from pdtrain.training.freed_memory import keep_freed_memory
 from pdtrain.training.processes import process_rank
 from pdtrain.training.resume import Start, found_start
 
@@ -98,6 +99,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     # what would be filled is written anyway, and that takes 3% of a training
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    keep_freed_memory()
     data = built(config.data)
     data.setup()
     classifier = _classifier(config, data)
