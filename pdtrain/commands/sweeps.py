@@ -148,7 +148,7 @@ def _state(folder: Path) -> str:
     if not (folder / _NAME).exists():
         return f"no earlier sweep of this command; beginning in {folder}"
     begun = [path.parent for path in folder.glob("**/status.json")]
-    return f"{folder}: {sum(map(is_finished, begun))} jobs are finished, {len(begun)} were begun"
+    return f"{folder}: finished {sum(map(is_finished, begun))} of the {len(begun)} jobs that were begun"
 
 
 def metric_of(run_dir: str | Path, name: str) -> float:

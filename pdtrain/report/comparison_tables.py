@@ -95,7 +95,7 @@ def _latex(table: pd.DataFrame, *, of_layers: bool) -> str:
     heading = ["setting", *(["layer"] if of_layers else []), "quantity", "mean", r"95\% interval", "n"]
     columns = "l" * (len(heading) - 3) + "rrr"
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(heading) + r" \\", r"\midrule"]
-    digits = ".3g" if of_layers else ".2f"
+    digits = "z.3g" if of_layers else "z.2f"  # no -0.00
     for row in table.to_dict("records"):
         name = f"{row['quantity']} ({row['property']})" if row["property"] else row["quantity"]
         interval = f"{row['lower']:{digits}} to {row['upper']:{digits}}" if row["lower"] == row["lower"] else "--"

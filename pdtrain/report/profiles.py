@@ -102,7 +102,16 @@ def _draw_ends(axes: plt.Axes, measure: Measure, chosen: pd.DataFrame, drawn_aga
         axes.axhline(reference, color="black", lw=0.5, ls=":", label=measure.reference)
     if above is not None:
         text = f"input: {above:.2g} {measure.unit.partition(' ')[0]}"
-        axes.text(1, 1, text, transform=axes.transAxes, fontsize=7, va="top", ha="right")
+        axes.annotate(  # below the stars
+            text,
+            (1, 1),
+            (0, -12),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=7,
+            va="top",
+            ha="right",
+        )
     mark_lower_bounds(axes, shown[shown.epoch.isin([epoch for epoch, *_ in ends])])
 
 

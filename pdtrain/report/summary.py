@@ -81,9 +81,9 @@ def _print_indices(frame: pd.DataFrame, catalogue: Catalogue, console: Console) 
         table.add_column(heading, justify="right" if heading == "value" else "left")
     for measure in catalogue:
         for row in measure.rows(indices[indices["value"].notna()]).to_dict("records"):
-            interval = f"{row['lower']:.2f} to {row['upper']:.2f}" if pd.notna(row["lower"]) else ""
+            interval = f"{row['lower']:z.2f} to {row['upper']:z.2f}" if pd.notna(row["lower"]) else ""
             table.add_row(
-                words(row["quantity"]), words(row["property"]), f"{row['value']:.2f}", interval, measure.shown_unit
+                words(row["quantity"]), words(row["property"]), f"{row['value']:z.2f}", interval, measure.shown_unit
             )
     if table.row_count:
         console.print(table)

@@ -60,7 +60,7 @@ def test_a_sweep_killed_at_three_moments_ends_as_one_left_alone(kill_and_resume:
 
     (killed,) = folder.glob("runs/multirun/*/*")
     assert sorted(path.name for path in killed.iterdir() if path.is_dir()) == [str(job) for job in range(6)]
-    assert "5 jobs are finished, 6 were begun" in output
+    assert "finished 5 of the 6 jobs that were begun" in output
     ids = set()
     for job in range(6):
         assert kill_and_resume.differences(killed / str(job), alone / str(job)) == []
