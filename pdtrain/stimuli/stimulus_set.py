@@ -127,7 +127,12 @@ class StimulusSet:
             return PropertyValues(values, *self.parameter_kinds.get(name, ("continuous", None)))
         known = PROPERTIES[name]
         if known not in self._measured:
-            self._measured[known] = torch.cat([known.whole(portion) for portion in self.portions()])
+            # what stays is asked for at once: between what portions take and free, it would keep their memory apart
+            measured = torch.empty(len(self), device=self.pixels.device)
+            begun = 0
+            for portion in self.portions():
+                measured[begun : (begun := begun + len(portion))] = known.whole(portion)
+            self._measured[known] = measured
         return PropertyValues(self._measured[known], known.kind, known.period)
 
     def values(self, name: str) -> Float[Tensor, " stimuli"]:

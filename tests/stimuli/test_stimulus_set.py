@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -60,3 +62,22 @@ def test_a_property_is_measured_once(monkeypatch: pytest.MonkeyPatch, portions_o
 
     assert torch.equal(stimuli.values("counted"), stimuli.values("counted"))
     assert measured == [2, 2, 2, 1]
+
+
+_MEMORY = """
+import resource, torch
+from pdtrain.stimuli.stimulus_set import StimulusSet
+stimuli = StimulusSet(torch.empty(3000, 3, 224, 224, dtype=torch.uint8), torch.arange(3000), {})
+for portion in stimuli.pixels.split(100):
+    portion.random_(256, generator=torch.Generator().manual_seed(0))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+stimuli.values("luminance")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_properties_are_measured_within_the_memory_of_a_few_portions() -> None:
+    """Each portion takes that of the one before."""
+    output = subprocess.run([sys.executable, "-c", _MEMORY], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert int(output) < 256 * 1024  # KiB
