@@ -127,13 +127,23 @@ class StimulusSet:
             return PropertyValues(values, *self.parameter_kinds.get(name, ("continuous", None)))
         known = PROPERTIES[name]
         if known not in self._measured:
-            # what stays is asked for at once: between what portions take and free, it would keep their memory apart
-            measured = torch.empty(len(self), device=self.pixels.device)
-            begun = 0
-            for portion in self.portions():
-                measured[begun : (begun := begun + len(portion))] = known.whole(portion)
-            self._measured[known] = measured
+            self._measured[known] = self._in_portions(name, known)
         return PropertyValues(self._measured[known], known.kind, known.period)
+
+    def _in_portions(self, name: str, known: Property) -> Shaped[Tensor, " stimuli"]:
+        """Measure a property into one tensor: what a portion left between two would keep their memory apart."""
+        measured = torch.empty(len(self), dtype=torch.bool, device=self.pixels.device)
+        begun = 0
+        for portion in self.portions():
+            values = known.whole(portion)
+            if values.shape != (len(portion),):  # one value alone would be taken for that of each
+                raise InputError(
+                    f'PROPERTIES["{name}"].whole: it gave shape {tuple(values.shape)} of {len(portion)} images; give a '
+                    f"value per image, shape ({len(portion)},)"
+                )
+            measured = measured.to(torch.promote_types(measured.dtype, values.dtype))
+            measured[begun : (begun := begun + len(portion))] = values
+        return measured
 
     def values(self, name: str) -> Float[Tensor, " stimuli"]:
         """Value of a whole-image property, a parameter or the identity, shape (stimuli,)."""

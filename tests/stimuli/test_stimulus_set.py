@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 
+from pdtrain.errors import InputError
 from pdtrain.stimuli import stimulus_set
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.properties import PROPERTIES, Property
@@ -62,6 +63,41 @@ def test_a_property_is_measured_once(monkeypatch: pytest.MonkeyPatch, portions_o
 
     assert torch.equal(stimuli.values("counted"), stimuli.values("counted"))
     assert measured == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([2**24 + i for i in range(7)], torch.int64),
+        ([1.0 + 1e-12 * i for i in range(7)], torch.float64),
+        ([0, 1, 0, 0.5, 0, 1, 2], torch.float32),  # whole numbers in the first portion alone
+        ([0.0, 1.0, float("nan"), 0.5, 0, 1, 2], torch.float32),
+    ],
+)
+def test_values_of_a_property_are_kept_as_they_are_given(
+    monkeypatch: pytest.MonkeyPatch, portions_of_two: None, values: list[float], kept: torch.dtype
+) -> None:
+    left = list(values)
+
+    def given(images: torch.Tensor) -> torch.Tensor:
+        portion = [left.pop(0) for _ in images]
+        return torch.tensor(portion, dtype=torch.float64 if kept is torch.float64 else None)
+
+    monkeypatch.setitem(PROPERTIES, "given", Property(whole=given))
+
+    found = StimulusSet(_bytes(), torch.arange(7)).property("given").values
+
+    torch.testing.assert_close(found, torch.tensor(values, dtype=kept), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
+def test_a_property_that_gives_no_value_per_image_is_refused(
+    monkeypatch: pytest.MonkeyPatch, portions_of_two: None, shape: tuple[int, ...]
+) -> None:
+    monkeypatch.setitem(PROPERTIES, "mean", Property(whole=lambda images: images.mean().expand(shape)))
+
+    with pytest.raises(InputError, match=r'PROPERTIES\["mean"\].whole: it gave shape .* of 2 images; give a value per'):
+        StimulusSet(_bytes(), torch.arange(7)).property("mean")
 
 
 _MEMORY = """
