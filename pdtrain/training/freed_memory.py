@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Have the C library keep what is freed; return whether it does.
 
     glibc gives large blocks back to the system, which clears each page again when it is next asked for: on a CPU that
-    is a third of what a training step of a small network takes. Kept, the process holds the most it has ever needed
+    takes up to half of a training step (docs/scale.md). Kept, the process holds the most it has ever needed
     until it ends, and some more, since blocks of unlike sizes do not fill each other's gaps. Numbers stay as they are.
     Nothing is done where the environment has chosen (`MALLOC_TRIM_THRESHOLD_` and its like, or `glibc.malloc` among
     `GLIBC_TUNABLES`), nor with other C libraries; an allocator that is preloaded, such as jemalloc, goes its own way.
