@@ -1,6 +1,7 @@
 """Trainings as people write them, each in a process of its own that goes on by so many batches when it is asked to."""
 
 import multiprocessing
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ class InItsProcess:
         self.batches, self.seconds = 0, 0.0
         context = multiprocessing.get_context("spawn")
         self._asked, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, loop, given, threads), daemon=True)
+        # as bytes: multiprocessing itself would share the weights, and all processes would train one network
+        self._process = context.Process(target=_serve, args=(theirs, loop, pickle.dumps(given), threads), daemon=True)
         self._process.start()
         theirs.close()
         self._asked.recv()  # it is ready
@@ -136,11 +138,11 @@ class InItsProcess:
         self._process.join()
 
 
-def _serve(asked: Connection, loop: Callable[[Given], Iterator[None]], given: Given, threads: int) -> None:
+def _serve(asked: Connection, loop: Callable[[Given], Iterator[None]], given: bytes, threads: int) -> None:
     """Run a loop as far as it is asked to, and answer with the batches and the seconds of each time."""
     torch.set_num_threads(threads)
     now = time.process_time if threads == 1 else time.perf_counter
-    going = loop(given)
+    going = loop(pickle.loads(given))
     asked.send(None)
     while True:
         try:

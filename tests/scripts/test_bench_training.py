@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 _TINY = [
     "data.validation_images=100", "stimuli.count=100", "trainer.max_epochs=2", "model.network.widths=[4]",
@@ -17,7 +18,9 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("bench_training")
 
 
-def test_all_loops_train_as_many_batches(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_loops_train_as_many_batches_of_a_network_of_their_own(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Colour images, augmented; a turn ends within the epoch, and an epoch within a turn."""
     monkeypatch.setattr(bench, "_TURN", 2)
 
@@ -25,6 +28,12 @@ def test_all_loops_train_as_many_batches(bench: ModuleType, tmp_path: Path, monk
 
     assert bench.Beside.batches == {"plain": 6, "tuned": 6}
     assert set(seconds) == {"plain", "tuned", "ours"} and min(seconds.values()) > 0
+
+    monkeypatch.setattr(bench, "LOOPS", {})
+    bench.training(list(bench.TASKS)[2], tmp_path, 160, *_TINY)
+
+    beside, alone = (torch.load(path)["state_dict"] for path in tmp_path.glob("*/checkpoints/last.ckpt"))
+    torch.testing.assert_close(beside, alone, rtol=0, atol=0)  # each loop trains weights of its own
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(0.89, 0), (0.91, 1)])
