@@ -62,8 +62,8 @@ def _in_a_process(name: str, keep: bool) -> tuple[float, float]:
 
 def _measured(name: str, *, keep: bool) -> tuple[float, float]:
     """Seconds of a step, in the median after the first, and the peak of resident memory in GiB."""
-    if keep:
-        keep_freed_memory()
+    if keep and not keep_freed_memory():
+        sys.exit("freed memory is not kept: the environment has chosen (MALLOC_..., GLIBC_TUNABLES), or it is no glibc")
     torch.manual_seed(0)
     images, pixels, channels = NETWORKS[name]
     made = small_vgg(10, channels) if name == "small_vgg" else getattr(torchvision.models, name)()

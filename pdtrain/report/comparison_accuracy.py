@@ -48,7 +48,7 @@ class Correlation:
     def __str__(self) -> str:
         if self.r is None:
             return f"{self.networks} networks, too few for a correlation"
-        return f"Pearson r = {self.r:.2f}, n = {self.networks} networks"
+        return f"Pearson r = {self.r:z.2f}, n = {self.networks} networks"
 
 
 def against_error(rows: pd.DataFrame, configurations: Mapping[str, DictConfig | None]) -> pd.DataFrame:

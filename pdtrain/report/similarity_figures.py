@@ -143,6 +143,6 @@ def _map(axes: plt.Axes, found: np.ndarray, *, low: float, written: bool = True)
         for (row, column), value in np.ndenumerate(found):
             if np.isfinite(value):
                 colour = "white" if value < (1 + low) / 2 else "black"
-                text = f"{value:.2f}".replace("0.", ".")
+                text = f"{value:z.2f}".replace("0.", ".")
                 axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=5.5, color=colour)
     return mesh
