@@ -43,10 +43,14 @@ def save_results(run: Any, run_dir: str | Path) -> None:
 def say_offline(run: Any, say: Callable[[str], None]) -> None:
     """Say how to send a `wandb.Run` that is kept here alone, with what earlier processes logged to it."""
     if run.offline:
-        own = Path(run.settings.sync_dir)
-        of_run = own.parent / f"offline-run-*-{run.id}"
-        whole = of_run if len(list(own.parent.glob(of_run.name))) > 1 else own
-        say(f"W&B:     offline; wandb sync {whole} sends it")
+        say(f"W&B:     offline; wandb sync {_kept_in(run)} sends it")
+
+
+def _kept_in(run: Any) -> Path:
+    """What `wandb sync` is to be given of a `wandb.Run`: its folder, or those of all processes that logged to it."""
+    own = Path(run.settings.sync_dir)
+    of_run = own.parent / f"offline-run-*-{run.id}"
+    return of_run if len(list(own.parent.glob(of_run.name))) > 1 else own
 
 
 def close_run(run: Any, state: str) -> None:
@@ -74,7 +78,10 @@ def abandon_wandb(error: Exception) -> None:
     """Say once that W&B died, and keep its own attempts to end well from failing at the exit of the process."""
     import wandb
 
-    _log.warning("logger=wandb: W&B died (%s); nothing more is sent there", first_line(error))
+    kept = ""
+    with suppress(Exception):
+        kept = f"; wandb sync {_kept_in(wandb.run)} sends what it had kept"
+    _log.warning("logger=wandb: W&B died (%s); nothing more is sent there%s", first_line(error), kept)
     with suppress(Exception):
         wandb.run._restore()  # type: ignore[union-attr]  # or all that is printed later fails at W&B, as its log says
     with suppress(Exception):

@@ -151,8 +151,9 @@ def test_wandb_that_dies_is_said_once_and_ends_nothing(
         print("what is printed later is not sent there either")
         time.sleep(0.5)
 
-    assert len([r for r in caplog.records if "W&B died" in r.message]) == 1
+    (died,) = [record.message for record in caplog.records if "W&B died" in record.message]
     assert caplog.records[said:] == []
+    assert Path(died.split("wandb sync ")[1].split(" sends")[0]) in tmp_path.glob("wandb/offline-run-*")
     assert logger.logged == 4
 
 
