@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from pdtrain.callbacks.steps import completes_step
+from pdtrain.callbacks.steps import brings_validation, completes_step
 from pdtrain.errors import RunError
 from pdtrain.files import written_whole
 from pdtrain.loggers.resumable import Resumable
@@ -74,10 +74,11 @@ class Resuming(lightning.Callback):
     ) -> None:
         """Save within an epoch if the process must leave.
 
-        Not after the last batch, since validation belongs to it, nor while gradients of several are being added up.
+        Not after the last batch, nor after one that a validation comes after, since that belongs to it, nor while
+        gradients of several are being added up.
         """
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if last or not completes_step(trainer) or not self._asked(trainer):
+        if last or not completes_step(trainer) or brings_validation(trainer) or not self._asked(trainer):
             return
         self._within_epoch = True
         self._save(trainer)

@@ -209,7 +209,8 @@ class Classifier(lightning.LightningModule):
         if not math.isfinite(steps):
             return 1  # where there is no end, no scheduler is told one
         epochs, batches = self._place_before
-        if epochs or batches:
+        by_epochs = trainer.max_epochs != -1 and math.isfinite(trainer.num_training_batches)
+        if by_epochs and (epochs or batches):
             accumulated, batches_each = trainer.accumulate_grad_batches, int(trainer.num_training_batches)
             each = math.ceil(batches_each / accumulated)
             as_now = epochs * each + min(batches, batches_each) // accumulated

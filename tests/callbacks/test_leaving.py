@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,28 @@ def test_all_is_saved_and_the_exit_code_says_what_to_do(
     assert [read_checkpoint(path)["global_step"] for path in saved[:1]] == ([] if step is None else [step])
     assert ("Ctrl-C: leaving after this batch" in capfd.readouterr().err) == (signal.SIGINT in numbers)
     assert [signal.getsignal(asking) for asking in ASKING] == before
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of a small model
+def test_no_validation_is_left_out_by_one_who_leaves_before_it(tmp_path: Path) -> None:
+    def trained(*callbacks: lightning.Callback, checkpoint: Path | None = None) -> list[int]:
+        network, validated = BoringModel(), []
+        network.on_validation_end = lambda: validated.append(network.global_step)
+        trainer = lightning.Trainer(
+            max_epochs=1, limit_train_batches=7, val_check_interval=3, limit_val_batches=1, logger=False,
+            enable_checkpointing=False, num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False,
+            default_root_dir=tmp_path, accelerator="cpu", callbacks=[*callbacks, Resuming(tmp_path)],
+        )  # fmt: skip
+        with suppress(Preempted):
+            trainer.fit(network, ckpt_path=checkpoint, weights_only=True)
+        return validated
+
+    before = trained(_Sending((signal.SIGTERM,), "batch"))
+    (saved,) = resumable_checkpoints(tmp_path)
+    after = trained(checkpoint=saved)
+
+    assert read_checkpoint(saved)["global_step"] == 4
+    assert (before, after) == ([3], [6])
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def test_a_run_of_every_option_goes_on_as_if_it_had_not_been_cut_off(configure: 
     options = [
         "data.batch_size=16", "trainer.accumulate_grad_batches=2", "trainer.precision=bf16-mixed", "channels_last=true",
         "label_smoothing=0.1", "scheduler=warmup_cosine", "callbacks=averaged", "callbacks.averaging.decay=0.9",
+        "trainer.max_epochs=null", "trainer.max_steps=8", "trainer.val_check_interval=4",
         f"+callbacks.stopper._target_={__name__}.Stopper",
     ]  # fmt: skip
     Stopper.asked[:] = [-1]
@@ -71,7 +72,7 @@ def test_a_run_of_every_option_goes_on_as_if_it_had_not_been_cut_off(configure: 
 
     with pytest.raises(Preempted) as caught:
         train(configure(*_FAST, *options))
-    assert "after step 6" in caught.value.message
+    assert "after step 7" in caught.value.message, "a validation comes after step 6"
     run_dir = train(configure(*_FAST, *options, "resume=auto"))
 
     assert run_dir == tmp_path / "run" and _ends_as(run_dir, reference)
