@@ -57,6 +57,7 @@ class Resuming(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Restore what Lightning does not; from now on signals wait for the end of a batch."""
         _check_same_step(trainer)
+        _begin_next_epoch(trainer)
         if self._restored is not None:
             set_random_streams(self._restored["random"][trainer.global_rank])
             _set_metrics(pl_module, self._restored["metrics"])
@@ -163,6 +164,15 @@ class Resuming(lightning.Callback):
             f"asked to leave after step {trainer.global_step}; all is saved in {self._folder}",
             by=signal.SIGINT if only_interrupted else signal.SIGTERM,
         )
+
+
+def _begin_next_epoch(trainer: lightning.Trainer) -> None:
+    """Leave an epoch that is over: with `max_steps` Lightning would go on within it, and skip the next one's images."""
+    loop = trainer.fit_loop
+    counts = loop.epoch_progress.current
+    if loop.restarting and counts.ready == counts.completed:
+        loop._restarting = False  # `restarting = False` has no effect there
+        loop.epoch_loop.restarting = False
 
 
 def _check_same_step(trainer: lightning.Trainer) -> None:

@@ -72,26 +72,55 @@ def test_all_is_saved_and_the_exit_code_says_what_to_do(
     assert [signal.getsignal(asking) for asking in ASKING] == before
 
 
+class _Noting(BoringModel):
+    """Notes the epoch of each batch, and the step of each validation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs: list[int] = []
+        self.validated: list[int] = []
+
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        self.epochs.append(self.current_epoch)
+
+    def on_validation_end(self) -> None:
+        self.validated.append(self.global_step)
+
+
+def _trained(folder: Path, *callbacks: lightning.Callback, checkpoint: Path | None = None, **options: Any) -> _Noting:
+    network = _Noting()
+    trainer = lightning.Trainer(
+        **{"max_epochs": 2} | options, limit_val_batches=1, logger=False, enable_checkpointing=False,
+        num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
+        accelerator="cpu", callbacks=[*callbacks, Resuming(folder)],
+    )  # fmt: skip
+    with suppress(Preempted):
+        trainer.fit(network, ckpt_path=checkpoint, weights_only=True)
+    return network
+
+
 @pytest.mark.filterwarnings("ignore")  # Lightning's, of a small model
 def test_no_validation_is_left_out_by_one_who_leaves_before_it(tmp_path: Path) -> None:
-    def trained(*callbacks: lightning.Callback, checkpoint: Path | None = None) -> list[int]:
-        network, validated = BoringModel(), []
-        network.on_validation_end = lambda: validated.append(network.global_step)
-        trainer = lightning.Trainer(
-            max_epochs=1, limit_train_batches=7, val_check_interval=3, limit_val_batches=1, logger=False,
-            enable_checkpointing=False, num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False,
-            default_root_dir=tmp_path, accelerator="cpu", callbacks=[*callbacks, Resuming(tmp_path)],
-        )  # fmt: skip
-        with suppress(Preempted):
-            trainer.fit(network, ckpt_path=checkpoint, weights_only=True)
-        return validated
-
-    before = trained(_Sending((signal.SIGTERM,), "batch"))
+    options = {"limit_train_batches": 7, "val_check_interval": 3, "max_epochs": 1}
+    before = _trained(tmp_path, _Sending((signal.SIGTERM,), "batch"), **options)
     (saved,) = resumable_checkpoints(tmp_path)
-    after = trained(checkpoint=saved)
+    after = _trained(tmp_path, checkpoint=saved, **options)
 
     assert read_checkpoint(saved)["global_step"] == 4
-    assert (before, after) == ([3], [6])
+    assert (before.validated, after.validated) == ([3], [6])
+
+
+@pytest.mark.parametrize("end", [{"max_epochs": 2}, {"max_steps": 10}, {"max_epochs": 3, "max_steps": 8}])
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of a small model
+def test_what_was_saved_between_epochs_goes_on_with_the_next(end: dict[str, int], tmp_path: Path) -> None:
+    options = {"limit_train_batches": 5} | end
+    before = _trained(tmp_path, _Sending((signal.SIGTERM,), "validation"), **options)
+    (saved,) = resumable_checkpoints(tmp_path)
+    after = _trained(tmp_path, checkpoint=saved, **options)
+
+    assert before.epochs == [0] * 5
+    assert after.epochs == [1] * (end.get("max_steps", 10) - 5)
+    assert after.trainer.current_epoch == 2
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ _VALUES = [
     "trainer.accelerator=quantum", "trainer.precision=3", "trainer.strategy=dp", "trainer.val_check_interval=1.5",
     "trainer.fast_dev_run=maybe", "trainer.min_epochs=20", "trainer.gradient_clip_algorithm=value",
     "data=imagefolder data.root=/nowhere", "data=imagefolder data.root=. data.resize=100",
-    "data.subset=100000", "stimuli.count=100000", "trainer=ddp data.batch_size=33",
+    "data.subset=100000", "stimuli.count=100000", "stimuli.count=0", "trainer=ddp data.batch_size=33",
 ]  # fmt: skip
 
 
