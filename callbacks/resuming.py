@@ -170,9 +170,14 @@ def _begin_next_epoch(trainer: lightning.Trainer) -> None:
     """Leave an epoch that is over: with `max_steps` Lightning would go on within it, and skip the next one's images."""
     loop = trainer.fit_loop
     counts = loop.epoch_progress.current
-    if loop.restarting and counts.ready == counts.completed:
-        loop._restarting = False  # `restarting = False` has no effect there
-        loop.epoch_loop.restarting = False
+    if not loop.restarting or counts.ready != counts.processed:
+        return
+    if counts.completed < counts.processed:  # saved while it ended
+        loop.epoch_progress.increment_completed()
+    loop._restarting = False  # `restarting = False` has no effect there
+    loop.epoch_loop.restarting = False
+    loop.reset_restart_stage()
+    loop.epoch_loop.reset_restart_stage()
 
 
 def _check_same_step(trainer: lightning.Trainer) -> None:

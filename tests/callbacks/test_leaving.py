@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.demos.boring_classes import BoringModel
 
 from pdtrain.callbacks import Resuming
@@ -90,7 +91,7 @@ class _Noting(BoringModel):
 def _trained(folder: Path, *callbacks: lightning.Callback, checkpoint: Path | None = None, **options: Any) -> _Noting:
     network = _Noting()
     trainer = lightning.Trainer(
-        **{"max_epochs": 2} | options, limit_val_batches=1, logger=False, enable_checkpointing=False,
+        **{"max_epochs": 2, "enable_checkpointing": False} | options, limit_val_batches=1, logger=False,
         num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
         accelerator="cpu", callbacks=[*callbacks, Resuming(folder)],
     )  # fmt: skip
@@ -120,6 +121,18 @@ def test_what_was_saved_between_epochs_goes_on_with_the_next(end: dict[str, int]
 
     assert before.epochs == [0] * 5
     assert after.epochs == [1] * (end.get("max_steps", 10) - 5)
+    assert after.trainer.current_epoch == 2
+
+
+@pytest.mark.parametrize("end", [{"max_epochs": 2}, {"max_steps": 10}])
+@pytest.mark.filterwarnings("ignore")  # Lightning's, of a small model
+def test_what_lightning_saved_as_an_epoch_ended_goes_on_with_the_next(end: dict[str, int], tmp_path: Path) -> None:
+    best = ModelCheckpoint(tmp_path, filename="best", save_on_train_epoch_end=True)
+    _trained(tmp_path, best, limit_train_batches=5, max_epochs=1, enable_checkpointing=True)
+
+    after = _trained(tmp_path, checkpoint=tmp_path / "best.ckpt", limit_train_batches=5, **end)
+
+    assert after.epochs == [1] * 5
     assert after.trainer.current_epoch == 2
 
 
