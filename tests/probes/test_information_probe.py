@@ -50,6 +50,19 @@ def test_means_are_given_with_and_without_silent_units() -> None:
     assert rows["silent_fraction"].value == 0.5
 
 
+def test_rows_say_in_how_many_stimuli_a_property_is_known_also_at_fixed_identity() -> None:
+    given = _stimuli()
+    tilt = given.values("luminance").clone()
+    tilt[:50] = torch.nan
+    stimuli = StimulusSet(given.pixels, given.labels, {"tilt": tilt})
+    responses = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+
+    rows = InformationProbe(["tilt"]).measure([_response(responses)], stimuli).rows
+
+    assert {row.note.partition(";")[0] for row in rows} == {"350 of 400 stimuli"}
+    assert any(row.quantity.endswith("at_fixed_identity") for row in rows)
+
+
 def test_every_row_says_what_made_it() -> None:
     stimuli = _stimuli()
     responses = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
