@@ -1,9 +1,9 @@
 """What a training takes beside loops written by hand, and a folder of JPEGs beside torchvision's.
 
 `python scripts/bench_training.py` prints the tables of docs/scale.md; `--check` fails where a ratio is above what is
-promised. All that is compared takes turns, so that other work on the machine hits all alike, and each training has a
-process of its own, with the memory that it would have alone; `--threads 1` counts processor time, which other work
-hardly changes.
+promised, or got worse than those tables have it. All that is compared takes turns, so that other work on the machine
+hits all alike, and each training has a process of its own, with the memory that it would have alone; `--threads 1`
+counts processor time, which other work hardly changes.
 """
 
 import argparse
@@ -35,7 +35,9 @@ from pdtrain.training.labelled_images import LabelledImages
 from pdtrain.training.objects_data import ObjectsData
 
 _TURN = 25  # batches, after which the next one trains
-_JPEG = "a folder of JPEGs, 224 pixels, 2 workers"
+_JPEG = "JPEGs of 500 x 375 pixels, random crops to 224, mirrored, 2 workers"
+_TABLES = Path(__file__).parents[1] / "docs" / "scale.md"
+_WORSE = 1.2  # times the ratio that the tables have: series of one machine lie closer together
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def trainings(folder: Path, images: int, *overrides: str) -> Iterator[tuple[str,
         if task.with_probes is not None:
             probed = training(name, folder, images, *overrides)
             line += f" {probed['ours'] / probed['plain']:.2f}"
-            yield f"{name}, with default probes", probed["ours"] / probed["plain"], task.with_probes
+            yield _with_probes(name), probed["ours"] / probed["plain"], task.with_probes
         print(f"{line} |", flush=True)
 
 
@@ -210,16 +212,42 @@ def reading(folder: Path, *, files: int, rounds: int) -> tuple[str, float, float
             began = time.perf_counter()
             count = sum(len(labels) for _, labels in loader)
             each[name].append((time.perf_counter() - began) / count)
-    theirs_each, ratio = min(each["theirs"]), min(each["ours"]) / min(each["theirs"])
-    print("\n| read | torchvision's `ImageFolder`, images a second | pdtrain's time / its |\n|---|---|---|")
-    print(f"| {_JPEG} | {1 / theirs_each:.0f} | {ratio:.2f} |")
+    ratio = min(each["ours"]) / min(each["theirs"])
+    print("\n| read | images | pdtrain's time / that of torchvision's `ImageFolder` |\n|---|---|---|")
+    print(f"| {_JPEG} | {files} | {ratio:.2f} |")
     return _JPEG, ratio, PROMISED_JPEG
 
 
+def measured_before() -> dict[str, float]:
+    """The ratios that docs/scale.md has, by the names of what is measured here."""
+    lines = [line for line in _TABLES.read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    ratios = {name: rest for name, *rest in cells}
+    found = {_JPEG: float(ratios[_JPEG][-1])}
+    for name, task in TASKS.items():
+        *_, ours, probed = ratios[name]
+        found[name] = float(ours)
+        if task.with_probes is not None:
+            found[_with_probes(name)] = float(probed)
+    return found
+
+
+def _with_probes(name: str) -> str:
+    return f"{name}, with default probes"
+
+
+def _slower(name: str, ratio: float, promised: float, before: float) -> list[str]:
+    """In which ways a ratio is not what it should be."""
+    said = {f"promised {promised}": ratio > promised, f"{before} in docs/scale.md": ratio > _WORSE * before}
+    return [f"{name}: {ratio:.2f}, {what}" for what, is_slower in said.items() if is_slower]
+
+
 def main() -> int:
-    """Print all; 1 if asked to check, and something is slower than promised."""
+    """Print all; 1 if asked to check, and something is too slow."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail where a ratio is above what is promised")
+    parser.add_argument(
+        "--check", action="store_true", help="fail where a ratio is above what is promised, or worse than before"
+    )
     parser.add_argument("--threads", type=int, help="of torch; as many as there are cores unless given")
     parser.add_argument("--images", type=int, default=16000, help="to train on")
     parser.add_argument("--files", type=int, default=400, help="JPEG files to read")
@@ -231,8 +259,9 @@ def main() -> int:
             *trainings(Path(folder), given.images, *given.overrides),
             reading(Path(folder), files=given.files, rounds=4),
         ]
-    slower = [f"{name}: {ratio:.2f}, promised {promised}" for name, ratio, promised in found if ratio > promised]
-    print("\n".join(["", "slower than promised:", *slower]) if slower else "\nall as promised")
+    before = measured_before()
+    slower = [line for name, ratio, promised in found for line in _slower(name, ratio, promised, before[name])]
+    print("\n".join(["", "too slow:", *slower]) if slower else "\nall as promised, and as before")
     return int(given.check and bool(slower))
 
 

@@ -103,12 +103,19 @@ def members_of(labels: Int[Tensor, " stimuli"]) -> tuple[Int[Tensor, " members"]
 def bins_of(codes: Int[Tensor, "stimuli columns"]) -> int:
     """Number of bins that codes from 0 need; at least one.
 
+    Raises
+    ------
+    ValueError
+        If there are no codes.
+
     Examples
     --------
     >>> import torch
     >>> bins_of(torch.tensor([[0], [2], [-1]]))
     3
     """
+    if codes.numel() == 0:
+        raise ValueError(f"{tuple(codes.shape)} codes, (stimuli, columns): give at least one stimulus and one column")
     return max(int(codes.max()), 0) + 1
 
 

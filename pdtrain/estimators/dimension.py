@@ -188,7 +188,7 @@ def intrinsic_dimension(
     if reason:
         nothing = DimensionEstimate(np.nan, Spread(), len(points), note=reason)
         return DimensionReport({name: nothing for name in names})
-    points = _at_ordinary_scale(points)
+    points = _at_ordinary_scale(points.detach())
     masks = subsamples(len(points), resamplings, subsample_fraction, seed=seed)
     halves = half_samples(torch.zeros(len(points), dtype=torch.int64), seed=seed) if halves is None else halves
     least_share = min(_HALF, subsample_fraction)

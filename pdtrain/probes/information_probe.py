@@ -195,7 +195,7 @@ class InformationProbe:
             )
 
         def note(name: str, shown: str) -> str:
-            return f"{len(stimuli)} stimuli; {stimuli.label_kind} labels"
+            return f"{shown}; {stimuli.label_kind} labels"
 
         told = told_by(layers, units, met, stimuli, tell=tell, note=note, estimator=made_by)
         return [

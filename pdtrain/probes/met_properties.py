@@ -102,9 +102,9 @@ def told_by(
         informations = list(_by_property(tell(seen, properties), layers, properties))
         half_differences = _half_differences(seen, properties, informations, stimuli, layers.sizes)
         for place, name in enumerate(properties.names):
-            said = note(name, _shown(properties, place))
             for index, of_layer in enumerate(found):
                 information = informations[place][index]
+                said = note(name, _shown(properties, place, layers, index))
                 notes = "; ".join(filter(None, [said, information.note]))
                 of_means = half_differences[place][index]
                 response = layers.responses[index]
@@ -153,8 +153,16 @@ def _with_share(
     return torch.cat([half_differences, half_differences * (most[1] / most[0]).nan_to_num(0, 0, 0)], 1)
 
 
-def _shown(met: Met, place: int) -> str:
-    """How many stimuli there are, and of how many of them a property is known."""
-    count = len(met.cut.codes)
-    known = count if met.paired else int((met.cut.codes[:, place] != UNDEFINED).sum())
-    return f"{count} stimuli" if known == count else f"{known} of {count} stimuli"
+def _shown(met: Met, place: int, layers: JoinedLayers, index: int) -> str:
+    """In how many of the stimuli a property is known: to the units of a layer, where each has its own."""
+    codes = met.cut.codes
+    if met.paired:
+        of_layer, before = layers.places[index], place * sum(layers.sizes)
+        codes = codes[:, before + of_layer.start : before + of_layer.stop]
+    else:
+        codes = codes[:, place : place + 1]
+    known = (codes != UNDEFINED).sum(0)
+    fewest, most, count = int(known.min()), int(known.max()), len(codes)
+    if fewest == count:
+        return f"{count} stimuli"
+    return f"{fewest} of {count} stimuli" if fewest == most else f"{fewest} to {most} of {count} stimuli"

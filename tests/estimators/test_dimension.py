@@ -264,3 +264,12 @@ def test_gride_of_scale_one_is_the_maximum_likelihood_two_nn() -> None:
     values = [RATIO_ESTIMATORS[name].estimate(distances) for name in ("gride_1", "two_nn_mle")]
 
     assert values[0] == pytest.approx(values[1]) and GRIDE_SCALES[0] == 1
+
+
+def test_activations_that_still_have_a_gradient_are_points_as_others_are() -> None:
+    points = torch.rand(200, 3, generator=torch.Generator().manual_seed(0))
+    names = ["two_nn", "participation_ratio", "pc_id"]
+
+    as_trained = intrinsic_dimension(points.clone().requires_grad_(), estimators=names)
+
+    assert as_trained == intrinsic_dimension(points, estimators=names)

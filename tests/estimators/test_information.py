@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
+from pdtrain.estimators.conditional_information import conditional_information
 from pdtrain.estimators.contingency import joint_counts, paired_counts, response_entropy
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.discretization import discretize
 from pdtrain.estimators.information import information_about, unit_information
+from pdtrain.estimators.invariance import object_information
 from pdtrain.estimators.significance import benjamini_hochberg
 
 
@@ -300,3 +302,14 @@ def test_benjamini_hochberg_keeps_the_step_up_rule_and_passes_over_what_is_no_te
     significant = benjamini_hochberg(torch.tensor([0.03, 0.001, torch.nan, 0.9, 0.035]), 0.05)
 
     assert significant.tolist() == [True, True, False, False, True]
+
+
+def test_no_units_no_properties_and_no_stimuli_are_named() -> None:
+    codes, labels = torch.arange(400)[:, None] % 4, torch.arange(400) // 40
+    for of in (codes[:, :0], codes[:0]):
+        with pytest.raises(ValueError, match="at least one stimulus and one column"):
+            unit_information(of, codes[: len(of)])
+        with pytest.raises(ValueError, match="at least one stimulus and one column"):
+            conditional_information(codes[: len(of)], of, labels[: len(of)])
+    with pytest.raises(ValueError, match="at least one stimulus and one column"):
+        object_information(codes[:, :0].float(), labels)

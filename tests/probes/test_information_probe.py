@@ -50,6 +50,34 @@ def test_means_are_given_with_and_without_silent_units() -> None:
     assert rows["silent_fraction"].value == 0.5
 
 
+def test_rows_say_in_how_many_stimuli_a_property_is_known_also_at_fixed_identity() -> None:
+    given = _stimuli()
+    tilt = given.values("luminance").clone()
+    tilt[:50] = torch.nan
+    stimuli = StimulusSet(given.pixels, given.labels, {"tilt": tilt})
+    responses = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+
+    rows = InformationProbe(["tilt"]).measure([_response(responses)], stimuli).rows
+
+    assert {row.note.partition(";")[0] for row in rows} == {"350 of 400 stimuli"}
+    assert any(row.quantity.endswith("at_fixed_identity") for row in rows)
+
+
+def test_rows_of_each_layer_say_in_how_many_stimuli_its_units_know_a_property_of_their_own() -> None:
+    images = _images(400, 0)
+    images[:100, :, :3] = 0.5  # nothing has a direction in the upper half, nor in the lower one of some of these
+    images[:40] = 0.5
+    stimuli = StimulusSet(images, torch.arange(400) % 4)
+    units = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+    corners = [torch.tensor(edge) for edge in ([0, 3, 0], [3, 6, 3], [0, 0, 0], [6, 6, 6])]
+    mixed, whole = _response(units, ReceptiveFields(*corners)), _response(units, _whole_image(3))
+
+    rows = InformationProbe(["orientation@receptive_field"]).measure([mixed, whole], stimuli).rows
+
+    said = {(row.layer_index, row.note.partition(";")[0]) for row in rows}
+    assert said == {(0, "300 to 360 of 400 stimuli"), (1, "360 of 400 stimuli")}
+
+
 def test_every_row_says_what_made_it() -> None:
     stimuli = _stimuli()
     responses = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
