@@ -169,8 +169,10 @@ class Resuming(lightning.Callback):
 def _begin_next_epoch(trainer: lightning.Trainer) -> None:
     """Leave an epoch that is over: with `max_steps` Lightning would go on within it, and skip the next one's images."""
     loop = trainer.fit_loop
-    counts = loop.epoch_progress.current
-    if not loop.restarting or counts.ready != counts.processed:
+    if not loop.restarting:
+        return
+    counts: Any = loop.epoch_progress.current
+    if counts.ready != counts.processed:
         return
     if counts.completed < counts.processed:  # saved while it ended
         loop.epoch_progress.increment_completed()

@@ -149,8 +149,9 @@ def test_every_host_finds_what_the_first_one_does(
 
 def test_a_host_that_does_not_see_the_checkpoint_ends_the_run() -> None:
     strategy = SimpleNamespace(broadcast=lambda step: 6, reduce_boolean_decision=lambda decision: decision)
+    begun = SimpleNamespace(global_step=6, strategy=strategy, fit_loop=SimpleNamespace(restarting=False))
 
-    Resuming("anywhere").on_train_start(SimpleNamespace(global_step=6, strategy=strategy), None)
+    Resuming("anywhere").on_train_start(begun, None)
     with pytest.raises(RunError, match=r"after different steps, this one after step 0; put hydra.run.dir on a disk"):
         Resuming("anywhere").on_train_start(SimpleNamespace(global_step=0, strategy=strategy), None)
 
