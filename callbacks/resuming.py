@@ -38,7 +38,8 @@ class Resuming(lightning.Callback):
     `last.ckpt` is another name of the newest.
 
     SIGTERM, as clusters send it, SIGHUP, Ctrl-C and the signal on which Lightning requeues a SLURM job take effect
-    after the batch, or after the validation and probing, that is under way; a third Ctrl-C at once. To be the last
+    after the batch that is under way, or the first after it that ends a step and brings no validation, or after the
+    validation and probing under way; a third Ctrl-C at once. To be the last
     callback: what the others do at a step, probing among it, is then done when the step is saved.
 
     Parameters
