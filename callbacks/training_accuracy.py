@@ -8,7 +8,7 @@ import torch
 from pdtrain.activations.hooks import evaluating, example_tensor
 from pdtrain.activations.sharding import current_shards
 from pdtrain.limits import check_value
-from pdtrain.results.metrics import EVALUATED_ACCURACY
+from pdtrain.results.logged import EVALUATED_ACCURACY
 from pdtrain.training.data import ImageData
 
 

@@ -25,7 +25,7 @@ from pdtrain.results.store import ResultsStore
 
 ROWS, RUNS = "rows.parquet", "runs.json"
 _KEYS = ("seed", "untrained", "untrained_batch_norm", "data.shuffled_labels", "experiment", "model", "data", "stimuli")
-_METRICS = ("val/accuracy", "train/accuracy", "train/accuracy_evaluated")
+_METRICS = (logged.VALIDATION_ACCURACY, logged.TRAINING_ACCURACY, logged.EVALUATED_ACCURACY)
 _DIGITS = 10  # bits of a half difference's mantissa that are kept: a thousandth of it
 
 

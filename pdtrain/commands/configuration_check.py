@@ -1,10 +1,13 @@
 """Checks every value of a configuration against the type of its default, and against what it can be, before anything
 is built from it."""
 
+from functools import lru_cache
 from typing import Any
 
 from hydra import compose
 from hydra.conf import HydraConf
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from pdtrain.commands.fitting_keys import check_fitting
@@ -97,9 +100,10 @@ def _check_experiment(config: DictConfig, hydra: HydraConf) -> None:
     chosen, entry = hydra.runtime.choices.get("experiment"), hydra.job.config_name
     if chosen is None:
         return
-    added = set(map(str, config)) - set(map(str, compose(entry)))
+    loader = GlobalHydra.instance().config_loader()
+    added = set(map(str, config)) - set(map(str, _composed(loader, str(entry), ())))
     for other in _COMMANDS.keys() - {entry}:
-        if foreign := added & set(map(str, compose(other))):
+        if foreign := added & set(map(str, _composed(loader, other, ()))):
             raise other_command(chosen, min(foreign), entry)
 
 
@@ -112,13 +116,24 @@ def other_command(experiment: str, key: str, entry: str | None) -> InputError:
 def _defaults(hydra: HydraConf) -> DictConfig:
     """The groups as they were chosen; those that an experiment or the command line adds have no defaults of ours."""
     folders = [override for override in hydra.overrides.hydra if override.startswith("hydra.searchpath=")]
-    ours = compose(hydra.job.config_name, folders, return_hydra_config=True).hydra.runtime.choices
+    ours = _own_groups(GlobalHydra.instance().config_loader(), str(hydra.job.config_name), tuple(folders))
     choices = [
         f"{group}={choice}"
         for group, choice in hydra.runtime.choices.items()
         if group in ours and choice is not None and group.partition("/")[0] not in _SETTING_OTHERS
     ]
-    return compose(hydra.job.config_name, [*folders, *choices])
+    return _composed(GlobalHydra.instance().config_loader(), str(hydra.job.config_name), (*folders, *choices))
+
+
+@lru_cache
+def _composed(loader: ConfigLoader, entry: str, overrides: tuple[str, ...]) -> DictConfig:
+    """Once for all jobs of a sweep that make the same choices; another command of this process has another `loader`."""
+    return compose(entry, list(overrides))
+
+
+@lru_cache
+def _own_groups(loader: ConfigLoader, entry: str, folders: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(compose(entry, list(folders), return_hydra_config=True).hydra.runtime.choices)
 
 
 def _plain(config: DictConfig) -> Any:

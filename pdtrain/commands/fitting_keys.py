@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pdtrain.commands.metric_keys import monitored_metrics, optimised_metric
 from pdtrain.errors import InputError
 
 _IMAGE_FOLDERS = "pdtrain.training.image_sets.ImageFolderData"
@@ -23,7 +24,7 @@ def check_fitting(config: Mapping[str, Any]) -> None:
     config
         A configuration of a training, its interpolations unresolved; each value alone is right.
     """
-    for check in (_trainer, _processes, _image_folder, _rendered_images):
+    for check in (_trainer, _processes, _image_folder, _rendered_images, monitored_metrics, optimised_metric):
         for error in check(config):
             raise error
 
@@ -106,6 +107,8 @@ def _image_folder(config: Mapping[str, Any]) -> Iterator[InputError]:
     root, resize, pixels = data.get("root"), data.get("resize"), data.get("pixels")
     if data.get("_target_") != _IMAGE_FOLDERS:
         return
+    if root is not None and not isinstance(root, str):
+        yield InputError(f"data.root={root}: a path is needed; of a folder whose name is a number, data.root=./{root}")
     if isinstance(root, str) and "${" not in root and root != "???" and not Path(root).is_dir():
         yield InputError(
             f"data.root={root}: missing, or not to be read; give a folder with one folder of images per class"

@@ -18,6 +18,7 @@ from pdtrain.commands.left_out import all_left_out
 from pdtrain.commands.new_folders import take_back
 from pdtrain.commands.optuna_studies import go_on_with_study
 from pdtrain.commands.shell import end
+from pdtrain.commands.sweep_jobs import check_jobs
 from pdtrain.errors import DamagedFile, InputError
 from pdtrain.files import written_whole
 from pdtrain.locks import only_writer
@@ -38,8 +39,11 @@ class SweepFolder(Callback):
     _locks: ClassVar = ExitStack()  # of the class, since launchers send the instance to their processes
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Choose the folder; end the command if it is that of another sweep, or another process launches its jobs."""
+        """Choose the folder; end the command if a job has a value that cannot be, if the folder is that of another
+        sweep, or another process launches its jobs.
+        """
         try:
+            check_jobs(config)
             folder = _folder(config)
             lock = RunFolder(folder).lock()
             self._locks.enter_context(only_writer(lock, of=f"hydra.sweep.dir={folder}", does="is running this sweep"))

@@ -90,6 +90,7 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     import torch
 
     from pdtrain.commands.build import build_prober, build_probes, built
+    from pdtrain.commands.metric_keys import check_monitored
     from pdtrain.commands.trainer import build_trainer, check_parts
     from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
@@ -107,7 +108,8 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
     callbacks = _callbacks(config, prober, probes)
     classifier.check_optimizer()
     classifier.check_channels_last(data.shape)
-    prober.prepare(classifier.network, probes)
+    if config.callbacks.get("probing") is not None:
+        prober.prepare(classifier.network, probes)
     if start.checkpoint is not None:
         classifier.begins_from_another_run = not start.resumes
         data.start_at(*_check_checkpoint(start.checkpoint, classifier))
@@ -128,6 +130,9 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
             gc.freeze()  # what is there lives as long as the run: not to be looked through at every collection
             try:
                 trainer.fit(classifier, datamodule=data, ckpt_path=start.checkpoint, weights_only=True)
+            except Exception as error:
+                check_monitored(config, error, trainer.callback_metrics)
+                raise
             finally:
                 gc.unfreeze()
 

@@ -18,14 +18,13 @@ from pdtrain.loggers.wandb_run import GLOBAL_STEP, abandon_wandb
 from pdtrain.loggers.wandb_scalars import HEADLINE, ChosenScalars
 from pdtrain.results import logged
 from pdtrain.results.catalogue import Catalogue
-from pdtrain.results.metrics import EVALUATED_ACCURACY
 from pdtrain.results.rows import Row
 from pdtrain.results.run_folder import RunFolder
 from pdtrain.results.versions import metrics_as_of_today
 from pdtrain.training.processes import process_rank
 
 _log = logging.getLogger(__name__)
-_OVER_EPOCHS = ("val/*", "time/*", logged.EPOCH_LOSS, logged.TRAINING_ACCURACY, EVALUATED_ACCURACY)
+_OVER_EPOCHS = ("val/*", "time/*", logged.EPOCH_LOSS, logged.TRAINING_ACCURACY, logged.EVALUATED_ACCURACY)
 _AXES = (logged.EPOCH, GLOBAL_STEP)
 
 

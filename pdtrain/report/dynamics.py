@@ -26,6 +26,7 @@ from pdtrain.report.style import (
     with_shown_interval,
 )
 from pdtrain.results.configuration import PRETRAINED_WEIGHTS
+from pdtrain.results.logged import EVALUATED_ACCURACY
 from pdtrain.results.measures import (
     ACTIVE_PRUNING,
     CONTRACTION,
@@ -37,7 +38,6 @@ from pdtrain.results.measures import (
     Measure,
     words,
 )
-from pdtrain.results.metrics import EVALUATED_ACCURACY
 
 _MARKERS = "osD^vP*X<>"
 _MOST_TICKS = 10

@@ -14,10 +14,9 @@ from pdtrain.results.versions import counts_completed_epochs, metrics_as_of_toda
 
 _PLACE = [logged.EPOCH, logged.STEP]
 _OF_LIGHTNING = "metrics.csv"  # its CSVLogger's, in a training without a configuration of pdtrain
-EVALUATED_ACCURACY = "train/accuracy_evaluated"
 # the training accuracies a run may have, the better first, and what each is
 TRAINING_ACCURACIES = {
-    EVALUATED_ACCURACY: "the network in evaluation mode on its training images and labels",
+    logged.EVALUATED_ACCURACY: "the network in evaluation mode on its training images and labels",
     logged.TRAINING_ACCURACY: "the mean over the last epoch, while the network changed",
 }
 

@@ -95,6 +95,8 @@ _VALUES = [
     "trainer.fast_dev_run=maybe", "trainer.min_epochs=20", "trainer.gradient_clip_algorithm=value",
     "data=imagefolder data.root=/nowhere", "data=imagefolder data.root=. data.resize=100",
     "data.subset=100000", "stimuli.count=100000", "stimuli.count=0", "trainer=ddp data.batch_size=33",
+    "callbacks.checkpoint.monitor=val/foo", "sweep.metric=val/foo", "data=imagefolder data.root=3",
+    "-m sweep=seeds data.geometric=2",
 ]  # fmt: skip
 
 

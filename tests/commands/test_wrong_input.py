@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from pdtrain.commands import probe, report, train
@@ -125,6 +127,17 @@ _TRAIN = [
     ("paths.data=/proc/nowhere", "/proc/nowhere"),
     ("compile=perhaps", "compile=perhaps: true or false"),
     ("data=imagefolder", "data.root: a value is needed"),
+    ("data=imagefolder data.root=3", "data.root=3: a path is needed"),
+    ("callbacks.checkpoint.monitor=val/foo", "monitor=val/foo: no such metric of an epoch; did you mean val/loss?"),
+    ("callbacks.checkpoint.monitor=train/loss", "train/loss_epoch"),
+    ("sweep.metric=val/foo", "sweep.metric=val/foo: no such metric; did you mean val/loss?"),
+    ("sweep.metric=accuracy", "sweep.metric=accuracy: no such metric; did you mean val/accuracy?"),
+    ("sweep.metric=index/distilation", "did you mean index/distillation?"),
+    ("-m seed=1,x", "seed=x: a whole number is needed, such as 0 (job 1 of the sweep, 1 of 2 refused)"),
+    ("-m seed=-1,-2", "seed=-1: give 0 or more"),
+    ("-m seed=0 data.batch_size=0,-1", "data.batch_size=0"),
+    ("-m data.batch_size=1,2 sweep.metric=val/foo", "sweep.metric=val/foo"),
+    ("-m data.batch_size=1,2 data=imagefolder", "data.root: a value is needed"),
 ]  # fmt: skip
 
 
@@ -279,14 +292,43 @@ def test_what_was_there_stays(there: list[str], folder: str, refuse: Callable[..
     assert _left(tmp_path) == before
 
 
-@pytest.mark.parametrize("given", ["seed=-1,-2", "seed=0 data.batch_size=0,-1", "seed=0,1 layers.names=[conv9]"])
-def test_a_sweep_whose_every_job_is_wrong_leaves_nothing(
-    given: str, refuse: Callable[..., str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_sweep_whose_every_job_is_wrong_leaves_nothing(refuse: Callable[..., str], tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="Error executing job"):  # Hydra says a line of its own
-        refuse("pdtrain-train", train.main, ["-m", *_tiny(""), *given.split(" ")])
+        refuse("pdtrain-train", train.main, ["-m", *_tiny(""), "seed=0,1", "layers.names=[conv9]"])
 
     assert _left(tmp_path) == []
+
+
+_LOGS_MORE = """
+import pytorch_lightning as lightning
+
+class LogsMore(lightning.Callback):
+    def on_validation_epoch_end(self, trainer, pl_module):
+        pl_module.log("val/mine", 1.0)
+"""
+
+
+def test_what_a_callback_of_ones_own_logs_may_be_monitored(refuse: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "logs_more.py").write_text(_LOGS_MORE)
+    more = ["+callbacks.more._target_=logs_more.LogsMore", "hydra.run.dir=run", "callbacks=no_probes"]
+    stopping = "+callbacks.stopping={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: val/mime}"
+
+    line = refuse("pdtrain-train", train.main, [*_tiny(""), *more, "callbacks.checkpoint.monitor=val/mine", stopping])
+
+    assert "callbacks.stopping.monitor=val/mime: no such metric is logged; did you mean val/mine?" in line
+
+
+def test_stimuli_too_few_for_probes_are_enough_where_nothing_is_probed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["callbacks.probing=null", "stimuli.count=20", "hydra.run.dir=run"]
+    monkeypatch.setattr(sys, "argv", ["pdtrain-train", *_tiny("stimuli.count"), *given])
+    GlobalHydra.instance().clear()
+
+    train.main()
+
+    assert '"finished"' in (tmp_path / "run" / "status.json").read_text()
 
 
 def test_a_status_file_from_elsewhere_is_no_reason_to_fail(tmp_path: Path) -> None:
