@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pdtrain.data_sets import DATA_SETS
 from pdtrain.errors import InputError, unknown_name
 
 
@@ -124,7 +125,7 @@ LIMITS: dict[str, _Values | _Names | _OrBuilt] = {
     "channels_last": _among("auto", True, False),
     "label_smoothing": _SHARE_BELOW_1,
     "untrained_batch_norm": _among(*STATISTICS),
-    "data.name": _Names(("MNIST", "FashionMNIST", "CIFAR10", "CIFAR100"), "data set"),
+    "data.name": _Names(tuple(DATA_SETS), "data set"),
     "data.validation_fraction": _Values(lambda value: 0 < value < 1, "give a number between 0 and 1, or null"),
     "data.luminance_gradient": _NOT_NEGATIVE,
     "data.geometric": _STRENGTH,

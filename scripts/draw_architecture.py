@@ -9,7 +9,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
 PICTURE = _ROOT / "docs" / "architecture.svg"
-_SHARED = ("checksums", "errors", "files", "limits", "locks", "random_streams")  # modules that all folders use
+_SHARED = ("checksums", "data_sets", "errors", "files", "limits", "locks", "random_streams")  # that all folders use
 _COLUMN, _LINE, _BOX = 128, 74, (104, 34)
 
 

@@ -11,6 +11,8 @@ from pdtrain.errors import InputError
 from pdtrain.estimators.corrections import CORRECTIONS
 from pdtrain.estimators.dimension import ALIASES, ESTIMATORS
 from pdtrain.limits import LIMITS, check_value
+from pdtrain.stimuli import property_names
+from pdtrain.stimuli.properties import PROPERTIES
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,11 @@ from pdtrain.limits import LIMITS, check_value
 )
 def test_names_are_those_that_there_are(key: str, known: list[str]) -> None:
     assert list(LIMITS[key].names) == known  # type: ignore[union-attr]
+
+
+def test_properties_are_those_that_there_are() -> None:
+    assert [*property_names.OF_IMAGES] == [*PROPERTIES]
+    assert [*property_names.LOCAL] == [name for name, known in PROPERTIES.items() if known.local]
 
 
 def test_names_of_another_package_are_left_to_it() -> None:

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
+from pdtrain.commands.fitting_keys import check_outputs
 from pdtrain.errors import InputError
 from pdtrain.limits import STATISTICS
 from pdtrain.probes.indices import DEFAULT_PROPERTY
@@ -38,8 +39,8 @@ def build_network(config: DictConfig, data: Any) -> nn.Module:
 def outputs_of(config: DictConfig, data: Any) -> int:
     """Number of outputs: the data's classes, unless another is given, which may be more."""
     given = config.model.network.get("num_classes")
-    if given is not None and given < data.num_classes:
-        raise InputError(f"model.network.num_classes={given}: the data have {data.num_classes} classes; give as many")
+    if given is not None:
+        check_outputs(given, data.num_classes)
     return given or data.num_classes
 
 

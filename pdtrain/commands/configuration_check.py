@@ -28,6 +28,7 @@ _AT_LEAST = {
     "data.validation_images": 1,
     "data.split_seed": 0,
     "layers.max_units": 1,
+    "layers.memory_bytes": 1,
     "stimuli.count": 1,
     "stimuli.identities": 1,
     "stimuli.objects": 1,

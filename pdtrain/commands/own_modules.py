@@ -11,7 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from pdtrain.commands.stored_targets import as_list, targets_in
+from pdtrain.commands.stored_targets import as_list
+from pdtrain.commands.targets import targets_in
 from pdtrain.errors import InputError
 
 _MISSING = "???"

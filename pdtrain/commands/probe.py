@@ -18,7 +18,8 @@ from rich.console import Console
 
 from pdtrain.commands.idle_keys import check_used
 from pdtrain.commands.shell import run_command, run_job
-from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets, targets_in
+from pdtrain.commands.stored_targets import FROM_RUN, check_plain, check_resolved, check_targets
+from pdtrain.commands.targets import targets_in
 from pdtrain.errors import DamagedFile, InputError, NothingMatches
 from pdtrain.locks import is_held
 from pdtrain.report.console import plain_console

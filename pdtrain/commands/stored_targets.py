@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pdtrain.commands.configuration_check import check_seed
+from pdtrain.commands.targets import targets_in
 from pdtrain.errors import InputError
 
 # what pdtrain-probe takes from the configuration of a run
@@ -167,18 +168,6 @@ def _check_trust(name: Any) -> None:
         raise InputError(f"trust={name}: a part of Python itself is never trusted; give a module of your own")
     if package in _NO_HINT:  # it reads pickles, or runs what it is told
         raise InputError(f"trust={name}: {package} can do all that Python can; give a module of your own")
-
-
-def targets_in(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """All targets at any depth, each with the key of its node."""
-    if isinstance(node, dict):
-        if "_target_" in node:
-            yield key, node["_target_"]
-        for name, value in node.items():
-            yield from targets_in(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from targets_in(value, f"{key}.{index}")
 
 
 def _is_offered(key: str, target: Any) -> bool:

@@ -91,12 +91,13 @@ def _train(config: DictConfig, start: Start, console: Console) -> None:
 
     from pdtrain.commands.build import build_prober, build_probes, built
     from pdtrain.commands.metric_keys import check_monitored
-    from pdtrain.commands.trainer import build_trainer, check_parts
+    from pdtrain.commands.trainer import build_trainer, check_accelerator, check_parts
     from pdtrain.probes.prober import measured_properties
     from pdtrain.results.stimuli import save_stimuli
     from pdtrain.results.store import ResultsStore
 
     run_dir = start.run_dir
+    check_accelerator(config.trainer.get("accelerator"))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     # what would be filled is written anyway, and that takes 3% of a training
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as lightning
 
 _NULL_TELLS = ("check_val_every_n_epoch",)  # where Lightning's own default is another
+_GPUS = ("cuda", "mps")  # accelerators that are also called gpu
 # arguments of the Trainer that the configuration has no key for, and what to give in their place
 NOT_KEYS = {
     "logger": "loggers are the group logger, as in logger=csv_wandb",
@@ -26,6 +27,28 @@ NOT_KEYS = {
     "limit_predict_batches": "no command predicts; stimuli.count says how many images are probed",
     "model_registry": "checkpoints stay in the run's folder; logger.wandb.log_model=true sends them to W&B",
 }
+
+
+def check_accelerator(name: Any) -> None:
+    """Raise InputError for the name of an accelerator that this machine has not, or cannot use.
+
+    Examples
+    --------
+    >>> check_accelerator("cpu")
+    """
+    from pytorch_lightning.accelerators import AcceleratorRegistry
+
+    if not isinstance(name, str) or name == "auto":  # Lightning finds one, or it is built
+        return
+    there = [
+        kind
+        for kind in AcceleratorRegistry.available_accelerators()
+        if AcceleratorRegistry[kind]["accelerator"].is_available()
+    ]
+    if not {*there} & ({*_GPUS} if name == "gpu" else {name}):
+        raise InputError(
+            f"trainer.accelerator={name}: there is none here that torch can use; choose {', '.join(there)} or auto"
+        )
 
 
 def build_trainer(config: DictConfig, **given: Any) -> lightning.Trainer:

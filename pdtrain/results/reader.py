@@ -1,7 +1,7 @@
 """Reads the rows of one run, or of a whole sweep, into one pandas frame."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from pdtrain.results.configuration import choices_of, is_at_or_below, load_confi
 from pdtrain.results.measures import UNIT
 from pdtrain.results.metrics import metrics_of_epochs
 from pdtrain.results.row_files import read_rows
-from pdtrain.results.rows import HALF_DIFFERENCES
 from pdtrain.results.run_folder import TRAINING, files_of_rows, folders_below, point_of_name
 from pdtrain.results.versions import mixed_estimators
 
@@ -67,21 +66,13 @@ def load(
         run has logged such a metric.
     """
     root = Path(path)
-    frames = []
     found = list(files_of_rows(root, "units" if units else "rows", probe_set))
     if epochs is not None:
         found = [(file, run) for file, run in found if point_of_name(file).epoch in epochs]
-    names = {run: weights_of_run(run) for run in {run for _, run in found}}
-    for file, run in found:
-        frame = read_rows(file)
-        frame.insert(0, "run", str(run.relative_to(root)))
-        frame.insert(list(frame).index("step") + 1, "weights", names[run][point_of_name(file).step > 0])
-        if not half_differences:
-            frame = frame.drop(columns=HALF_DIFFERENCES, errors="ignore")
-        frames.append(frame)
-    if not frames:
+    if not found:
         raise InputError(f"run_dir={path}: no results of {probe_set} below this folder; give that of a run or a sweep")
-    together = _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+    frames = [read_rows(file, half_differences=half_differences) for file, _ in found]
+    together = _with_keys(_with_runs(pd.concat(frames, ignore_index=True), root, found, map(len, frames)), root, keys)
     if metrics:
         together = _with_metrics(together, root, metrics)
     if units:
@@ -123,6 +114,21 @@ def load_metrics(path: str | Path, *, keys: Sequence[str] = (), steps: bool = Fa
     if not frames:
         raise InputError(f"{path}: no metrics below this folder; logger=csv keeps them, in a script CSVLogger does")
     return _with_keys(pd.concat(frames, ignore_index=True), root, keys)
+
+
+def _with_runs(
+    frame: pd.DataFrame, root: Path, found: Sequence[tuple[Path, Path]], lines: Iterable[int]
+) -> pd.DataFrame:
+    """Rows of files, so many of each, with the run, and what its weights are called then."""
+    names = {run: weights_of_run(run) for run in {run for _, run in found}}
+    of_files = pd.DataFrame(
+        [(str(run.relative_to(root)), names[run][point_of_name(file).step > 0]) for file, run in found],
+        columns=["run", "weights"],
+    )
+    of_lines = of_files.loc[of_files.index.repeat(list(lines))].reset_index(drop=True)
+    frame.insert(0, "run", of_lines["run"])
+    frame.insert(list(frame).index("step") + 1, "weights", of_lines["weights"])
+    return frame
 
 
 def _with_keys(frame: pd.DataFrame, root: Path, keys: Sequence[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Parquet files of rows and of units: written with checksums, and read only if they are as they were written."""
 
 import io
+from collections.abc import Set
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pyarrow.parquet as parquet
 from pdtrain.checksums import add_to_parquet, has_checksum, is_intact
 from pdtrain.errors import DamagedFile, first_line, one_line
 from pdtrain.files import written_whole
-from pdtrain.results.rows import COLUMNS, ProbePoint, Row, UnitRow
+from pdtrain.results.rows import COLUMNS, HALF_DIFFERENCES, ProbePoint, Row, UnitRow
 from pdtrain.results.run_folder import point_name
 from pdtrain.results.versions import as_of_today
 
@@ -25,17 +26,22 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
         add_to_parquet(temporary)
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read a file of rows or units of any version, with today's columns.
+def read_rows(path: Path, *, half_differences: bool = True) -> pd.DataFrame:
+    """Read a file of rows or units of any version, with today's columns; half differences take as long as all others.
 
     Raises
     ------
     DamagedFile
         If it is not as it was written, no such file, or that of another probe point.
     """
+    left_out = set() if half_differences else {HALF_DIFFERENCES}
     try:
-        frame = _printable(as_of_today(_opened(_content(path)).read().to_pandas()))
-        _check_kind(frame, path)
+        opened = _opened(_content(path))
+        kept = [name for name in opened.schema_arrow.names if name not in left_out]
+        frame = _printable(as_of_today(opened.read(columns=kept).to_pandas()))
+        if made := left_out & set(frame):
+            frame = frame.drop(columns=list(made))
+        _check_kind(frame, path, left_out)
         _check_place(frame, path)
     except Exception as error:  # whatever a damaged file brings about
         raise DamagedFile(
@@ -80,8 +86,8 @@ def _opened(content: bytes) -> parquet.ParquetFile:
     return parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True)
 
 
-def _check_kind(frame: pd.DataFrame, path: Path) -> None:
-    if missing := set(COLUMNS[_kind(path)]) - set(frame):
+def _check_kind(frame: pd.DataFrame, path: Path, left_out: Set[str]) -> None:
+    if missing := set(COLUMNS[_kind(path)]) - set(frame) - left_out:
         raise ValueError(f"it has no {', '.join(sorted(missing))}")
 
 

@@ -1,14 +1,14 @@
 """Normalization of intensities, one mean and deviation for all channels or one for each; of many images in portions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from pdtrain.errors import InputError
 from pdtrain.limits import check_value
+from pdtrain.stimuli.channel_values import ChannelValues, channel_values, check_alike, check_channels
 
 _IN_CACHE = 2**18  # values that are normalised at once, five times as fast as a batch of large images
 
@@ -37,23 +37,16 @@ class Normalization:
     [1.0, 1.0, 0.5]
     """
 
-    mean: int | float | Sequence[float] = 0.0
-    standard_deviation: int | float | Sequence[float] = 1.0
+    mean: ChannelValues = 0.0
+    standard_deviation: ChannelValues = 1.0
 
     def __post_init__(self) -> None:
         check_value("data.standard_deviation", self.standard_deviation)
-        counts = {len(_values(self.mean)), len(_values(self.standard_deviation))} - {1}
-        if len(counts) > 1 or 0 in counts:
-            raise InputError(
-                f"data.mean={self.mean}, data.standard_deviation={self.standard_deviation}: give one of each, or one "
-                "of each for every channel"
-            )
+        check_alike(self.mean, self.standard_deviation)
 
     def check_channels(self, channels: int) -> None:
         """Raise InputError if the values are neither one nor one for each of so many channels."""
-        for key, given in (("mean", self.mean), ("standard_deviation", self.standard_deviation)):
-            if len(_values(given)) not in (1, channels):
-                raise InputError(f"data.{key}={list(_values(given))}: give one value, or {channels}, one per channel")
+        check_channels(self.mean, self.standard_deviation, channels)
 
     def undo(
         self, images: Float[Tensor, "*images channels height width"]
@@ -71,7 +64,8 @@ class Normalization:
 
     def _tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
         mean, deviation = (
-            torch.tensor(_values(of), device=device).view(-1, 1, 1) for of in (self.mean, self.standard_deviation)
+            torch.tensor(channel_values(of), device=device).view(-1, 1, 1)
+            for of in (self.mean, self.standard_deviation)
         )
         return mean, deviation
 
@@ -135,7 +129,3 @@ class NormalizedImages:
     def shape(self) -> torch.Size:
         """(images, channels, height, width)."""
         return self.pixels.shape
-
-
-def _values(given: int | float | Sequence[float]) -> tuple[float, ...]:
-    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))

@@ -13,50 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pdtrain.errors import unknown_name
 from pdtrain.stimuli.noise import pink_noise
-from pdtrain.stimuli.ranges import Ranges
+from pdtrain.stimuli.transformations import NEUTRAL, Transformations, check_levels
 
 _CHUNK = 100  # images drawn together; fixed, so that the random stream does not depend on memory
-NEUTRAL = {
-    "position_x": 0.0,
-    "position_y": 0.0,
-    "size": 0.7,
-    "rotation_plane": 0.0,
-    "rotation_depth": 0.0,
-    "object_luminance": 0.8,
-    "object_contrast": 1.0,
-}
 _LIGHT = (-0.45, -0.65, 0.62)
-
-
-@dataclass(frozen=True)
-class Transformations(Ranges):
-    """Ranges of the transformations; each image draws uniformly within them.
-
-    Attributes
-    ----------
-    position
-        Largest shift from the centre, in half image widths.
-    size
-        Smallest and largest radius of the object, in half image widths.
-    rotation_plane, rotation_depth
-        Largest rotation either way in the image plane and about the vertical axis, in degrees.
-    luminance
-        Smallest and largest reflectance of the object, 0 to 1.
-    contrast
-        Smallest and largest depth of the shading, 0 (flat) to 1.
-    background
-        Standard deviation of the 1/f background, in units of pixel intensity.
-    """
-
-    position: float = 0.25
-    size: tuple[float, float] = (0.5, 0.75)
-    rotation_plane: float = 45.0
-    rotation_depth: float = 45.0
-    luminance: tuple[float, float] = (0.4, 1.0)
-    contrast: tuple[float, float] = (0.5, 1.0)
-    background: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -133,9 +94,7 @@ def render_factorial(
     InputError
         For a transformation that does not exist.
     """
-    for name in levels:
-        if name not in NEUTRAL:
-            raise unknown_name("stimuli.levels", name, NEUTRAL, of="transformation")
+    check_levels(levels)
     axes: list[Sequence[float]] = [range(identities)]
     axes += [levels.get(name, [neutral]) for name, neutral in NEUTRAL.items()]
     table = torch.tensor(list(product(*axes)), dtype=torch.float32)

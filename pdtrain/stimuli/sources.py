@@ -9,8 +9,9 @@ from torchvision.transforms import v2
 
 from pdtrain.errors import InputError
 from pdtrain.stimuli.image_files import classes_of, read_image, sample_files
-from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_factorial, render_objects
+from pdtrain.stimuli.objects import RenderedObjects, render_factorial, render_objects
 from pdtrain.stimuli.stimulus_set import StimulusSet, stacked
+from pdtrain.stimuli.transformations import Transformations
 
 
 @runtime_checkable

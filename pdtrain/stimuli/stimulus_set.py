@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from pdtrain.errors import InputError, unknown_name
+from pdtrain.errors import InputError
 from pdtrain.estimators.discretization import Kind
 from pdtrain.estimators.half_samples import half_samples
 from pdtrain.stimuli.identity import IDENTITY
 from pdtrain.stimuli.normalization import NormalizedImages, intensities
 from pdtrain.stimuli.properties import PROPERTIES, Property
+from pdtrain.stimuli.property_names import check_property_names
 
-RECEPTIVE_FIELD = "receptive_field"
 UNLABELLED = "no"  # kind of the labels of stimuli that have none
 Normalize = Callable[[Tensor], Tensor]
 _PORTION_BYTES = 32 * 2**20  # of intensities in float32 at once; properties take some times as much for their maps
@@ -163,18 +163,10 @@ class StimulusSet:
 
     def check_properties(self, names: Sequence[str], *, key: str = "probes.unit_information.properties") -> None:
         """Raise InputError for a name, given as `key`, that is no property of these stimuli."""
+        if IDENTITY in names:
+            self.check_labelled(f"{key}={IDENTITY}")
         local = [name for name, known in PROPERTIES.items() if known.local]
-        for name in names:
-            base, _, scope = name.partition("@")
-            if name == IDENTITY:
-                self.check_labelled(f"{key}={IDENTITY}")
-            if scope and (scope != RECEPTIVE_FIELD or base not in local):
-                allowed = ", ".join(f"{other}@{RECEPTIVE_FIELD}" for other in local)
-                raise InputError(f"{key}={name}: choose the local ones from {allowed}")
-            if base not in {*PROPERTIES, *self.parameters, IDENTITY}:
-                allowed_names = [*PROPERTIES, *self.parameters, IDENTITY]
-                lists = "python -c 'from pdtrain.stimuli.properties import PROPERTIES; print(*PROPERTIES)'"
-                raise unknown_name(key, name, allowed_names, of="property", rest=lists)
+        check_property_names(names, of_images=[*PROPERTIES], local=local, parameters=[*self.parameters], key=key)
 
 
 def stacked(images: Iterable[Shaped[Tensor, "..."]], shape: tuple[int, ...]) -> Shaped[Tensor, "..."]:

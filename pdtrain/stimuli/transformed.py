@@ -6,8 +6,8 @@ that they tell nothing of the object, and what a network tells of them it tells 
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import fields
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -18,84 +18,12 @@ from pdtrain.errors import InputError
 from pdtrain.stimuli.image_files import classes_of, read_with_alpha, sample_files
 from pdtrain.stimuli.noise import pink_noise
 from pdtrain.stimuli.normalization import intensities
-from pdtrain.stimuli.ranges import Ranges
 from pdtrain.stimuli.sources import HoldsOut, Sees, resizing
 from pdtrain.stimuli.stimulus_set import StimulusSet
+from pdtrain.stimuli.transformations import ImageTransformations, View
 
 _KEY = "stimuli.transformations"
 _FINEST = 2  # samples of a view's pixel along each side
-
-
-@dataclass(frozen=True)
-class ImageTransformations(Ranges):
-    """Ranges of the transformations; each view draws uniformly within them.
-
-    Attributes
-    ----------
-    position
-        Largest shift from the centre, in half image widths and heights.
-    size
-        Smallest and largest size of the object; at 1 it just fits into the image.
-    rotation_plane
-        Largest rotation either way in the image plane, in degrees.
-    luminance
-        Smallest and largest factor on the object's intensities; what comes out above 1 is cut off.
-    contrast
-        Smallest and largest factor on their distance from their mean.
-    background_luminance
-        Smallest and largest mean intensity of the background.
-    background
-        Standard deviation of the 1/f noise in the background, in units of pixel intensity.
-    """
-
-    at_most: ClassVar[Mapping[str, float]] = {"background_luminance": 1}
-
-    position: float = 0.25
-    size: tuple[float, float] = (0.5, 0.75)
-    rotation_plane: float = 45.0
-    luminance: tuple[float, float] = (0.4, 1.0)
-    contrast: tuple[float, float] = (0.5, 1.0)
-    background_luminance: tuple[float, float] = (0.3, 0.7)
-    background: float = 0.1
-
-    def draw(self, count: int, generator: torch.Generator) -> dict[str, Float[Tensor, " views"]]:
-        """Parameters of so many views: those of `View`, and the luminance of the background."""
-        bounds = {
-            "position_x": (-self.position, self.position),
-            "position_y": (-self.position, self.position),
-            "size": self.size,
-            "rotation_plane": (-self.rotation_plane, self.rotation_plane),
-            "object_luminance": self.luminance,
-            "object_contrast": self.contrast,
-            "background_luminance": self.background_luminance,
-        }
-        return {
-            name: low + (high - low) * torch.rand(count, generator=generator) for name, (low, high) in bounds.items()
-        }
-
-
-@dataclass(frozen=True)
-class View:
-    """How an object is seen; unless told otherwise, as it is.
-
-    Attributes
-    ----------
-    position_x, position_y
-        Shift from the centre, right and down, in half image widths and heights.
-    size
-        1 where the object just fits into the image.
-    rotation_plane
-        Clockwise as seen, in degrees.
-    object_luminance, object_contrast
-        Factors on the object's intensities, and on their distance from their mean.
-    """
-
-    position_x: float = 0.0
-    position_y: float = 0.0
-    size: float = 1.0
-    rotation_plane: float = 0.0
-    object_luminance: float = 1.0
-    object_contrast: float = 1.0
 
 
 def transformed(
@@ -135,12 +63,10 @@ def transformed(
         If there are too few images, or a range is not of its form or outside what is allowed.
     """
     ranges = ImageTransformations.from_config(transformations, key=_KEY)
-    if not ranges.size[0] > 0:
-        raise InputError(f"{_KEY}.size={list(ranges.size)}: give sizes above 0")
     images, classes = _of_data(data, objects, seed) if root is None else _of_folder(data, root, objects, seed)
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(objects * views) % objects
-    parameters = ranges.draw(len(labels), generator)
+    parameters = _draw(ranges, len(labels), generator)
     pixels = torch.empty((len(labels), *data.shape), dtype=torch.uint8)
     for label, image in enumerate(images):
         for place in range(label, len(labels), objects):
@@ -154,6 +80,20 @@ def transformed(
         pixels, labels, parameters, parameter_kinds={"class": ("discrete", None)}, number_key="stimuli.views",
         normalize=data.normalize,
     )  # fmt: skip
+
+
+def _draw(ranges: ImageTransformations, count: int, generator: torch.Generator) -> dict[str, Float[Tensor, " views"]]:
+    """Parameters of so many views: those of `View`, and the luminance of the background."""
+    bounds = {
+        "position_x": (-ranges.position, ranges.position),
+        "position_y": (-ranges.position, ranges.position),
+        "size": ranges.size,
+        "rotation_plane": (-ranges.rotation_plane, ranges.rotation_plane),
+        "object_luminance": ranges.luminance,
+        "object_contrast": ranges.contrast,
+        "background_luminance": ranges.background_luminance,
+    }
+    return {name: low + (high - low) * torch.rand(count, generator=generator) for name, (low, high) in bounds.items()}
 
 
 def transform(

@@ -13,7 +13,8 @@ from rich.progress import track
 
 from pdtrain.files import written_whole
 from pdtrain.locks import one_at_a_time
-from pdtrain.stimuli.objects import RenderedObjects, Transformations, render_objects
+from pdtrain.stimuli.objects import RenderedObjects, render_objects
+from pdtrain.stimuli.transformations import Transformations
 from pdtrain.training.data import ImageData
 from pdtrain.training.labelled_images import LabelledImages
 

@@ -34,6 +34,7 @@ _ANSWERS = [
     ("train", ["ckpt_path=/nowhere.ckpt", "hydra.run.dir=run"], "no such file"),
     ("train", ["hydra.run.dir=held"], "holds a run already"),
     ("train", ["+optimizer.x=1"], "optimizer.x: no such argument of torch.optim.AdamW"),
+    ("train", ["stimuli=objects_factorial", "+stimuli.levels.colour=[1]"], "stimuli.levels=colour: no such"),
     ("train", ["--seed", "3"], "did you mean: pdtrain-train seed=3"),
     ("train", ["model=custom"], "model.network._target_: a value is needed"),
     ("probe", ["--help"], "probe checkpoints"),
@@ -97,6 +98,12 @@ _VALUES = [
     "data.subset=100000", "stimuli.count=100000", "stimuli.count=0", "trainer=ddp data.batch_size=33",
     "callbacks.checkpoint.monitor=val/foo", "sweep.metric=val/foo", "data=imagefolder data.root=3",
     "-m sweep=seeds data.geometric=2",
+    "layers.memory_bytes=-1", "data.transformations.position=-3", "data.transformations.size=[2,1]",
+    "stimuli=objects stimuli.transformations.contrast=[-1,1]", "stimuli=transformed stimuli.transformations.size=[0,1]",
+    "data.mean=[1,2]", "data=cifar10 data.standard_deviation=[1,2]", "data=imagefolder data.root=. data.mean=[1,2]",
+    "model.network.num_classes=3", "data=cifar100 model.network.num_classes=10",
+    "probes.unit_information.properties=[lum]", "probes.unit_information.properties=[entropy@receptive_field]",
+    "data=mnist probes.unit_information.properties=[size]", "probes.index_property=lum",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pdtrain.commands.configuration_check import _compare
 from pdtrain.commands.fitting_keys import check_fitting
 from pdtrain.commands.train import train
-from pdtrain.commands.trainer import NOT_KEYS, build_trainer, check_parts
+from pdtrain.commands.trainer import NOT_KEYS, build_trainer, check_accelerator, check_parts
 from pdtrain.errors import InputError
 from pdtrain.limits import LIMITS, STRATEGIES
 from pdtrain.results.configuration import differences
@@ -50,6 +50,26 @@ def test_names_are_those_that_lightning_has() -> None:
     assert names("trainer.accelerator") == {*AcceleratorRegistry.available_accelerators(), "auto", "gpu"}
     precisions = {str(name) for literal in get_args(_PRECISION_INPUT) for name in get_args(literal)}
     assert names("trainer.precision") == precisions
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda", "mps", "tpu"])
+def test_an_accelerator_that_is_not_there_is_refused_by_its_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator, XLAAccelerator
+
+    for kind in (CUDAAccelerator, MPSAccelerator, XLAAccelerator):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+
+    with pytest.raises(InputError, match=rf"^trainer\.accelerator={name}: .* choose cpu or auto$"):
+        check_accelerator(name)
+
+
+@pytest.mark.parametrize("name", ["gpu", "mps", "auto", "cpu", None, {"_target_": "mine.Accelerator"}])
+def test_an_accelerator_that_is_there_is_taken(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytorch_lightning.accelerators import MPSAccelerator
+
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: True)
+
+    check_accelerator(name)
 
 
 _READ_BACK = (

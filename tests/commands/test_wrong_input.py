@@ -71,6 +71,7 @@ _TRAIN = [
     ("data.transformations.size=[0.6]", "data.transformations.size"),
     ("+data.transformations.colour=1", "data.transformations=colour: no such transformation"),
     ("data.transformations={position:", "no viable alternative"),
+    ("trainer.accelerator=tpu", "trainer.accelerator=tpu: there is none here"),
     ("model=vgg17", "model=vgg17: no such choice"),
     ("model.network.widths=[]", "model.network.widths"),
     ("model.network.widths=[0]", "model.network.widths"),

@@ -1,6 +1,7 @@
 import torch
 
-from pdtrain.stimuli.objects import Transformations, render_factorial, render_objects
+from pdtrain.stimuli.objects import render_factorial, render_objects
+from pdtrain.stimuli.transformations import Transformations
 
 
 def test_rendering_is_deterministic_and_balanced() -> None:

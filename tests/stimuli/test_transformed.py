@@ -9,7 +9,8 @@ from PIL import Image
 from pdtrain.errors import InputError
 from pdtrain.stimuli.normalization import Normalization
 from pdtrain.stimuli.stimulus_set import StimulusSet
-from pdtrain.stimuli.transformed import View, transform, transformed
+from pdtrain.stimuli.transformations import View
+from pdtrain.stimuli.transformed import transform, transformed
 from pdtrain.training.objects_data import ObjectsData
 
 _STAMPS = Path("/usr/share/tuxpaint/stamps/animals")  # Debian's tuxpaint-stamps-default: photographs cut out by alpha
