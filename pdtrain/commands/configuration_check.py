@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from pdtrain.commands.fitting_keys import check_fitting
+from pdtrain.commands.fitting_keys import check_fitting, check_stimuli
 from pdtrain.commands.signatures import check_arguments
 from pdtrain.errors import InputError
 from pdtrain.limits import LIMITS, check_value
@@ -93,6 +93,8 @@ def check_values(config: DictConfig, hydra: HydraConf) -> None:
     _compare(given, defaults, "")
     if hydra.job.config_name == "train":
         check_fitting(given)
+    else:
+        check_stimuli(given)
     check_arguments(given, defaults)
 
 

@@ -46,12 +46,21 @@ def check_fitting(config: Mapping[str, Any]) -> None:
         _rendered_images,
         _normalization,
         _outputs,
-        _ranges,
-        _levels,
+        *_OF_STIMULI,
         _properties,
         monitored_metrics,
         optimised_metric,
     ):
+        for error in check(config):
+            raise error
+
+
+def check_stimuli(config: Mapping[str, Any]) -> None:
+    """Raise InputError for the first of what a configuration says of its stimuli that cannot be, as `check_fitting`.
+
+    Of a probing: what the run has may be its own, such as properties.
+    """
+    for check in _OF_STIMULI:
         for error in check(config):
             raise error
 
@@ -176,6 +185,9 @@ def _levels(config: Mapping[str, Any]) -> Iterator[InputError]:
     stimuli = _group(config, "stimuli")
     if stimuli.get("_target_") == FACTORIAL:
         yield from _said_by(check_levels, _group(stimuli, "levels"))
+
+
+_OF_STIMULI = (_ranges, _levels)
 
 
 def _properties(config: Mapping[str, Any]) -> Iterator[InputError]:

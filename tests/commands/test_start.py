@@ -47,6 +47,12 @@ _ANSWERS = [
     ("probe", ["state_dict=weights.pth"], "give out="),
     ("probe", ["state_dict=weights.pth", "out=probed"], "no such file"),
     ("probe", ["responses=neurons.csv"], "give stimuli_table="),
+    ("probe", ["run_dir=held", "stimuli=objects", "stimuli.transformations.position=-3"], "give 0 or more"),
+    (
+        "probe",
+        ["run_dir=held", "stimuli=objects_factorial", "+stimuli.levels.colour=[1]"],
+        "stimuli.levels=colour: no such",
+    ),
     ("report", ["--help"], "write the report"),
     ("report", ["--cfg", "job"], "run_dir: ???"),
     ("report", [], "a value is needed"),
